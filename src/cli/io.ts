@@ -1,0 +1,16 @@
+/**
+ * Everything a command may touch of the outside. The command line is a function `(argv, io) -> exit code`, so that tests, and later the
+ * server on behalf of a client, run it in-process: no command reads `process.*` itself, changes directory or exits.
+ */
+import type { Readable, Writable } from 'node:stream';
+
+export interface CliIo {
+  /** Absolute working directory; relative paths on the command line resolve against it. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin: Readable;
+  readonly stdout: Writable & { isTTY?: boolean; columns?: number };
+  readonly stderr: Writable & { isTTY?: boolean; columns?: number };
+  /** Aborted on SIGINT or SIGTERM of the process; long waits end with it. The reason is the signal's name. */
+  readonly signal: AbortSignal;
+}

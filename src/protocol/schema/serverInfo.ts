@@ -1,0 +1,25 @@
+/** What a server says about itself. */
+import { z } from 'zod';
+
+export const serverInfo = z.object({
+  serverUid: z.string(),
+  serverDir: z.string(),
+  version: z.string(),
+  protocol: z.string(),
+  pid: z.int(),
+  hostname: z.string(),
+  startedAtMs: z.number(),
+  journalPath: z.string(),
+  clientHost: z.string(),
+  clientPort: z.int(),
+  workerHost: z.string(),
+  workerPort: z.int(),
+  socketPath: z.string().nullable(),
+  idleTimeoutMs: z.number().nullable().describe('default idle timeout of workers'),
+  exitWhenIdleMs: z.number().nullable().describe('an embedded server ends after this time without leases and tasks'),
+  leases: z.int().describe('bridges that hold the server alive'),
+  jobs: z.int(),
+  workers: z.int(),
+  resourceNames: z.array(z.string()).describe('every resource name that a connected worker provides'),
+});
+export type ServerInfo = z.infer<typeof serverInfo>;

@@ -1,0 +1,118 @@
+/** What one task is, as submitted, and what is known of it, as answered by the API. */
+import { z } from 'zod';
+import { requestSpec } from './resources.ts';
+
+/** Ids count per job (tasks) and per server (jobs, workers). */
+export const jobId = z.int().min(1).max(0xffff_ffff);
+export const taskId = z.int().min(0).max(0xffff_ffff);
+export const workerId = z.int().min(1).max(0xffff_ffff);
+
+/** `waiting` covers every task that has not started, also one already sent to a worker. */
+export const taskState = z.enum(['waiting', 'running', 'finished', 'failed', 'canceled', 'aborted']);
+export type TaskState = z.infer<typeof taskState>;
+
+/**
+ * Where a channel goes: `null` = nowhere; a path, relative to the task's working directory, with placeholders
+ * (`%{JOB_ID} %{TASK_ID} %{INSTANCE_ID} %{SUBMIT_DIR} %{CWD} %{SERVER_UID}`).
+ * Left out: the job's stream if it has one, else `%{CWD}/job-%{JOB_ID}/%{TASK_ID}.stdout|stderr`.
+ */
+export const stdioSpec = z.union([
+  z.null(),
+  z.strictObject({ path: z.string().min(1), onClose: z.enum(['keep', 'rm-if-finished']).default('keep') }),
+]);
+export type StdioSpec = z.infer<typeof stdioSpec>;
+
+/** How often a task may be lost together with its worker before it fails. */
+export const crashLimit = z.union([z.int().min(1), z.literal('never-restart'), z.literal('unlimited')]);
+export type CrashLimit = z.infer<typeof crashLimit>;
+
+/** Everything that can be said about one task; every field may be shared by many tasks. */
+export const taskSpec = z.strictObject({
+  command: z.array(z.string()).min(1).describe('argument vector; the first element is the program'),
+  env: z.record(z.string(), z.string()).default({}).describe('environment variables added to those of the worker'),
+  secretEnv: z
+    .array(z.string())
+    .default([])
+    .describe('names in env whose values are redacted in every output and deleted from the journal at the end of the task'),
+  cwd: z.string().optional().describe('working directory, placeholders allowed; default: the submit directory'),
+  stdout: stdioSpec.optional(),
+  stderr: stdioSpec.optional(),
+  stdin: z.base64().optional().describe('bytes given to the task on its standard input, base64'),
+  request: z.array(requestSpec).min(1).max(32).default([{ nodes: 0, timeRequestMs: 0, weight: 1 }]),
+  priority: z.int().min(-0x8000_0000).max(0x7fff_ffff).default(0).describe('higher first'),
+  timeLimitMs: z.number().positive().optional().describe('the task is killed after this time, milliseconds'),
+  crashLimit: crashLimit.default(5),
+  maxRetries: z.int().min(0).max(65_535).default(0).describe('a failed task is run again up to this many times'),
+  label: z.string().max(1024).optional().describe('shown wherever the task is listed, e.g. a rule and its wildcards'),
+});
+export type TaskSpec = z.infer<typeof taskSpec>;
+export type TaskSpecInput = z.input<typeof taskSpec>;
+
+/** Many like tasks. Without ids: 0..n-1 for entries, else the next free id. */
+export const taskArray = z.strictObject({
+  kind: z.literal('array'),
+  ids: z.string().optional().describe('task ids like 1-10,20; the next free id when left out'),
+  entries: z.array(z.string()).optional().describe('one per id, in their order; the task finds its own in HQ_ENTRY'),
+  spec: taskSpec,
+});
+
+/** Unlike tasks, each a patch over `shared`; `env` and `secretEnv` are merged, everything else is replaced. */
+export const taskGraph = z.strictObject({
+  kind: z.literal('graph'),
+  shared: taskSpec.partial().default({}),
+  tasks: z
+    .array(
+      taskSpec.partial().extend({
+        id: taskId.optional().describe('the next free id when left out'),
+        deps: z.array(taskId).optional().describe('ids of tasks of the same job that must finish first'),
+      }),
+    )
+    .min(1),
+});
+
+/** The tasks of one submit. */
+export const submit = z.strictObject({
+  submitDir: z.string().min(1).describe('absolute path; %{SUBMIT_DIR} and the base of relative paths'),
+  stream: z.string().optional().describe('directory of the consolidated log; %{JOB_ID} %{SUBMIT_DIR} %{SERVER_UID} allowed'),
+  tasks: z.discriminatedUnion('kind', [taskArray, taskGraph]),
+});
+export type Submit = z.infer<typeof submit>;
+export type SubmitInput = z.input<typeof submit>;
+
+/** What a finished attempt used; null where the launcher cannot know it. */
+export const taskUsage = z.object({
+  wallMs: z.number(),
+  userMs: z.number().nullable(),
+  systemMs: z.number().nullable(),
+  maxRssBytes: z.number().nullable(),
+});
+export type TaskUsage = z.infer<typeof taskUsage>;
+
+/** Why an attempt failed. */
+export const failureKind = z.enum(['exit', 'signal', 'time-limit', 'memory-limit', 'spawn', 'log', 'worker-lost', 'internal']);
+export type FailureKind = z.infer<typeof failureKind>;
+
+/** One task as the API lists it. */
+export const taskInfo = z.object({
+  jobId,
+  id: taskId,
+  label: z.string().nullable(),
+  state: taskState,
+  instance: z.int().min(0).describe('0 for the first attempt'),
+  workers: z.array(workerId),
+  startedAtMs: z.number().nullable().describe('Unix time of the latest start, milliseconds'),
+  finishedAtMs: z.number().nullable(),
+  cwd: z.string().nullable().describe('resolved; null before the first start'),
+  stdout: z.string().nullable().describe('resolved path, "<stream>" or null for nowhere'),
+  stderr: z.string().nullable(),
+  error: z.string().nullable(),
+  failure: failureKind.nullable(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  usage: taskUsage.nullable(),
+});
+export type TaskInfo = z.infer<typeof taskInfo>;
+
+/** A task with everything that was submitted for it (secrets redacted). */
+export const taskDetail = taskInfo.extend({ spec: taskSpec, deps: z.array(taskId), entry: z.string().nullable() });
+export type TaskDetail = z.infer<typeof taskDetail>;

@@ -1,0 +1,10 @@
+/** Versions: the product's own and the protocol's. Same protocol major is accepted, another refused with one line. */
+
+/** Released version; equals package.json (checked by a test). */
+export const VERSION = '0.1.0';
+
+/** Major changes break, minor changes add. */
+export const PROTOCOL = { major: 1, minor: 0 } as const;
+
+/** `1.0` */
+export const PROTOCOL_TEXT: string = `${PROTOCOL.major}.${PROTOCOL.minor}`;

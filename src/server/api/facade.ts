@@ -1,0 +1,53 @@
+/**
+ * What the HTTP API may ask of the server. Implemented by the one owner of the core (`server/main.ts`); the API layer only translates
+ * between HTTP and these calls, so that the same calls can be tested without a socket.
+ */
+import type { HqEvent } from '../../protocol/schema/event.ts';
+import type {
+  CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery,
+} from '../../protocol/schema/job.ts';
+import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { Submit, TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
+import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+
+/** Every method throws `HqError`; a refused call changes nothing. Promises resolve after what they promise is on disk. */
+export interface ServerFacade {
+  serverInfo(): ServerInfo;
+  /** `keepWorkers`: flush and exit, workers and allocations stay. */
+  stopServer(options: { keepWorkers: boolean }): void;
+
+  createJob(request: CreateJob): Promise<Submitted>;
+  submitTasks(jobId: number, submit: Submit): Promise<Submitted>;
+  closeJob(jobId: number): Promise<void>;
+  cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer>;
+  /** Drops an ended job from lists and journal. */
+  forgetJob(jobId: number): Promise<void>;
+
+  /** Sorted by id; `live` only those that are open, waiting or running. */
+  listJobs(filter: { live: boolean; ids?: string; labels?: Record<string, string> }): Promise<JobInfo[]>;
+  jobDetail(jobId: number): Promise<JobDetail>;
+  listTasks(jobId: number, query: TaskQuery): Promise<TaskInfo[]>;
+  taskDetail(jobId: number, taskId: number): Promise<TaskDetail>;
+
+  /** Connected and reconnecting ones; `all` also those that are gone. */
+  listWorkers(filter: { all: boolean }): Promise<WorkerInfo[]>;
+  workerInfo(workerId: number): Promise<WorkerInfo>;
+  stopWorker(workerId: number): Promise<void>;
+
+  /**
+   * Events in order. `after`: past ones with a higher sequence number come first (0 = all that are kept), then live ones;
+   * undefined = live ones only. `follow` false ends after the past ones. A reader that falls too far behind gets HQ_E_EVENTS_GONE
+   * or is ended, and resumes by number. `lease` keeps an embedded server alive while the iterator is open;
+   * ending it with `return()` ends the lease cleanly, an aborted connection counts as lost.
+   */
+  events(filter: EventFilter): AsyncIterable<readonly HqEvent[]>;
+}
+
+export interface EventFilter {
+  readonly after?: number;
+  readonly follow: boolean;
+  readonly jobIds?: readonly number[];
+  readonly types?: readonly string[];
+  readonly lease?: string;
+  readonly signal: AbortSignal;
+}

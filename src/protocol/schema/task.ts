@@ -26,24 +26,34 @@ export type StdioSpec = z.infer<typeof stdioSpec>;
 export const crashLimit = z.union([z.int().min(1), z.literal('never-restart'), z.literal('unlimited')]);
 export type CrashLimit = z.infer<typeof crashLimit>;
 
-/** Everything that can be said about one task; every field may be shared by many tasks. */
-export const taskSpec = z.strictObject({
+/** Fields of a task without defaults, so that a patch that leaves one out does not bring its default back. */
+const taskFields = {
   command: z.array(z.string()).min(1).describe('argument vector; the first element is the program'),
-  env: z.record(z.string(), z.string()).default({}).describe('environment variables added to those of the worker'),
+  env: z.record(z.string(), z.string()).describe('environment variables added to those of the worker'),
   secretEnv: z
     .array(z.string())
-    .default([])
     .describe('names in env whose values are redacted in every output and deleted from the journal at the end of the task'),
   cwd: z.string().optional().describe('working directory, placeholders allowed; default: the submit directory'),
   stdout: stdioSpec.optional(),
   stderr: stdioSpec.optional(),
   stdin: z.base64().optional().describe('bytes given to the task on its standard input, base64'),
-  request: z.array(requestSpec).min(1).max(32).default([{ nodes: 0, timeRequestMs: 0, weight: 1 }]),
-  priority: z.int().min(-0x8000_0000).max(0x7fff_ffff).default(0).describe('higher first'),
+  request: z.array(requestSpec).min(1).max(32).describe('alternatives, the preferred one first'),
+  priority: z.int().min(-0x8000_0000).max(0x7fff_ffff).describe('higher first'),
   timeLimitMs: z.number().positive().optional().describe('the task is killed after this time, milliseconds'),
-  crashLimit: crashLimit.default(5),
-  maxRetries: z.int().min(0).max(65_535).default(0).describe('a failed task is run again up to this many times'),
+  crashLimit,
+  maxRetries: z.int().min(0).max(65_535).describe('a failed task is run again up to this many times'),
   label: z.string().max(1024).optional().describe('shown wherever the task is listed, e.g. a rule and its wildcards'),
+};
+
+/** Everything that can be said about one task; every field may be shared by many tasks. */
+export const taskSpec = z.strictObject({
+  ...taskFields,
+  env: taskFields.env.default({}),
+  secretEnv: taskFields.secretEnv.default([]),
+  request: taskFields.request.default([{ nodes: 0, timeRequestMs: 0, weight: 1 }]),
+  priority: taskFields.priority.default(0),
+  crashLimit: crashLimit.default(5),
+  maxRetries: taskFields.maxRetries.default(0),
 });
 export type TaskSpec = z.infer<typeof taskSpec>;
 export type TaskSpecInput = z.input<typeof taskSpec>;
@@ -56,19 +66,25 @@ export const taskArray = z.strictObject({
   spec: taskSpec,
 });
 
-/** Unlike tasks, each a patch over `shared`; `env` and `secretEnv` are merged, everything else is replaced. */
-export const taskGraph = z.strictObject({
-  kind: z.literal('graph'),
-  shared: taskSpec.partial().default({}),
-  tasks: z
-    .array(
-      taskSpec.partial().extend({
-        id: taskId.optional().describe('the next free id when left out'),
-        deps: z.array(taskId).optional().describe('ids of tasks of the same job that must finish first'),
-      }),
-    )
-    .min(1),
+/** Some fields of a task; those left out are absent after parsing, too. */
+export const taskPatch = z.strictObject(taskFields).partial();
+export type TaskPatch = z.infer<typeof taskPatch>;
+
+/** One task of a graph: what differs from the shared fields. */
+export const graphTask = taskPatch.extend({
+  id: taskId.optional().describe('the next free id when left out'),
+  deps: z.array(taskId).optional().describe('ids of tasks of the same job that must finish first'),
 });
+export type GraphTask = z.infer<typeof graphTask>;
+
+/** Unlike tasks, each a patch over `shared`; `env` and `secretEnv` are merged, everything else is replaced, defaults come last. */
+export const taskGraph = z
+  .strictObject({ kind: z.literal('graph'), shared: taskPatch.default({}), tasks: z.array(graphTask).min(1) })
+  .superRefine((graph, context) => {
+    if (graph.shared.command !== undefined) return;
+    const index = graph.tasks.findIndex((task) => task.command === undefined);
+    if (index >= 0) context.addIssue({ code: 'custom', path: ['tasks', index, 'command'], message: 'neither the task nor shared has a command' });
+  });
 
 /** The tasks of one submit. */
 export const submit = z.strictObject({

@@ -1,0 +1,77 @@
+/**
+ * The complete check of a core's consistency. Tests call it after every step; the server calls it after every turn with HQ_PARANOID=1.
+ */
+import { invariant } from '../common/assert.ts';
+import type { Core } from './core.ts';
+import { type Job, type JobStats, publicState } from './jobTable.ts';
+import { BLOCKED, HOLD_NONE, HOLD_RESERVED, READY, RUNNING, SENT } from './taskTable.ts';
+import { type CoreWorker, demandOf } from './workerTable.ts';
+
+/** @throws Error that names the first thing that is wrong. */
+export function checkInvariants(core: Core): void {
+  let readyRows = 0;
+  let rowsInJobs = 0;
+  for (const job of core.jobs.values()) {
+    readyRows += checkJob(core, job);
+    rowsInJobs += job.taskCount;
+  }
+  invariant(readyRows === core.ready.size, `${readyRows} rows are ready, the queues count ${core.ready.size}`);
+  invariant(core.tasks.rowCount - core.tasks.freeRows === rowsInJobs, 'rows in use are not the rows of the jobs');
+  for (const worker of core.workers.values()) checkWorker(core, worker);
+}
+
+function checkJob(core: Core, job: Job): number {
+  const stats: JobStats = { waiting: 0, running: 0, finished: 0, failed: 0, canceled: 0, aborted: 0 };
+  let held = 0;
+  let ready = 0;
+  for (const segment of job.segments) {
+    for (let row = segment.base; row < segment.base + segment.count; row += 1) {
+      const state = core.tasks.state[row] as number;
+      stats[publicState(state)] += 1;
+      if (state === READY) ready += 1;
+      if (core.tasks.hold[row] !== HOLD_NONE) held += 1;
+      checkRow(core, job, row);
+    }
+  }
+  for (const key of Object.keys(stats) as (keyof JobStats)[]) {
+    invariant(stats[key] === job.stats[key], `job ${job.id} counts ${job.stats[key]} ${key} tasks, there are ${stats[key]}`);
+  }
+  invariant(held === job.held, `job ${job.id} counts ${job.held} held rows, there are ${held}`);
+  invariant(job.open || held > 0 || stats.waiting + stats.running > 0, `job ${job.id} is done and still in memory`);
+  return ready;
+}
+
+function checkRow(core: Core, job: Job, row: number): void {
+  const { tasks } = core;
+  const [state, hold, workerId] = [tasks.state[row] as number, tasks.hold[row] as number, tasks.worker[row] as number];
+  const name = `task ${job.id}.${tasks.taskId[row]}`;
+  invariant(tasks.jobId[row] === job.id, `${name} names job ${tasks.jobId[row]}`);
+  invariant((hold === HOLD_NONE) === (workerId === 0), `${name} has hold ${hold} and worker ${workerId}`);
+  if (state === BLOCKED) invariant((tasks.unfinishedDeps[row] as number) > 0, `${name} is blocked by nothing`);
+  if (state === BLOCKED || state === READY) invariant(hold === HOLD_NONE, `${name} waits and is held by worker ${workerId}`);
+  if (state === SENT || state === RUNNING) {
+    invariant(core.workers.get(workerId)?.rows.has(row) === true, `${name} is out, but worker ${workerId} does not hold it`);
+    invariant(tasks.unfinishedDeps[row] === 0, `${name} is out before its dependencies`);
+  }
+  if (state === RUNNING) invariant(hold === HOLD_RESERVED, `${name} runs without reserved resources`);
+}
+
+function checkWorker(core: Core, worker: CoreWorker): void {
+  const free = [...worker.total];
+  for (const row of worker.rows) {
+    invariant(core.tasks.worker[row] === worker.id, `worker ${worker.id} holds row ${row} of worker ${core.tasks.worker[row]}`);
+    const hold = core.tasks.hold[row] as number;
+    invariant(hold !== HOLD_NONE && worker.queued.has(row) === (hold !== HOLD_RESERVED), `worker ${worker.id}: row ${row} has hold ${hold}`);
+    if (hold !== HOLD_RESERVED) continue;
+    const variant = core.classes.get(core.tasks.requestClass[row] as number).variants[core.tasks.variant[row] as number];
+    for (const need of variant?.needs ?? []) {
+      const demand = demandOf(core.names, worker, need);
+      if (demand !== undefined) free[demand.slot] = (free[demand.slot] as number) - demand.units;
+    }
+  }
+  free.forEach((units, slot) => {
+    invariant(units === worker.free[slot], `worker ${worker.id}: ${core.names.nameOf(slot)} has ${units} free, counted ${worker.free[slot]}`);
+    invariant((units ?? 0) >= 0, `worker ${worker.id}: ${core.names.nameOf(slot)} is over-allocated by ${-(units ?? 0)}`);
+  });
+  invariant((worker.rows.size === 0) === (worker.idleSinceMs !== null), `worker ${worker.id} is idle or not`);
+}

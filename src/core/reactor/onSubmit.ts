@@ -1,0 +1,116 @@
+/** A submit that was checked and written to the journal enters the core; also used to restore one. */
+import type { IntArray } from '../../common/intArray.ts';
+import { invariant } from '../../common/assert.ts';
+import type { ResourceRequest } from '../../protocol/schema/resources.ts';
+import type { CrashLimit } from '../../protocol/schema/task.ts';
+import type { Core } from '../core.ts';
+import { addSegment, createJob, type Job, rowOf } from '../jobTable.ts';
+import type { Outbox } from '../outbox.ts';
+import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, FINISHED, READY } from '../taskTable.ts';
+import { allRows, dropTasks, isEnded, noticeJobEnd, transitiveDependents } from './transitions.ts';
+
+/** What the scheduler must know of a task; many tasks may share one. */
+export interface TaskTraits {
+  readonly request: ResourceRequest;
+  readonly priority: number;
+  readonly crashLimit: CrashLimit;
+  readonly maxRetries: number;
+}
+
+export interface SubmitEvent {
+  readonly jobId: number;
+  readonly submitIndex: number;
+  /** Task ids in the order of the tasks, none of them in the job yet. */
+  readonly ids: IntArray;
+  /** One for all tasks, or one per task. */
+  readonly traits: readonly TaskTraits[];
+  /** Per task, ids of tasks of this job (of this submit or an earlier one); empty when no task has any. */
+  readonly deps: readonly (readonly number[])[];
+  readonly nowMs: number;
+}
+
+/** @throws Error when the id is taken (a defect: ids are given out by the server). */
+export function onJobCreated(core: Core, o: { jobId: number; open: boolean; maxFails: number | null }): Job {
+  invariant(!core.jobs.has(o.jobId), `job ${o.jobId} exists`);
+  const job = createJob({ id: o.jobId, open: o.open, maxFails: o.maxFails });
+  core.jobs.set(job.id, job);
+  return job;
+}
+
+/** Adds tasks. Those whose dependencies have failed are aborted at once, as are all when the job went over its max-fails. */
+export function onSubmit(core: Core, out: Outbox, event: SubmitEvent): void {
+  const job = core.jobs.get(event.jobId);
+  invariant(job !== undefined, `job ${event.jobId} is not in memory`);
+  const base = core.tasks.allocate(event.ids.length);
+  const segment = addSegment(job, { submitIndex: event.submitIndex, base, ids: event.ids });
+  job.stats.waiting += segment.count;
+  fillRows(core, event, base);
+  const doomed = linkDependencies(core, job, event, base);
+  queueRuns(core, base, segment.count);
+  if (job.aborted) dropTasks(core, out, { job, rows: allRows(job), state: 'aborted', reason: 'the job went over its limit of failed tasks', atMs: event.nowMs });
+  else if (doomed.length > 0) dropTasks(core, out, { job, rows: doomed, state: 'aborted', reason: 'a task that it depends on did not finish', atMs: event.nowMs });
+  if (job.aborted || doomed.length > 0) noticeJobEnd(core, out, job, event.nowMs);
+  out.askPlan();
+}
+
+function fillRows(core: Core, event: SubmitEvent, base: number): void {
+  const { tasks } = core;
+  let row = base;
+  for (const taskId of event.ids) {
+    tasks.jobId[row] = event.jobId;
+    tasks.taskId[row] = taskId;
+    row += 1;
+  }
+  const count = event.ids.length;
+  event.traits.forEach((traits, index) => {
+    const [start, end] = event.traits.length === 1 ? [base, base + count] : [base + index, base + index + 1];
+    tasks.requestClass.fill(core.classes.intern(traits.request).id, start, end);
+    tasks.priority.fill(traits.priority, start, end);
+    tasks.maxRetries.fill(traits.maxRetries, start, end);
+    tasks.crashLimit.fill(crashLimitColumn(traits.crashLimit), start, end);
+  });
+}
+
+/** @returns rows that can never run because a dependency ended without success */
+function linkDependencies(core: Core, job: Job, event: SubmitEvent, base: number): number[] {
+  const { tasks } = core;
+  const doomed: number[] = [];
+  event.deps.forEach((deps, index) => {
+    for (const dep of deps) {
+      const row = rowOf(job, dep);
+      invariant(row >= 0, `dependency ${dep} is not a task of job ${job.id}`);
+      if (!isEnded(tasks.state[row] as number)) core.dependencies.add(tasks, row, base + index);
+      else if (tasks.state[row] !== FINISHED) doomed.push(base + index);
+    }
+  });
+  return collectDoomed(core, doomed);
+}
+
+/** The doomed rows and everything that waits for them. */
+function collectDoomed(core: Core, rows: readonly number[]): number[] {
+  const all = new Set(rows);
+  for (const row of rows) for (const dependent of transitiveDependents(core, row)) all.add(dependent);
+  return [...all].sort((a, b) => a - b);
+}
+
+/** Queues rows without unfinished dependencies, neighbours of one class and priority as one range. */
+function queueRuns(core: Core, base: number, count: number): void {
+  const { tasks } = core;
+  let start = base;
+  for (let row = base; row <= base + count; row += 1) {
+    const open = row < base + count && tasks.unfinishedDeps[row] === 0;
+    const same = tasks.requestClass[row] === tasks.requestClass[start] && tasks.priority[row] === tasks.priority[start];
+    if (open && same && row < base + count) continue;
+    if (row > start && tasks.unfinishedDeps[start] === 0) {
+      tasks.state.fill(READY, start, row);
+      core.ready.push(tasks, start, row - start);
+    }
+    start = open ? row : row + 1;
+  }
+}
+
+function crashLimitColumn(limit: CrashLimit): number {
+  if (limit === 'never-restart') return CRASH_NEVER_RESTART;
+  if (limit === 'unlimited') return CRASH_UNLIMITED;
+  return Math.min(limit, CRASH_UNLIMITED - 1);
+}

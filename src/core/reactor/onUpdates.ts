@@ -1,0 +1,189 @@
+/** What workers report of their tasks. Updates of attempts that are no longer wanted only release what they held. */
+import { assertNever } from '../../common/assert.ts';
+import {
+  type AttemptFailure, type TaskUpdate, UPDATE_CANCELED, UPDATE_FAILED, UPDATE_FINISHED, UPDATE_RETRACTED, UPDATE_STARTED, UPDATE_STOPPED,
+} from '../../protocol/messages/worker.ts';
+import type { TaskUsage } from '../../protocol/schema/task.ts';
+import type { Core } from '../core.ts';
+import { rowOf } from '../jobTable.ts';
+import type { Outbox, RequeueCause } from '../outbox.ts';
+import { FAILED, FINISHED, HOLD_NONE, HOLD_PREFILLED, HOLD_RETRACTING, RUNNING, SENT } from '../taskTable.ts';
+import type { CoreWorker } from '../workerTable.ts';
+import { endTask, isEnded, promote, promoteQueued, releaseHold, requeue, setState } from './transitions.ts';
+
+/** Length of one measurement of a worker's task rate, milliseconds: short enough to follow a change of work within a second. */
+const RATE_WINDOW_MS = 200;
+/** Share of the newest window in the average. */
+const RATE_SMOOTHING = 0.5;
+
+export interface UpdatesEvent {
+  readonly workerId: number;
+  readonly updates: readonly TaskUpdate[];
+  readonly nowMs: number;
+}
+
+/** Applies a frame of updates in order. An update of a task that this worker does not hold in that instance is ignored. */
+export function onUpdates(core: Core, out: Outbox, event: UpdatesEvent): void {
+  const worker = core.workers.get(event.workerId);
+  if (worker === undefined) return;
+  for (const update of event.updates) {
+    const row = heldRow(core, worker, update);
+    if (row >= 0) applyUpdate(core, out, { worker, row, update, nowMs: event.nowMs });
+  }
+  out.askPlan();
+}
+
+interface RowUpdate {
+  readonly worker: CoreWorker;
+  readonly row: number;
+  readonly update: TaskUpdate;
+  readonly nowMs: number;
+}
+
+function applyUpdate(core: Core, out: Outbox, o: RowUpdate): void {
+  const { worker, row, update, nowMs } = o;
+  switch (update[0]) {
+    case UPDATE_STARTED:
+      return started(core, out, { row, workerId: worker.id, atMs: update[4] });
+    case UPDATE_FINISHED:
+      if (!isEnded(core.tasks.state[row] as number)) finished(core, out, { row, atMs: update[4], usage: update[5] });
+      countEnded(worker, nowMs);
+      break;
+    case UPDATE_FAILED:
+      countEnded(worker, nowMs);
+      if (!isEnded(core.tasks.state[row] as number)) {
+        if (failed(core, out, { row, atMs: update[4], usage: update[5], failure: update[6], nowMs })) return promoteQueued(core, worker.id);
+      }
+      break;
+    case UPDATE_STOPPED:
+      if (!isEnded(core.tasks.state[row] as number)) return stopped(core, out, row, nowMs);
+      break;
+    case UPDATE_RETRACTED:
+      if (core.tasks.state[row] === SENT) return retracted(core, out, row, nowMs);
+      break;
+    case UPDATE_CANCELED:
+      break;
+    default:
+      assertNever(update[0], 'update');
+  }
+  // The row may belong to a job that is forgotten with this release: nothing may touch it afterwards.
+  if (isEnded(core.tasks.state[row] as number)) releaseHold(core, row, nowMs);
+  promoteQueued(core, worker.id);
+}
+
+function heldRow(core: Core, worker: CoreWorker, update: TaskUpdate): number {
+  const job = core.jobs.get(update[1]);
+  const row = job === undefined ? -1 : rowOf(job, update[2]);
+  const { tasks } = core;
+  const mine = row >= 0 && tasks.hold[row] !== HOLD_NONE && tasks.worker[row] === worker.id && tasks.instance[row] === update[3];
+  return mine ? row : -1;
+}
+
+function started(core: Core, out: Outbox, o: { row: number; workerId: number; atMs: number }): void {
+  const { tasks } = core;
+  const hold = tasks.hold[o.row];
+  if (hold === HOLD_PREFILLED || hold === HOLD_RETRACTING) promote(core, o.row);
+  if (tasks.state[o.row] !== SENT) return;
+  setState(core, o.row, RUNNING);
+  out.emit({
+    kind: 'started',
+    jobId: tasks.jobId[o.row] as number,
+    taskId: tasks.taskId[o.row] as number,
+    instance: tasks.instance[o.row] as number,
+    workerId: o.workerId,
+    variant: tasks.variant[o.row] as number,
+    atMs: o.atMs,
+  });
+}
+
+function finished(core: Core, out: Outbox, o: { row: number; atMs: number; usage: TaskUsage | null }): void {
+  const { tasks } = core;
+  // A result without a start report cannot come from a correct worker, but it must not be lost.
+  if (tasks.state[o.row] === SENT) started(core, out, { row: o.row, workerId: tasks.worker[o.row] as number, atMs: o.atMs });
+  out.emit({ kind: 'finished', ...taskOf(core, o.row), atMs: o.atMs, usage: o.usage });
+  endTask(core, out, { row: o.row, state: FINISHED, atMs: o.atMs });
+}
+
+/** @returns true when the task was queued again and its hold released */
+function failed(core: Core, out: Outbox, o: { row: number; atMs: number; usage: TaskUsage | null; failure: AttemptFailure; nowMs: number }): boolean {
+  const { tasks } = core;
+  const retries = tasks.retries[o.row] as number;
+  if (retries < (tasks.maxRetries[o.row] as number)) {
+    tasks.retries[o.row] = retries + 1;
+    requeueNext(core, out, { row: o.row, cause: 'retry', error: o.failure.error, nowMs: o.nowMs });
+    return true;
+  }
+  out.emit({ kind: 'failed', ...taskOf(core, o.row), atMs: o.atMs, usage: o.usage, failure: o.failure });
+  endTask(core, out, { row: o.row, state: FAILED, atMs: o.atMs });
+  return false;
+}
+
+function stopped(core: Core, out: Outbox, row: number, nowMs: number): void {
+  if (restartForbidden(core, row)) failRestartForbidden(core, out, row, nowMs);
+  else requeueNext(core, out, { row, cause: 'worker-stopped', error: null, nowMs });
+}
+
+/** `never-restart`: any loss of the worker while the task runs fails it. */
+export function restartForbidden(core: Core, row: number): boolean {
+  return core.tasks.state[row] === RUNNING && core.tasks.crashLimit[row] === 0;
+}
+
+/** Fails a running task that may not be restarted, and releases it. */
+export function failRestartForbidden(core: Core, out: Outbox, row: number, atMs: number): void {
+  failWithWorker(core, out, { row, error: 'Task was running on a lost worker while never restart flag was set.', atMs });
+}
+
+/** Fails a task because of its worker, and releases it. */
+export function failWithWorker(core: Core, out: Outbox, o: { row: number; error: string; atMs: number }): void {
+  const failure: AttemptFailure = { kind: 'worker-lost', error: o.error, exitCode: null, signal: null };
+  out.emit({ kind: 'failed', ...taskOf(core, o.row), atMs: o.atMs, usage: null, failure });
+  endTask(core, out, { row: o.row, state: FAILED, atMs: o.atMs });
+  releaseHold(core, o.row, o.atMs);
+}
+
+/** The worker gave the row back unstarted: the same instance may go elsewhere, because nobody has run it. */
+function retracted(core: Core, out: Outbox, row: number, nowMs: number): void {
+  const instance = core.tasks.instance[row] as number;
+  releaseHold(core, row, nowMs);
+  requeue(core, row, instance);
+  emitRequeued(core, out, { row, instance, cause: null, error: null });
+}
+
+/** Queues the row as the next instance. */
+export function requeueNext(core: Core, out: Outbox, o: { row: number; cause: RequeueCause; error: string | null; nowMs: number }): void {
+  const instance = core.tasks.instance[o.row] as number;
+  releaseHold(core, o.row, o.nowMs);
+  requeue(core, o.row, instance + 1);
+  emitRequeued(core, out, { row: o.row, instance, cause: o.cause, error: o.error });
+  out.askPlan();
+}
+
+function emitRequeued(core: Core, out: Outbox, o: { row: number; instance: number; cause: RequeueCause | null; error: string | null }): void {
+  const { tasks } = core;
+  out.emit({
+    kind: 'requeued',
+    jobId: tasks.jobId[o.row] as number,
+    taskId: tasks.taskId[o.row] as number,
+    instance: o.instance,
+    nextInstance: tasks.instance[o.row] as number,
+    crashes: tasks.crashes[o.row] as number,
+    retries: tasks.retries[o.row] as number,
+    cause: o.cause,
+    error: o.error,
+  });
+}
+
+function taskOf(core: Core, row: number): { jobId: number; taskId: number; instance: number } {
+  const { tasks } = core;
+  return { jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number, instance: tasks.instance[row] as number };
+}
+
+function countEnded(worker: CoreWorker, nowMs: number): void {
+  worker.rateWindowEnded += 1;
+  const elapsedMs = nowMs - worker.rateWindowStartMs;
+  if (elapsedMs < RATE_WINDOW_MS) return;
+  const rate = (worker.rateWindowEnded * 1000) / elapsedMs;
+  worker.ratePerSecond = worker.ratePerSecond === null ? rate : worker.ratePerSecond + RATE_SMOOTHING * (rate - worker.ratePerSecond);
+  worker.rateWindowStartMs = nowMs;
+  worker.rateWindowEnded = 0;
+}

@@ -1,0 +1,162 @@
+/**
+ * Rows that could start now, per request class and priority, oldest first. Rows of a submit that become ready together stay one
+ * range, so that a million-task array is one entry. Entries of tasks that are no longer ready (canceled) are skipped when they come up.
+ */
+import { READY, type TaskTable } from './taskTable.ts';
+
+/** FIFO of row ranges. `size` counts ready rows exactly, entries may be stale. */
+class Bucket {
+  readonly requestClass: number;
+  readonly priority: number;
+  size = 0;
+  private readonly starts: number[] = [];
+  private readonly counts: number[] = [];
+  private head = 0;
+
+  constructor(requestClass: number, priority: number) {
+    this.requestClass = requestClass;
+    this.priority = priority;
+  }
+
+  push(row: number, count: number): void {
+    const last = this.starts.length - 1;
+    if (last >= this.head && (this.starts[last] as number) + (this.counts[last] as number) === row) {
+      this.counts[last] = (this.counts[last] as number) + count;
+      return;
+    }
+    this.starts.push(row);
+    this.counts.push(count);
+  }
+
+  pushFront(row: number): void {
+    if (this.head > 0) {
+      this.head -= 1;
+      this.starts[this.head] = row;
+      this.counts[this.head] = 1;
+      return;
+    }
+    this.starts.unshift(row);
+    this.counts.unshift(1);
+  }
+
+  /** First row that is really ready, or -1; stale entries before it are dropped. */
+  peek(tasks: TaskTable): number {
+    while (this.head < this.starts.length) {
+      const row = this.starts[this.head] as number;
+      if (this.isLive(tasks, row)) return row;
+      this.advance();
+    }
+    this.compact();
+    return -1;
+  }
+
+  advance(): void {
+    this.counts[this.head] = (this.counts[this.head] as number) - 1;
+    this.starts[this.head] = (this.starts[this.head] as number) + 1;
+    if (this.counts[this.head] === 0) this.head += 1;
+    if (this.head > 1024 && this.head * 2 > this.starts.length) this.compact();
+  }
+
+  private isLive(tasks: TaskTable, row: number): boolean {
+    return tasks.state[row] === READY && tasks.requestClass[row] === this.requestClass && tasks.priority[row] === this.priority;
+  }
+
+  private compact(): void {
+    this.starts.splice(0, this.head);
+    this.counts.splice(0, this.head);
+    this.head = 0;
+  }
+}
+
+export class ReadyQueues {
+  /** Buckets that hold ready rows, by priority, then class. */
+  private readonly byPriority = new Map<number, Map<number, Bucket>>();
+  /** Priorities in `byPriority`, highest first. */
+  private priorities: number[] = [];
+  private total = 0;
+
+  /** Number of ready rows. */
+  get size(): number {
+    return this.total;
+  }
+
+  /** Makes `count` rows of one class and priority ready, behind the others. */
+  push(tasks: TaskTable, row: number, count = 1): void {
+    this.bucketOf(tasks, row).push(row, count);
+    this.added(tasks, row, count);
+  }
+
+  /** Makes a row ready before all others of its class and priority: it was out already and came back. */
+  pushFront(tasks: TaskTable, row: number): void {
+    this.bucketOf(tasks, row).pushFront(row);
+    this.added(tasks, row, 1);
+  }
+
+  /** A row stops being ready without having been taken (canceled); its entry is skipped later. */
+  remove(tasks: TaskTable, row: number): void {
+    this.shrink(this.bucketOf(tasks, row));
+  }
+
+  /** Takes the first row of a bucket; -1 when it is empty. The caller changes the row's state at once. */
+  take(tasks: TaskTable, priority: number, requestClass: number): number {
+    const bucket = this.byPriority.get(priority)?.get(requestClass);
+    const row = bucket?.peek(tasks) ?? -1;
+    if (bucket === undefined || row < 0) return -1;
+    bucket.advance();
+    this.shrink(bucket);
+    return row;
+  }
+
+  /** Priorities with ready rows, highest first. */
+  activePriorities(): readonly number[] {
+    return this.priorities;
+  }
+
+  /** Request classes with ready rows of this priority, the one with the oldest first row first. */
+  activeClasses(tasks: TaskTable, priority: number): number[] {
+    const heads: { requestClass: number; jobId: number; taskId: number }[] = [];
+    for (const bucket of this.byPriority.get(priority)?.values() ?? []) {
+      const row = bucket.peek(tasks);
+      if (row >= 0) heads.push({ requestClass: bucket.requestClass, jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number });
+    }
+    heads.sort((a, b) => a.jobId - b.jobId || a.taskId - b.taskId);
+    return heads.map((head) => head.requestClass);
+  }
+
+  /** Number of ready rows of one class and priority. */
+  count(priority: number, requestClass: number): number {
+    return this.byPriority.get(priority)?.get(requestClass)?.size ?? 0;
+  }
+
+  private bucketOf(tasks: TaskTable, row: number): Bucket {
+    const [priority, requestClass] = [tasks.priority[row] as number, tasks.requestClass[row] as number];
+    let buckets = this.byPriority.get(priority);
+    if (buckets === undefined) {
+      buckets = new Map();
+      this.byPriority.set(priority, buckets);
+      this.priorities = [...this.priorities, priority].sort((a, b) => b - a);
+    }
+    let bucket = buckets.get(requestClass);
+    if (bucket === undefined) {
+      bucket = new Bucket(requestClass, priority);
+      buckets.set(requestClass, bucket);
+    }
+    return bucket;
+  }
+
+  private added(tasks: TaskTable, row: number, count: number): void {
+    this.bucketOf(tasks, row).size += count;
+    this.total += count;
+  }
+
+  private shrink(bucket: Bucket): void {
+    bucket.size -= 1;
+    this.total -= 1;
+    if (bucket.size > 0) return;
+    const buckets = this.byPriority.get(bucket.priority);
+    buckets?.delete(bucket.requestClass);
+    if (buckets?.size !== 0) return;
+    this.byPriority.delete(bucket.priority);
+    this.priorities = this.priorities.filter((priority) => priority !== bucket.priority);
+  }
+}

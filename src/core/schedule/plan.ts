@@ -1,0 +1,57 @@
+/**
+ * Decides which ready tasks start where. Called by the server once per turn in which something changed; works per request class and
+ * worker, never per waiting task. Strict priorities: a lower one gets what no higher one can use now.
+ */
+import type { Core } from '../core.ts';
+import type { Outbox } from '../outbox.ts';
+import type { RequestClass } from '../requestClasses.ts';
+import { takeHold, setState } from '../reactor/transitions.ts';
+import { HOLD_RESERVED, SENT } from '../taskTable.ts';
+import { type CoreWorker, fitsNow } from '../workerTable.ts';
+import { prefill } from './prefill.ts';
+import { retractForHigherPriority, retractForIdleWorkers } from './retract.ts';
+
+/**
+ * Places as many tasks as fit, then feeds workers ahead of need and takes back what should run elsewhere.
+ * @param nowMs Unix milliseconds, for workers with a limited lifetime
+ */
+export function plan(core: Core, out: Outbox, nowMs: number): void {
+  const workers = [...core.workers.values()].filter((worker) => worker.connected && !worker.stopping);
+  if (workers.length === 0) return;
+  for (const priority of [...core.ready.activePriorities()]) {
+    for (const requestClass of core.ready.activeClasses(core.tasks, priority)) {
+      placeClass(core, out, { workers, priority, requestClass: core.classes.get(requestClass), nowMs });
+    }
+  }
+  if (core.ready.size > 0) {
+    retractForHigherPriority(core, out, workers);
+    prefill(core, out, { workers, nowMs });
+  } else {
+    retractForIdleWorkers(core, out, { workers, nowMs });
+  }
+}
+
+interface Placement {
+  readonly workers: readonly CoreWorker[];
+  readonly priority: number;
+  readonly requestClass: RequestClass;
+  readonly nowMs: number;
+}
+
+/** Fills workers in the order of their registration, so that later ones can become idle and give their nodes back. */
+function placeClass(core: Core, out: Outbox, o: Placement): void {
+  for (const worker of o.workers) {
+    for (let variant = firstFit(core, worker, o); variant >= 0; variant = firstFit(core, worker, o)) {
+      const row = core.ready.take(core.tasks, o.priority, o.requestClass.id);
+      if (row < 0) return;
+      setState(core, row, SENT);
+      takeHold(core, { row, workerId: worker.id, hold: HOLD_RESERVED, variant });
+      out.assign(worker.id, row);
+    }
+  }
+}
+
+/** The first variant that fits now; -1 when none does. */
+function firstFit(core: Core, worker: CoreWorker, o: Placement): number {
+  return o.requestClass.variants.findIndex((variant) => fitsNow(core.names, worker, variant, o.nowMs));
+}

@@ -1,0 +1,98 @@
+/** Connected workers as the scheduler sees them: capacity, what is reserved, which rows they hold. Changed by reactor and planner. */
+import { resolveResourceName } from '../common/resourceAlias.ts';
+import type { ClassVariant, Need, ResourceNames } from './requestClasses.ts';
+
+/** What the core must know of a worker at registration. */
+export interface WorkerSpec {
+  readonly id: number;
+  /** Amounts in units of 1/10,000 by resource name. */
+  readonly resources: ReadonlyMap<string, number>;
+  readonly group: string;
+  /** When its lifetime ends (Unix ms); Infinity for no limit. */
+  readonly endsAtMs: number;
+}
+
+/** One worker that is connected or may come back. */
+export interface CoreWorker {
+  readonly id: number;
+  readonly group: string;
+  endsAtMs: number;
+  /** False between the loss of its connection and its return; it gets nothing new. */
+  connected: boolean;
+  /** True once it was told to stop. */
+  stopping: boolean;
+  /** By resource id, units. */
+  readonly total: (number | undefined)[];
+  /** total - everything reserved. */
+  readonly free: (number | undefined)[];
+  /** Rows held, in the order in which they were given (any hold but HOLD_NONE; ended rows until the worker confirms). */
+  readonly rows: Set<number>;
+  /** The part of `rows` with HOLD_PREFILLED or HOLD_RETRACTING, in the order in which the worker would start them. */
+  readonly queued: Set<number>;
+  /** Tasks ended per second, exponentially averaged; null until the first measurement. */
+  ratePerSecond: number | null;
+  rateWindowStartMs: number;
+  rateWindowEnded: number;
+  /** Since when it holds nothing, Unix ms; null while it holds something. */
+  idleSinceMs: number | null;
+}
+
+export function createWorker(names: ResourceNames, spec: WorkerSpec, nowMs: number): CoreWorker {
+  const total: (number | undefined)[] = [];
+  for (const [name, units] of spec.resources) total[names.idOf(name)] = units;
+  return {
+    id: spec.id,
+    group: spec.group,
+    endsAtMs: spec.endsAtMs,
+    connected: true,
+    stopping: false,
+    total,
+    free: [...total],
+    rows: new Set(),
+    queued: new Set(),
+    ratePerSecond: null,
+    rateWindowStartMs: nowMs,
+    rateWindowEnded: 0,
+    idleSinceMs: nowMs,
+  };
+}
+
+/** The worker's resource that meets a need, or undefined when it has none. */
+function slotOf(names: ResourceNames, worker: CoreWorker, need: Need): number | undefined {
+  if (worker.total[need.resource] !== undefined) return need.resource;
+  const name = resolveResourceName(names.nameOf(need.resource), (other) => worker.total[names.idOf(other)] !== undefined);
+  return name === undefined ? undefined : names.idOf(name);
+}
+
+/** What a need takes from a worker: resource id and units; undefined when the worker lacks the resource. */
+export function demandOf(names: ResourceNames, worker: CoreWorker, need: Need): { slot: number; units: number } | undefined {
+  const slot = slotOf(names, worker, need);
+  if (slot === undefined) return undefined;
+  return { slot, units: need.all ? (worker.total[slot] as number) : need.units };
+}
+
+/** Could the worker run this variant if it were empty and lived long enough? */
+export function couldEverFit(names: ResourceNames, worker: CoreWorker, variant: ClassVariant): boolean {
+  if (variant.nodes > 0) return false;
+  return variant.needs.every((need) => {
+    const demand = demandOf(names, worker, need);
+    return demand !== undefined && demand.units > 0 && demand.units <= (worker.total[demand.slot] as number);
+  });
+}
+
+/** Does the variant fit into what is free now, and into the worker's remaining lifetime? */
+export function fitsNow(names: ResourceNames, worker: CoreWorker, variant: ClassVariant, nowMs: number): boolean {
+  if (variant.nodes > 0 || worker.endsAtMs - nowMs < variant.minTimeMs) return false;
+  return variant.needs.every((need) => {
+    const demand = demandOf(names, worker, need);
+    return demand !== undefined && demand.units > 0 && demand.units <= (worker.free[demand.slot] as number);
+  });
+}
+
+/** Takes (`sign` 1) or gives back (`sign` -1) what a variant needs. */
+export function reserve(names: ResourceNames, worker: CoreWorker, variant: ClassVariant, sign: 1 | -1): void {
+  for (const need of variant.needs) {
+    const demand = demandOf(names, worker, need);
+    if (demand !== undefined) worker.free[demand.slot] = (worker.free[demand.slot] as number) - sign * demand.units;
+  }
+}

@@ -1,0 +1,87 @@
+/** The test suites and what each of their parts runs. A part answers with counts; test.mjs adds them up. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './command.mjs';
+import { build, dist, inRoot, venvBin } from './paths.mjs';
+import { countJunit, countVitest, judge, noCounts } from './report.mjs';
+
+const MINUTE_MS = 60_000;
+/** Far above what a suite takes, so that only a hang is cut off. */
+const SUITE_LIMIT_MS = 15 * MINUTE_MS;
+
+const reports = join(build, 'reports');
+
+function freshReport(name) {
+  mkdirSync(reports, { recursive: true });
+  const file = join(reports, name);
+  rmSync(file, { force: true });
+  return file;
+}
+
+/** A tool that has no tests of its own: one test, passed when it exits with 0. */
+function tool(name, program, args) {
+  return async () => {
+    const { code } = await run(program, args, { show: true, limitMs: SUITE_LIMIT_MS });
+    return code === 0 ? { ...noCounts(), passed: 1 } : { ...noCounts(), failed: 1, problems: [`${name} (exit code ${code})`] };
+  };
+}
+
+function vitest(...projects) {
+  return async () => {
+    const file = freshReport(`${projects.join('-')}.json`);
+    const names = projects.flatMap((project) => ['--project', project]);
+    const args = [
+      inRoot('node_modules/vitest/vitest.mjs'),
+      'run',
+      ...names,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+    ];
+    const result = await run(process.execPath, args, { show: true, limitMs: SUITE_LIMIT_MS });
+    return judge(file, (text) => countVitest(JSON.parse(text)), result);
+  };
+}
+
+function pytest(name, folder) {
+  return async () => {
+    const file = freshReport(`${name}.xml`);
+    const args = ['-m', 'pytest', '-q', '-ra', '-p', 'no:cacheprovider', `--junitxml=${file}`, inRoot(folder)];
+    const result = await run(venvBin('python'), args, { show: true, limitMs: SUITE_LIMIT_MS, env: pythonEnv() });
+    return judge(file, countJunit, result);
+  };
+}
+
+/** What our Python tests and a user's shell have in common: `hq` and the environment's programs are on the path. */
+export function pythonEnv() {
+  return { PATH: `${join(build, 'bin')}:${venvBin('')}:${process.env.PATH}`, HQ: join(dist, 'bin/hq.js') };
+}
+
+const biome = inRoot('node_modules/.bin/biome');
+const tsc = inRoot('node_modules/.bin/tsc');
+
+/** In the order in which they run. `needs` are set-up steps; `complete` forbids skipped tests on CI. */
+export const SUITES = [
+  {
+    name: 'check',
+    parts: [
+      { name: 'format and lint', needs: ['packages'], work: tool('biome', biome, ['check', '--error-on-warnings']) },
+      { name: 'types', needs: ['packages'], work: tool('tsc', tsc, ['--noEmit', '-p', inRoot('tsconfig.json')]) },
+      { name: 'unit and property tests', needs: ['packages'], work: vitest('unit', 'property') },
+      {
+        name: 'generated files',
+        needs: ['compiled'],
+        work: tool('generate --check', 'npm', ['run', '--silent', 'generate', '--', '--check']),
+      },
+    ],
+  },
+  { name: 'e2e', parts: [{ name: 'end-to-end tests', needs: ['compiled'], work: vitest('e2e') }] },
+  { name: 'shim', parts: [{ name: 'Python API', needs: ['compiled', 'environment'], work: pytest('shim', 'python-shim/tests') }] },
+  {
+    name: 'snakemake',
+    complete: true,
+    parts: [{ name: 'executor plugin', needs: ['compiled', 'environment'], work: pytest('snakemake', 'plugins/snakemake/tests') }],
+  },
+];
+
+export const hasSuite = (name) => SUITES.some((suite) => suite.name === name);

@@ -1,0 +1,22 @@
+/** What the scripts print. One place, so that the wording of times, counts and failures is the same everywhere. */
+
+export const say = (line = '') => process.stdout.write(`${line}\n`);
+
+/** A failure that the user can mend: shown as one line, without a stack. */
+export class Trouble extends Error {}
+
+export function seconds(ms) {
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+export const lastLines = (text, count) => text.trimEnd().split('\n').slice(-count).join('\n');
+
+/** Run a script's main function: its result is the exit code, a Trouble is one line on stderr. */
+export async function main(work) {
+  try {
+    process.exitCode = await work();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Trouble ? error.message : error.stack}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -47,7 +47,10 @@ function connectHost(endpoint: Endpoint, host: string, options: ConnectOptions):
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', onAbort);
       socket.removeListener('error', settle);
-      if (error === undefined) return resolve(socket);
+      if (error === undefined) {
+        resolve(socket);
+        return;
+      }
       socket.on('error', () => {}); // a second error of a socket that is given up
       socket.destroy();
       reject(error);

@@ -45,7 +45,8 @@ test('every golden frame of every version is readable', () => {
   }
 });
 
-const b = { ...(TO_WORKER.compute?.[1] as readonly object[])[0] };
+const [, bodies] = TO_WORKER.compute as readonly [string, readonly object[]];
+const b = { ...bodies[0] };
 const update = [1, 1, 0, 0, 5, null];
 const badToWorker: [string, unknown][] = [
   ['unknown message kind "dance"', ['dance', 1]],

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { HqError } from '../protocol/errors.ts';
-import { EMPTY, LogFile } from './logFile.ts';
+import { BEGUN, LogFile } from './logFile.ts';
 import { parseLogName } from './names.ts';
 
 export interface FindOptions {
@@ -13,7 +13,7 @@ export interface FindOptions {
   readonly serverUid?: string | undefined;
   /** Take only files named for this job: saves opening thousands of others. */
   readonly jobId?: number | undefined;
-  /** The log is being followed: a named file that is still empty is not an error. */
+  /** The log is being followed: a named file that has only just been made is not an error. */
   readonly growing?: boolean | undefined;
   /** Told of files that are named like a log but are none. */
   readonly onSkip?: ((path: string, detail: string) => void) | undefined;
@@ -65,7 +65,7 @@ export class LogFinder {
   /** The file that the user named; for the first file of a job also those of the further workers. */
   private addNamed(): void {
     const named = LogFile.open(this.path, true);
-    if (named === EMPTY && this.options.growing) return;
+    if (named === BEGUN && this.options.growing) return;
     if (typeof named === 'string') {
       throw new HqError('HQ_E_LOG', { detail: `${this.path} cannot be read as an output log: ${named}` });
     }

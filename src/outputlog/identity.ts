@@ -11,8 +11,8 @@ export const IDENTITY_AREA_BYTES = 4096;
 /** An identity record may not be longer than this, so that two fit. */
 export const MAX_IDENTITY_BYTES: number = Math.floor((IDENTITY_AREA_BYTES - MAGIC.length) / 2) - HEADER_BYTES;
 
-/** `not a log` covers files that are empty because their writer made them a moment ago. */
-export type IdentityAnswer = Identity | 'not a log' | 'newer version';
+/** `begun`: empty, or not even the identity is complete: the writer made the file a moment ago, or died then. */
+export type IdentityAnswer = Identity | 'begun' | 'newer version' | 'not a log';
 
 /** Reads the identity from the first intact copy; damage to the magic or one of the copies does no harm. Throws errors of the file system. */
 export function readIdentity(fd: number): IdentityAnswer {
@@ -24,9 +24,15 @@ export function readIdentity(fd: number): IdentityAnswer {
     const identity = decodeIdentity(scanner.payload);
     if (identity !== undefined) return identity;
   }
-  const magic = readAt(0, MAGIC.length);
-  const known = magic.length === MAGIC.length && magic.subarray(0, -1).equals(MAGIC.subarray(0, -1));
-  return known && (magic[MAGIC.length - 1] as number) > FORMAT_VERSION ? 'newer version' : 'not a log';
+  return withoutIdentity(readAt(0, MAGIC.length), to);
+}
+
+function withoutIdentity(magic: Buffer, size: number): IdentityAnswer {
+  const version = magic[MAGIC.length - 1] ?? FORMAT_VERSION;
+  const prefix = magic.subarray(0, MAGIC.length - 1);
+  if (!prefix.equals(MAGIC.subarray(0, prefix.length))) return 'not a log';
+  if (version > FORMAT_VERSION) return 'newer version';
+  return size < IDENTITY_AREA_BYTES ? 'begun' : 'not a log';
 }
 
 /**

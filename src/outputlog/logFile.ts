@@ -15,8 +15,8 @@ const MAX_OPEN_FILES = 64;
 /** A read that continues the last one gets this much, so that reading many small records in file order costs few system calls. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
-/** Why a file is no log: its writer made it a moment ago, or died then. */
-export const EMPTY = 'it is empty';
+/** Why a file is no log yet: its writer made it a moment ago, or died then. */
+export const BEGUN = 'its beginning has not been written';
 
 const openFiles = new Set<LogFile>();
 
@@ -47,7 +47,8 @@ export class LogFile {
     try {
       const identity = readIdentity(fd);
       if (identity === 'newer version') return 'it was written by a newer version of hq';
-      if (identity === 'not a log') return fstatSync(fd).size === 0 ? EMPTY : 'it is not an output log';
+      if (identity === 'begun') return BEGUN;
+      if (identity === 'not a log') return 'it is not an output log';
       return new LogFile(path, identity, followLink);
     } finally {
       closeSync(fd);

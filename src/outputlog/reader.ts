@@ -4,7 +4,7 @@
  */
 import { HqError } from '../protocol/errors.ts';
 import { LogFinder } from './find.ts';
-import type { Channel } from './format.ts';
+import { HEADER_BYTES, type Channel } from './format.ts';
 import { JobTable, type RecordRef, type TaskInfo } from './jobTable.ts';
 import type { LogFile } from './logFile.ts';
 import { damagedNotice, incompleteNotice, skippedNotice, type Notice, type OnNotice } from './notice.ts';
@@ -216,7 +216,7 @@ export class OutputLog {
   private read(jobId: number, ref: RecordRef): Buffer | undefined {
     const file = this.fileOf(jobId, ref);
     const data = file.payload(ref.offset, ref.length);
-    if (data === undefined) this.onNotice(damagedNotice(file.path, ref.offset, ref.length));
+    if (data === undefined) this.onNotice(damagedNotice(file.path, ref.offset, HEADER_BYTES + ref.length));
     return data;
   }
 

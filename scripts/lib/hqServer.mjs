@@ -1,0 +1,65 @@
+/** Asks and ends the server of one server directory through the built `hq`, and finds processes that were left behind. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { mustRun, run } from './command.mjs';
+import { hq } from './paths.mjs';
+import { Trouble } from './text.mjs';
+
+/** Time for server, workers and their helpers to end after `server stop`. */
+const END_LIMIT_MS = 15_000;
+const POLL_MS = 100;
+
+const call = (serverDir, ...args) => [process.execPath, [hq, ...args], { env: { HQ_SERVER_DIR: serverDir } }];
+
+/** What `hq --output-mode json …` answers. */
+export async function ask(serverDir, ...args) {
+  const text = await mustRun(`hq ${args.join(' ')}`, ...call(serverDir, '--output-mode', 'json', ...args));
+  return JSON.parse(text);
+}
+
+/** Jobs and workers of the server, past ones included. */
+export async function whatHappened(serverDir) {
+  const jobs = await ask(serverDir, 'job', 'list', '--all');
+  const workers = await ask(serverDir, 'worker', 'list', '--all');
+  const count = (state) => jobs.reduce((sum, job) => sum + (job.task_stats[state] ?? 0), 0);
+  return {
+    jobs: jobs.length,
+    tasks: jobs.reduce((sum, job) => sum + job.task_count, 0),
+    finished: count('finished'),
+    workers: workers.length,
+  };
+}
+
+/** Processes that carry this server directory in their environment: whatever was started for it, at any depth. */
+export function processesOf(serverDir) {
+  const mark = `\0HQ_SERVER_DIR=${serverDir}\0`;
+  const isMarked = (pid) => {
+    try {
+      return `\0${readFileSync(`/proc/${pid}/environ`, 'utf8')}`.includes(mark);
+    } catch {
+      return false; // it has ended, or is somebody else's
+    }
+  };
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isMarked(name));
+}
+
+function commandOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Stop the server, if it still runs, and wait until nothing of it is left. */
+export async function stopServer(serverDir) {
+  if (processesOf(serverDir).length > 0) await run(...call(serverDir, 'server', 'stop'));
+  const deadline = performance.now() + END_LIMIT_MS;
+  while (processesOf(serverDir).length > 0) {
+    if (performance.now() > deadline) {
+      const left = processesOf(serverDir).map((pid) => `${pid} ${commandOf(pid)}`);
+      throw new Trouble(`left behind after hq server stop:\n${left.join('\n')}`);
+    }
+    await delay(POLL_MS);
+  }
+}

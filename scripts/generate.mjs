@@ -20,7 +20,8 @@ function parse(argv) {
     else if (argv[i] === '--dist' && argv[i + 1] !== undefined) options.dist = resolve(argv[(i += 1)]);
     else throw new Trouble(`unknown argument '${argv[i]}'; usage: node scripts/generate.mjs [--check] [--dist DIR]`);
   }
-  if (!existsSync(resolve(options.dist, 'protocol/errors.js'))) throw new Trouble(`nothing is compiled in ${options.dist}; run first: npm run build`);
+  if (!existsSync(resolve(options.dist, 'protocol/errors.js')))
+    throw new Trouble(`nothing is compiled in ${options.dist}; run first: npm run build`);
   return options;
 }
 

@@ -29,6 +29,8 @@ export const ERRORS = {
   HQ_E_RESOURCE_DESCRIPTOR: usage("invalid resource descriptor '{input}': {detail}", 'Write it like --cpus 4, --resource licenses=4, --resource "gpus=[0,1]" or --resource "ids=range(1-10)"'),
   HQ_E_FILE: failure(400, "cannot read '{path}': {detail}"),
   HQ_E_REQUEST: failure(400, 'invalid request: {detail}'),
+  HQ_E_ROUTE: failure(404, 'the server has no {path}', 'The routes are in docs/http-api.md and at /v1/openapi.json'),
+  HQ_E_METHOD: failure(405, '{method} is not possible on {path}', 'Possible is: {allowed}'),
   HQ_E_REQUEST_TOO_LARGE: failure(413, 'the request is larger than {limitBytes} bytes', 'Submit the tasks in several requests'),
 
   // Finding and reaching a server
@@ -56,6 +58,7 @@ export const ERRORS = {
   HQ_E_TASK_EXISTS: failure(409, 'task {task} already exists in job {job}'),
   HQ_E_DEPENDENCY: failure(400, 'task {task}: {detail}'),
   HQ_E_EMPTY_SUBMIT: failure(400, 'there is no task to submit'),
+  HQ_E_UNMET_REQUEST: failure(409, '{detail}', 'Start a worker that provides it, or submit without --strict'),
   HQ_E_EVENTS_GONE: failure(410, 'events before {first} are no longer kept', 'Read the state again and resume from {first}'),
   HQ_E_NOTHING_SELECTED: failure(404, 'no {what} exists yet'),
 

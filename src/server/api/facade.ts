@@ -34,14 +34,21 @@ export interface ServerFacade {
   workerInfo(workerId: number): Promise<WorkerInfo>;
   stopWorker(workerId: number): Promise<void>;
 
+  /** Highest sequence number given out so far; 0 before the first. A reader of live events resumes from here when it is cut off before its first one. */
+  lastEventSeq(): number;
+
   /**
    * Events in order. `after`: past ones with a higher sequence number come first (0 = all that are kept), then live ones;
    * undefined = live ones only. `follow` false ends after the past ones. A reader that falls too far behind gets HQ_E_EVENTS_GONE
    * or is ended, and resumes by number. `lease` keeps an embedded server alive while the iterator is open;
-   * ending it with `return()` ends the lease cleanly, an aborted connection counts as lost.
+   * ending it with `return()` ends the lease cleanly, an aborted connection counts as lost. For implementations whose `return()` has to
+   * wait for a pending `next()` (generators), the API aborts right after `return()` with the reason `LEASE_ENDED`, which is clean, too.
    */
   events(filter: EventFilter): AsyncIterable<readonly HqEvent[]>;
 }
+
+/** `signal.reason` of an event stream whose client has ended its lease; every other reason means that the connection is lost. */
+export const LEASE_ENDED = 'lease ended';
 
 export interface EventFilter {
   readonly after?: number;

@@ -1,0 +1,107 @@
+/**
+ * Every route of the API, once: address, what comes in, what goes out, which errors are its own. The app mounts this table, the OpenAPI
+ * document is made out of it, and the handlers' types follow from it.
+ */
+import type { z } from 'zod';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { MODELS, ModelName } from './models.ts';
+import { eventsQuery, jobParams, jobsQuery, leaseParams, taskParams, tasksQuery, workerParams, workersQuery } from './params.ts';
+
+export interface Route {
+  readonly method: 'get' | 'post' | 'delete';
+  /** OpenAPI form: `/v1/jobs/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  /** Model of the JSON body; `bodyOptional`: an empty body means `{}`. */
+  readonly body?: ModelName;
+  readonly bodyOptional?: boolean;
+  readonly status: 200 | 201 | 204;
+  /** Model of the answer; `[]` an array of it; null for none (204) or for answers that are no model. */
+  readonly answer: ModelName | readonly [ModelName] | null;
+  /** Errors beyond those that every route can give. */
+  readonly errors: readonly ErrorCode[];
+}
+
+export const ROUTES = {
+  health: { method: 'get', path: '/v1/health', summary: 'Is the server there', status: 200, answer: 'health', errors: [] },
+  openApi: { method: 'get', path: '/v1/openapi.json', summary: 'This document', status: 200, answer: null, errors: [] },
+  serverInfo: { method: 'get', path: '/v1/server', summary: 'The server about itself', status: 200, answer: 'serverInfo', errors: [] },
+  stopServer: {
+    method: 'post', path: '/v1/server/stop', summary: 'Stop the server, its workers and its allocations',
+    body: 'stopRequest', bodyOptional: true, status: 204, answer: null, errors: [],
+  },
+  createJob: {
+    method: 'post', path: '/v1/jobs', summary: 'Create a job, with any number of like or unlike tasks',
+    body: 'createJob', status: 201, answer: 'submitted',
+    errors: ['HQ_E_ARRAY', 'HQ_E_RESOURCE_REQUEST', 'HQ_E_DEPENDENCY', 'HQ_E_TASK_EXISTS', 'HQ_E_EMPTY_SUBMIT', 'HQ_E_JOURNAL_WRITE'],
+  },
+  listJobs: {
+    method: 'get', path: '/v1/jobs', summary: 'Jobs, sorted by id', query: jobsQuery, status: 200, answer: ['jobInfo'], errors: [],
+  },
+  jobDetail: {
+    method: 'get', path: '/v1/jobs/{id}', summary: 'One job with what was submitted', params: jobParams,
+    status: 200, answer: 'jobDetail', errors: ['HQ_E_JOB_NOT_FOUND'],
+  },
+  forgetJob: {
+    method: 'delete', path: '/v1/jobs/{id}', summary: 'Forget an ended job', params: jobParams,
+    status: 204, answer: null, errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_RUNNING', 'HQ_E_JOURNAL_WRITE'],
+  },
+  submitTasks: {
+    method: 'post', path: '/v1/jobs/{id}/tasks', summary: 'Add tasks to an open job', params: jobParams,
+    body: 'submit', status: 200, answer: 'submitted',
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_NOT_OPEN', 'HQ_E_ARRAY', 'HQ_E_RESOURCE_REQUEST', 'HQ_E_DEPENDENCY', 'HQ_E_TASK_EXISTS', 'HQ_E_EMPTY_SUBMIT', 'HQ_E_JOURNAL_WRITE'],
+  },
+  closeJob: {
+    method: 'post', path: '/v1/jobs/{id}/close', summary: 'Close an open job: no more tasks will come', params: jobParams,
+    status: 204, answer: null, errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_NOT_OPEN', 'HQ_E_JOURNAL_WRITE'],
+  },
+  cancel: {
+    method: 'post', path: '/v1/jobs/{id}/cancel', summary: 'Cancel a job or some of its tasks', params: jobParams,
+    body: 'cancelRequest', bodyOptional: true, status: 200, answer: 'cancelAnswer',
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_TASK_NOT_FOUND', 'HQ_E_ARRAY', 'HQ_E_JOURNAL_WRITE'],
+  },
+  listTasks: {
+    method: 'get', path: '/v1/jobs/{id}/tasks', summary: 'Tasks of a job, sorted by id', params: jobParams, query: tasksQuery,
+    status: 200, answer: ['taskInfo'], errors: ['HQ_E_JOB_NOT_FOUND'],
+  },
+  taskDetail: {
+    method: 'get', path: '/v1/jobs/{id}/tasks/{task}', summary: 'One task with its specification', params: taskParams,
+    status: 200, answer: 'taskDetail', errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_TASK_NOT_FOUND'],
+  },
+  listWorkers: {
+    method: 'get', path: '/v1/workers', summary: 'Workers, sorted by id', query: workersQuery, status: 200, answer: ['workerInfo'], errors: [],
+  },
+  workerInfo: {
+    method: 'get', path: '/v1/workers/{id}', summary: 'One worker', params: workerParams,
+    status: 200, answer: 'workerInfo', errors: ['HQ_E_WORKER_NOT_FOUND'],
+  },
+  stopWorker: {
+    method: 'post', path: '/v1/workers/{id}/stop', summary: 'Stop a worker; its tasks wait for another', params: workerParams,
+    status: 204, answer: null, errors: ['HQ_E_WORKER_NOT_FOUND'],
+  },
+  events: {
+    method: 'get', path: '/v1/events', summary: 'Events as server-sent events', query: eventsQuery,
+    status: 200, answer: null, errors: [],
+  },
+  endLease: {
+    method: 'delete', path: '/v1/leases/{lease}', summary: 'End the event streams that hold this lease, cleanly', params: leaseParams,
+    status: 200, answer: 'leaseEnded', errors: [],
+  },
+} as const satisfies Record<string, Route>;
+
+export type RouteName = keyof typeof ROUTES;
+
+type Parsed<R, Key extends string> = R extends Record<Key, infer Schema extends z.ZodType> ? z.output<Schema> : undefined;
+type Body<R> = R extends { body: infer Model extends ModelName } ? z.output<(typeof MODELS)[Model]> : undefined;
+type Answer<A> = A extends ModelName ? z.output<(typeof MODELS)[A]> : A extends readonly [infer Item extends ModelName] ? z.output<(typeof MODELS)[Item]>[] : void;
+
+/** What a handler of a route gets after the checks. */
+export interface RouteInput<Name extends RouteName> {
+  readonly params: Parsed<(typeof ROUTES)[Name], 'params'>;
+  readonly query: Parsed<(typeof ROUTES)[Name], 'query'>;
+  readonly body: Body<(typeof ROUTES)[Name]>;
+}
+/** What it returns. */
+export type RouteAnswer<Name extends RouteName> = Answer<(typeof ROUTES)[Name]['answer']>;

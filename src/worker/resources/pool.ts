@@ -1,0 +1,188 @@
+/**
+ * What a worker has and who holds it: whole and shared indices, sums, groups, policies and couplings. Pure; the worker's state machine
+ * allocates when it starts a task and releases when the task has ended. Never gives out more than there is.
+ */
+import { resolveResourceName } from '../../common/resourceAlias.ts';
+import { type AllocationPolicy, type RequestVariant, UNITS_PER_WHOLE, type WorkerResources } from '../../protocol/schema/resources.ts';
+import { type CouplingTable, chooseGroups, couplingTable } from './coupled.ts';
+import { distribute, type IndexNeed } from './groups.ts';
+import { IndexedResource, type TakenIndices } from './indexed.ts';
+
+/** One resource of a request, found on this worker. Units are 1/10,000. */
+export interface ResolvedEntry {
+  /** Name in the request. */
+  readonly name: string;
+  /** Position among the worker's resources. */
+  readonly resource: number;
+  readonly policy: AllocationPolicy;
+  readonly units: number;
+  /** Equal to `units` unless the request is a range. */
+  readonly maxUnits: number;
+}
+
+/** A request that this worker could meet when it were unused. */
+export interface ResolvedRequest {
+  readonly entries: readonly ResolvedEntry[];
+}
+
+/** What a task holds of one resource. */
+export interface AllocatedEntry {
+  readonly entry: ResolvedEntry;
+  readonly units: number;
+  /** Undefined for sums. */
+  readonly indices: TakenIndices | undefined;
+}
+
+export interface Allocation {
+  readonly entries: readonly AllocatedEntry[];
+}
+
+interface PoolResource {
+  readonly name: string;
+  readonly totalUnits: number;
+  readonly indexed: IndexedResource | undefined;
+  /** Free units of a sum. */
+  sumFree: number;
+}
+
+const NOTHING_KEPT: readonly number[] = [];
+
+export class ResourcePool {
+  private readonly resources: readonly PoolResource[];
+  private readonly positions = new Map<string, number>();
+  private readonly couplings: CouplingTable;
+
+  /** @param provided the worker's resources; couplings refer to their positions */
+  constructor(provided: WorkerResources) {
+    this.resources = provided.resources.map((descriptor) => {
+      const indexed = IndexedResource.of(descriptor);
+      const totalUnits = indexed?.totalUnits ?? (descriptor.kind === 'sum' ? descriptor.size : 0);
+      return { name: descriptor.name, totalUnits, indexed, sumFree: indexed === undefined ? totalUnits : 0 };
+    });
+    for (const [position, one] of this.resources.entries()) this.positions.set(one.name, position);
+    this.couplings = couplingTable(provided.coupling.weights);
+  }
+
+  /** @returns the request as positions of this worker, or a sentence that says why it can never be met here */
+  resolve(variant: RequestVariant): ResolvedRequest | string {
+    const entries: ResolvedEntry[] = [];
+    for (const { name, policy, units, maxUnits } of variant.entries) {
+      const found = resolveResourceName(name, (one) => this.positions.has(one));
+      if (found === undefined) return `this worker has no resource '${name}'`;
+      const resource = this.positions.get(found) as number;
+      if (entries.some((one) => one.resource === resource)) return `'${found}' is requested twice under different names`;
+      const total = this.at(resource).totalUnits;
+      if (policy === 'all' ? total === 0 : units <= 0 || units > total) {
+        return `this worker has ${total / UNITS_PER_WHOLE} of '${found}', ${policy === 'all' ? 'all' : units / UNITS_PER_WHOLE} requested`;
+      }
+      const most = policy === 'all' ? total : units;
+      entries.push({ name, resource, policy, units: most, maxUnits: Math.max(most, Math.min(maxUnits ?? most, total)) });
+    }
+    return { entries };
+  }
+
+  /**
+   * @param kept units by resource position that must stay free because a task further ahead waits for them
+   * @returns what the task holds from now on, or undefined when it does not fit now (nothing changes)
+   */
+  tryAllocate(request: ResolvedRequest, kept: readonly number[] = NOTHING_KEPT): Allocation | undefined {
+    for (const entry of request.entries) {
+      if (this.freeUnits(entry.resource) - (kept[entry.resource] ?? 0) < entry.units) return undefined;
+    }
+    const amounts = request.entries.map((entry) => this.amountNow(entry, kept[entry.resource] ?? 0));
+    const sets = this.chooseSets(request, amounts);
+    if (sets === undefined) return undefined;
+    return { entries: request.entries.map((entry, i) => this.takeEntry(entry, amounts[i] as number, sets[i])) };
+  }
+
+  release(allocation: Allocation): void {
+    for (const { entry, units, indices } of allocation.entries) {
+      const resource = this.at(entry.resource);
+      if (indices !== undefined) resource.indexed?.release(indices);
+      else resource.sumFree += units;
+      if (resource.sumFree > resource.totalUnits) throw new Error('invariant broken: a sum is released twice');
+    }
+  }
+
+  /** Adds to `kept` what a task that does not fit yet needs, as far as it is free, so that later tasks leave it alone. */
+  keepFor(request: ResolvedRequest, kept: number[]): void {
+    for (const { resource, units } of request.entries) kept[resource] = (kept[resource] ?? 0) + units;
+  }
+
+  freeUnits(resource: number): number {
+    const one = this.at(resource);
+    return one.indexed?.freeUnits ?? one.sumFree;
+  }
+
+  totalUnits(resource: number): number {
+    return this.at(resource).totalUnits;
+  }
+
+  /** The worker's name of a resource. */
+  nameOf(resource: number): string {
+    return this.at(resource).name;
+  }
+
+  /** Labels of the indices that are held, whole ones first; empty for sums. */
+  labels({ entry, indices }: AllocatedEntry): string[] {
+    const indexed = this.at(entry.resource).indexed;
+    if (indexed === undefined || indices === undefined) return [];
+    const all = indices.shared < 0 ? indices.whole : [...indices.whole, indices.shared];
+    return all.map((index) => indexed.label(index));
+  }
+
+  get resourceCount(): number {
+    return this.resources.length;
+  }
+
+  private at(position: number): PoolResource {
+    return this.resources[position] as PoolResource;
+  }
+
+  /** A range takes what is free, in whole steps above its least amount. */
+  private amountNow(entry: ResolvedEntry, keptUnits: number): number {
+    if (entry.maxUnits === entry.units) return entry.units;
+    const indexed = this.at(entry.resource).indexed;
+    let free = this.freeUnits(entry.resource) - keptUnits;
+    if (indexed !== undefined) {
+      // Shared indices cannot add up to a whole one.
+      const wholes = indexed.freeFor(0).wholes.reduce((sum, count) => sum + count, 0);
+      free = Math.min(free, wholes * UNITS_PER_WHOLE + (entry.units % UNITS_PER_WHOLE));
+    }
+    const steps = Math.floor((Math.min(free, entry.maxUnits) - entry.units) / UNITS_PER_WHOLE);
+    return entry.units + Math.max(0, steps) * UNITS_PER_WHOLE;
+  }
+
+  /** Groups for every entry with indices; undefined when an entry does not fit. A range that does not fit so shrinks to what does. */
+  private chooseSets(request: ResolvedRequest, amounts: number[]): (readonly number[] | undefined)[] | undefined {
+    for (;;) {
+      const needs = request.entries.map((entry, i) => this.needOf(entry, amounts[i] as number));
+      const sets = chooseGroups(needs, this.couplings);
+      if (sets !== undefined) return sets;
+      const largest = request.entries.findIndex((entry, i) => (amounts[i] as number) > entry.units);
+      if (largest < 0) return undefined;
+      amounts[largest] = (amounts[largest] as number) - UNITS_PER_WHOLE;
+    }
+  }
+
+  private needOf(
+    entry: ResolvedEntry,
+    units: number,
+  ): { resource: number; indexed: IndexedResource; need: IndexNeed; fractionUnits: number } | undefined {
+    const indexed = this.at(entry.resource).indexed;
+    if (indexed === undefined) return undefined;
+    const fractionUnits = units % UNITS_PER_WHOLE;
+    const need = { policy: entry.policy, whole: Math.floor(units / UNITS_PER_WHOLE), fraction: fractionUnits > 0 };
+    return { resource: entry.resource, indexed, need, fractionUnits };
+  }
+
+  private takeEntry(entry: ResolvedEntry, units: number, set: readonly number[] | undefined): AllocatedEntry {
+    const found = this.needOf(entry, units);
+    if (found === undefined || set === undefined) {
+      this.at(entry.resource).sumFree -= units;
+      return { entry, units, indices: undefined };
+    }
+    const { takes, shared } = distribute(found.need, found.indexed.freeFor(found.fractionUnits), set);
+    return { entry, units, indices: found.indexed.take(takes, { group: shared, units: found.fractionUnits }) };
+  }
+}

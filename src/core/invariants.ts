@@ -61,7 +61,10 @@ function checkWorker(core: Core, worker: CoreWorker): void {
   for (const row of worker.rows) {
     invariant(core.tasks.worker[row] === worker.id, `worker ${worker.id} holds row ${row} of worker ${core.tasks.worker[row]}`);
     const hold = core.tasks.hold[row] as number;
-    invariant(hold !== HOLD_NONE && worker.queued.has(row) === (hold !== HOLD_RESERVED), `worker ${worker.id}: row ${row} has hold ${hold}`);
+    invariant(
+      hold !== HOLD_NONE && worker.queued.has(row) === (hold !== HOLD_RESERVED),
+      `worker ${worker.id}: row ${row} has hold ${hold}`,
+    );
     if (hold !== HOLD_RESERVED) continue;
     const variant = core.classes.get(core.tasks.requestClass[row] as number).variants[core.tasks.variant[row] as number];
     for (const need of variant?.needs ?? []) {
@@ -70,7 +73,10 @@ function checkWorker(core: Core, worker: CoreWorker): void {
     }
   }
   free.forEach((units, slot) => {
-    invariant(units === worker.free[slot], `worker ${worker.id}: ${core.names.nameOf(slot)} has ${units} free, counted ${worker.free[slot]}`);
+    invariant(
+      units === worker.free[slot],
+      `worker ${worker.id}: ${core.names.nameOf(slot)} has ${units} free, counted ${worker.free[slot]}`,
+    );
     invariant((units ?? 0) >= 0, `worker ${worker.id}: ${core.names.nameOf(slot)} is over-allocated by ${-(units ?? 0)}`);
   });
   invariant((worker.rows.size === 0) === (worker.idleSinceMs !== null), `worker ${worker.id} is idle or not`);

@@ -42,12 +42,18 @@ export interface Job {
 /** Public state of a row state. */
 export function publicState(state: number): keyof JobStats {
   switch (state) {
-    case RUNNING: return 'running';
-    case FINISHED: return 'finished';
-    case FAILED: return 'failed';
-    case CANCELED: return 'canceled';
-    case ABORTED: return 'aborted';
-    default: return 'waiting';
+    case RUNNING:
+      return 'running';
+    case FINISHED:
+      return 'finished';
+    case FAILED:
+      return 'failed';
+    case CANCELED:
+      return 'canceled';
+    case ABORTED:
+      return 'aborted';
+    default:
+      return 'waiting';
   }
 }
 

@@ -10,13 +10,54 @@ export type ControlKind = 'cancel' | 'retract';
 
 /** What happened, in the order in which it happened. */
 export type Change =
-  | { readonly kind: 'started'; readonly jobId: number; readonly taskId: number; readonly instance: number; readonly workerId: number; readonly variant: number; readonly atMs: number }
-  | { readonly kind: 'finished'; readonly jobId: number; readonly taskId: number; readonly instance: number; readonly atMs: number; readonly usage: TaskUsage | null }
-  | { readonly kind: 'failed'; readonly jobId: number; readonly taskId: number; readonly instance: number; readonly atMs: number; readonly usage: TaskUsage | null; readonly failure: AttemptFailure }
+  | {
+      readonly kind: 'started';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly workerId: number;
+      readonly variant: number;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: 'finished';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly atMs: number;
+      readonly usage: TaskUsage | null;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly atMs: number;
+      readonly usage: TaskUsage | null;
+      readonly failure: AttemptFailure;
+    }
   /** `instance` ended (or was taken back before it started: `cause` null) and `nextInstance` waits. */
-  | { readonly kind: 'requeued'; readonly jobId: number; readonly taskId: number; readonly instance: number; readonly nextInstance: number; readonly crashes: number; readonly retries: number; readonly cause: RequeueCause | null; readonly error: string | null }
-  /** Tasks that were given to a worker (one by one) or never (compressed) and will not run. */
-  | { readonly kind: 'dropped'; readonly jobId: number; readonly taskIds: readonly number[]; readonly state: 'canceled' | 'aborted'; readonly atMs: number; readonly reason: string | null }
+  | {
+      readonly kind: 'requeued';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly nextInstance: number;
+      readonly crashes: number;
+      readonly retries: number;
+      readonly cause: RequeueCause | null;
+      readonly error: string | null;
+    }
+  /** Tasks that will not run: those that a worker holds with their instance, all others compressible. */
+  | {
+      readonly kind: 'dropped';
+      readonly jobId: number;
+      readonly taskIds: readonly number[];
+      readonly held: readonly { readonly taskId: number; readonly instance: number }[];
+      readonly state: 'canceled' | 'aborted';
+      readonly atMs: number;
+      readonly reason: string | null;
+    }
   | { readonly kind: 'job-idle'; readonly jobId: number; readonly atMs: number }
   | { readonly kind: 'job-completed'; readonly jobId: number; readonly atMs: number }
   | { readonly kind: 'worker-lost'; readonly workerId: number; readonly reason: WorkerEnd; readonly atMs: number };

@@ -117,7 +117,8 @@ export class ReadyQueues {
     const heads: { requestClass: number; jobId: number; taskId: number }[] = [];
     for (const bucket of this.byPriority.get(priority)?.values() ?? []) {
       const row = bucket.peek(tasks);
-      if (row >= 0) heads.push({ requestClass: bucket.requestClass, jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number });
+      if (row >= 0)
+        heads.push({ requestClass: bucket.requestClass, jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number });
     }
     heads.sort((a, b) => a.jobId - b.jobId || a.taskId - b.taskId);
     return heads.map((head) => head.requestClass);

@@ -109,8 +109,21 @@ export class TaskTable {
 
   private columns(): { fill(value: number, start: number, end: number): unknown }[] {
     return [
-      this.state, this.hold, this.jobId, this.taskId, this.requestClass, this.priority, this.instance, this.worker, this.variant,
-      this.unfinishedDeps, this.firstDependent, this.crashes, this.crashLimit, this.retries, this.maxRetries,
+      this.state,
+      this.hold,
+      this.jobId,
+      this.taskId,
+      this.requestClass,
+      this.priority,
+      this.instance,
+      this.worker,
+      this.variant,
+      this.unfinishedDeps,
+      this.firstDependent,
+      this.crashes,
+      this.crashLimit,
+      this.retries,
+      this.maxRetries,
     ];
   }
 

@@ -9,7 +9,11 @@ import { allRows, dropTasks, isEnded, noticeJobEnd, transitiveDependents } from 
  * Cancels all unfinished tasks of a job, or the given ones; what depends on a single canceled task is aborted.
  * @returns tasks canceled by this call, and selected ones that had ended before
  */
-export function onCancel(core: Core, out: Outbox, o: { jobId: number; taskIds: IntArray | null; reason: string | null; nowMs: number }): { canceled: number; alreadyDone: number } {
+export function onCancel(
+  core: Core,
+  out: Outbox,
+  o: { jobId: number; taskIds: IntArray | null; reason: string | null; nowMs: number },
+): { canceled: number; alreadyDone: number } {
   const job = core.jobs.get(o.jobId);
   if (job === undefined) return { canceled: 0, alreadyDone: 0 };
   const selected = o.taskIds === null ? [...allRows(job)] : [...o.taskIds].map((id) => rowOf(job, id)).filter((row) => row >= 0);

@@ -6,7 +6,7 @@ import type { CrashLimit } from '../../protocol/schema/task.ts';
 import type { Core } from '../core.ts';
 import { addSegment, createJob, type Job, rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
-import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, FINISHED, READY } from '../taskTable.ts';
+import { BLOCKED, CRASH_NEVER_RESTART, CRASH_UNLIMITED, FINISHED, READY } from '../taskTable.ts';
 import { allRows, dropTasks, isEnded, noticeJobEnd, transitiveDependents } from './transitions.ts';
 
 /** What the scheduler must know of a task; many tasks may share one. */
@@ -41,16 +41,26 @@ export function onJobCreated(core: Core, o: { jobId: number; open: boolean; maxF
 export function onSubmit(core: Core, out: Outbox, event: SubmitEvent): void {
   const job = core.jobs.get(event.jobId);
   invariant(job !== undefined, `job ${event.jobId} is not in memory`);
-  const base = core.tasks.allocate(event.ids.length);
-  const segment = addSegment(job, { submitIndex: event.submitIndex, base, ids: event.ids });
-  job.stats.waiting += segment.count;
-  fillRows(core, event, base);
-  const doomed = linkDependencies(core, job, event, base);
-  queueRuns(core, base, segment.count);
-  if (job.aborted) dropTasks(core, out, { job, rows: allRows(job), state: 'aborted', reason: 'the job went over its limit of failed tasks', atMs: event.nowMs });
-  else if (doomed.length > 0) dropTasks(core, out, { job, rows: doomed, state: 'aborted', reason: 'a task that it depends on did not finish', atMs: event.nowMs });
-  if (job.aborted || doomed.length > 0) noticeJobEnd(core, out, job, event.nowMs);
+  const { base, doomed } = enterRows(core, job, event, () => {});
+  queueRuns(core, base, event.ids.length);
+  const rows = job.aborted ? allRows(job) : doomed;
+  const reason = job.aborted ? `more than ${job.maxFails} tasks of the job have failed` : 'a task that it depends on did not finish';
+  if (dropTasks(core, out, { job, rows, state: 'aborted', reason, atMs: event.nowMs }) > 0) noticeJobEnd(core, out, job, event.nowMs);
   out.askPlan();
+}
+
+/**
+ * Fills the rows of a submit and links its dependencies.
+ * @param restore called with the first row before dependencies are linked: sets the states of tasks that a restored job has behind it
+ * @returns the first row, and rows that can never run because a dependency ended without success
+ */
+export function enterRows(core: Core, job: Job, event: SubmitEvent, restore: (base: number) => void): { base: number; doomed: number[] } {
+  const base = core.tasks.allocate(event.ids.length);
+  addSegment(job, { submitIndex: event.submitIndex, base, ids: event.ids });
+  job.stats.waiting += event.ids.length;
+  fillRows(core, event, base);
+  restore(base);
+  return { base, doomed: linkDependencies(core, job, event, base) };
 }
 
 function fillRows(core: Core, event: SubmitEvent, base: number): void {
@@ -79,6 +89,7 @@ function linkDependencies(core: Core, job: Job, event: SubmitEvent, base: number
     for (const dep of deps) {
       const row = rowOf(job, dep);
       invariant(row >= 0, `dependency ${dep} is not a task of job ${job.id}`);
+      if (isEnded(tasks.state[base + index] as number)) continue;
       if (!isEnded(tasks.state[row] as number)) core.dependencies.add(tasks, row, base + index);
       else if (tasks.state[row] !== FINISHED) doomed.push(base + index);
     }
@@ -93,19 +104,19 @@ function collectDoomed(core: Core, rows: readonly number[]): number[] {
   return [...all].sort((a, b) => a - b);
 }
 
-/** Queues rows without unfinished dependencies, neighbours of one class and priority as one range. */
-function queueRuns(core: Core, base: number, count: number): void {
+/** Queues the waiting rows without unfinished dependencies, neighbours of one class and priority as one range. */
+export function queueRuns(core: Core, base: number, count: number): void {
   const { tasks } = core;
-  let start = base;
-  for (let row = base; row <= base + count; row += 1) {
-    const open = row < base + count && tasks.unfinishedDeps[row] === 0;
-    const same = tasks.requestClass[row] === tasks.requestClass[start] && tasks.priority[row] === tasks.priority[start];
-    if (open && same && row < base + count) continue;
-    if (row > start && tasks.unfinishedDeps[start] === 0) {
+  const end = base + count;
+  const isOpen = (row: number): boolean => tasks.state[row] === BLOCKED && tasks.unfinishedDeps[row] === 0;
+  for (let start = base; start < end; ) {
+    let row = start;
+    while (row < end && isOpen(row) && tasks.requestClass[row] === tasks.requestClass[start] && tasks.priority[row] === tasks.priority[start]) row += 1;
+    if (row > start) {
       tasks.state.fill(READY, start, row);
       core.ready.push(tasks, start, row - start);
     }
-    start = open ? row : row + 1;
+    start = Math.max(row, start + 1);
   }
 }
 

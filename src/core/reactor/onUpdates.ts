@@ -1,7 +1,14 @@
 /** What workers report of their tasks. Updates of attempts that are no longer wanted only release what they held. */
 import { assertNever } from '../../common/assert.ts';
 import {
-  type AttemptFailure, type TaskUpdate, UPDATE_CANCELED, UPDATE_FAILED, UPDATE_FINISHED, UPDATE_RETRACTED, UPDATE_STARTED, UPDATE_STOPPED,
+  type AttemptFailure,
+  type TaskUpdate,
+  UPDATE_CANCELED,
+  UPDATE_FAILED,
+  UPDATE_FINISHED,
+  UPDATE_RETRACTED,
+  UPDATE_STARTED,
+  UPDATE_STOPPED,
 } from '../../protocol/messages/worker.ts';
 import type { TaskUsage } from '../../protocol/schema/task.ts';
 import type { Core } from '../core.ts';
@@ -105,7 +112,11 @@ function finished(core: Core, out: Outbox, o: { row: number; atMs: number; usage
 }
 
 /** @returns true when the task was queued again and its hold released */
-function failed(core: Core, out: Outbox, o: { row: number; atMs: number; usage: TaskUsage | null; failure: AttemptFailure; nowMs: number }): boolean {
+function failed(
+  core: Core,
+  out: Outbox,
+  o: { row: number; atMs: number; usage: TaskUsage | null; failure: AttemptFailure; nowMs: number },
+): boolean {
   const { tasks } = core;
   const retries = tasks.retries[o.row] as number;
   if (retries < (tasks.maxRetries[o.row] as number)) {
@@ -158,7 +169,11 @@ export function requeueNext(core: Core, out: Outbox, o: { row: number; cause: Re
   out.askPlan();
 }
 
-function emitRequeued(core: Core, out: Outbox, o: { row: number; instance: number; cause: RequeueCause | null; error: string | null }): void {
+function emitRequeued(
+  core: Core,
+  out: Outbox,
+  o: { row: number; instance: number; cause: RequeueCause | null; error: string | null },
+): void {
   const { tasks } = core;
   out.emit({
     kind: 'requeued',

@@ -35,7 +35,11 @@ export interface Reconciliation {
  * still under way stand in `reported` (the worker held them when it sent its hello, or will repeat them), so such rows are neither
  * killed nor sent again.
  */
-export function onWorkerReconnected(core: Core, out: Outbox, o: { workerId: number; held: readonly HeldTask[]; nowMs: number }): Reconciliation {
+export function onWorkerReconnected(
+  core: Core,
+  out: Outbox,
+  o: { workerId: number; held: readonly HeldTask[]; nowMs: number },
+): Reconciliation {
   const worker = core.workers.get(o.workerId);
   if (worker === undefined) return { wanted: [], resend: [] };
   worker.connected = true;

@@ -7,7 +7,17 @@ import type { Core } from '../core.ts';
 import { type Job, publicState, unfinishedCount } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import {
-  ABORTED, BLOCKED, CANCELED, FAILED, FINISHED, HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, READY, RUNNING, SENT,
+  ABORTED,
+  BLOCKED,
+  CANCELED,
+  FAILED,
+  FINISHED,
+  HOLD_NONE,
+  HOLD_PREFILLED,
+  HOLD_RESERVED,
+  READY,
+  RUNNING,
+  SENT,
 } from '../taskTable.ts';
 import { fitsNow, reserve } from '../workerTable.ts';
 
@@ -49,8 +59,19 @@ export function setState(core: Core, row: number, next: number): void {
   tasks.state[row] = next;
 }
 
+/** Sets the state of a row of a job that is being restored, past the table of allowed steps: it took them before the restart. */
+export function restoreState(core: Core, row: number, state: number): void {
+  const stats = jobOf(core, row).stats;
+  stats[publicState(core.tasks.state[row] as number)] -= 1;
+  stats[publicState(state)] += 1;
+  core.tasks.state[row] = state;
+}
+
 /** A worker gets a row, with its resources reserved or queued ahead of need. */
-export function takeHold(core: Core, o: { row: number; workerId: number; hold: typeof HOLD_RESERVED | typeof HOLD_PREFILLED; variant: number }): void {
+export function takeHold(
+  core: Core,
+  o: { row: number; workerId: number; hold: typeof HOLD_RESERVED | typeof HOLD_PREFILLED; variant: number },
+): void {
   const { tasks } = core;
   const worker = core.workers.get(o.workerId);
   invariant(worker !== undefined && tasks.hold[o.row] === HOLD_NONE, `row ${o.row} is held already or its worker is gone`);
@@ -125,20 +146,28 @@ export function endTask(core: Core, out: Outbox, o: { row: number; state: typeof
  * Ends unfinished tasks that will not run: compressed in one change, workers are told to kill what they hold.
  * @returns how many rows were dropped
  */
-export function dropTasks(core: Core, out: Outbox, o: { job: Job; rows: Iterable<number>; state: 'canceled' | 'aborted'; reason: string | null; atMs: number }): number {
+export function dropTasks(
+  core: Core,
+  out: Outbox,
+  o: { job: Job; rows: Iterable<number>; state: 'canceled' | 'aborted'; reason: string | null; atMs: number },
+): number {
   const { tasks } = core;
   const taskIds: number[] = [];
+  const held: { taskId: number; instance: number }[] = [];
   for (const row of o.rows) {
     const state = tasks.state[row] as number;
     if (isEnded(state)) continue;
     if (state === READY) core.ready.remove(tasks, row);
     setState(core, row, o.state === 'canceled' ? CANCELED : ABORTED);
-    if (tasks.hold[row] !== HOLD_NONE) out.control(tasks.worker[row] as number, 'cancel', row);
-    taskIds.push(tasks.taskId[row] as number);
+    if (tasks.hold[row] === HOLD_NONE) taskIds.push(tasks.taskId[row] as number);
+    else {
+      held.push({ taskId: tasks.taskId[row] as number, instance: tasks.instance[row] as number });
+      out.control(tasks.worker[row] as number, 'cancel', row);
+    }
   }
-  if (taskIds.length === 0) return 0;
-  out.emit({ kind: 'dropped', jobId: o.job.id, taskIds, state: o.state, atMs: o.atMs, reason: o.reason });
-  return taskIds.length;
+  const count = taskIds.length + held.length;
+  if (count > 0) out.emit({ kind: 'dropped', jobId: o.job.id, taskIds, held, state: o.state, atMs: o.atMs, reason: o.reason });
+  return count;
 }
 
 /** Emits the end (or idleness) of a job whose last unfinished task ended; forgets it once no worker holds a row of it. */

@@ -20,7 +20,9 @@ export function prefill(core: Core, out: Outbox, o: { workers: readonly CoreWork
   const priority = core.ready.activePriorities()[0];
   if (priority === undefined) return;
   for (const requestClass of core.ready.activeClasses(core.tasks, priority)) {
-    const running = o.workers.map((worker) => ({ worker, running: countRunning(core, worker, requestClass) })).filter((entry) => entry.running > 0);
+    const running = o.workers
+      .map((worker) => ({ worker, running: countRunning(core, worker, requestClass) }))
+      .filter((entry) => entry.running > 0);
     // Leave as much unassigned as is sent ahead, so that a worker that becomes free first finds something.
     const share = Math.ceil(core.ready.count(priority, requestClass) / (2 * Math.max(1, running.length)));
     for (const { worker, running: count } of running) {

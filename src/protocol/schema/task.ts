@@ -88,7 +88,8 @@ export const taskGraph = z
 
 /** The tasks of one submit. */
 export const submit = z.strictObject({
-  submitDir: z.string().min(1).describe('absolute path; %{SUBMIT_DIR} and the base of relative paths'),
+  strict: z.boolean().default(false).describe('refuse tasks that no connected worker could ever run'),
+  submitDir: z.string().regex(/^\//, 'must be an absolute path').describe('absolute path; %{SUBMIT_DIR} and the base of relative paths'),
   stream: z.string().optional().describe('directory of the consolidated log; %{JOB_ID} %{SUBMIT_DIR} %{SERVER_UID} allowed'),
   tasks: z.discriminatedUnion('kind', [taskArray, taskGraph]),
 });
@@ -104,8 +105,8 @@ export const taskUsage = z.object({
 });
 export type TaskUsage = z.infer<typeof taskUsage>;
 
-/** Why an attempt failed. */
-export const failureKind = z.enum(['exit', 'signal', 'time-limit', 'memory-limit', 'spawn', 'log', 'worker-lost', 'internal']);
+/** Why an attempt failed; `canceled` when it was ended because it is no longer wanted. */
+export const failureKind = z.enum(['exit', 'signal', 'time-limit', 'memory-limit', 'spawn', 'log', 'worker-lost', 'canceled', 'internal']);
 export type FailureKind = z.infer<typeof failureKind>;
 
 /** One task as the API lists it. */

@@ -1,0 +1,83 @@
+/** A server starts on an existing journal: jobs, tasks and workers enter the core in the state in which they were written. */
+import { invariant } from '../../common/assert.ts';
+import type { IntArray } from '../../common/intArray.ts';
+import type { Core } from '../core.ts';
+import { rowOf } from '../jobTable.ts';
+import { ABORTED, CANCELED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
+import { createWorker, type WorkerSpec } from '../workerTable.ts';
+import { enterRows, queueRuns, type SubmitEvent } from './onSubmit.ts';
+import { isEnded, promoteQueued, restoreState, takeHold } from './transitions.ts';
+
+/** What the journal knows of one task. */
+export interface RestoredTask {
+  readonly taskId: number;
+  readonly state: 'waiting' | 'assigned' | 'running' | 'finished' | 'failed' | 'canceled' | 'aborted';
+  readonly instance: number;
+  readonly workerId: number | null;
+  readonly variant: number;
+  readonly crashes: number;
+  readonly retries: number;
+}
+
+export interface RestoredSubmit {
+  readonly event: SubmitEvent;
+  /** Tasks of this submit that are not plainly waiting. */
+  readonly tasks: readonly RestoredTask[];
+  readonly ended: readonly { readonly ids: IntArray; readonly state: 'canceled' | 'aborted' }[];
+}
+
+const END_STATES = { finished: FINISHED, failed: FAILED, canceled: CANCELED, aborted: ABORTED } as const;
+
+/** A worker of the previous server process: it holds its tasks and may come back. Must be restored before the jobs. */
+export function onRestoreWorker(core: Core, spec: WorkerSpec, nowMs: number): void {
+  const worker = createWorker(core.names, spec, nowMs);
+  worker.connected = false;
+  core.workers.set(spec.id, worker);
+}
+
+/** One submit of a restored job (made by `onJobCreated`), in the order of the submits. */
+export function onRestoreSubmit(core: Core, restored: RestoredSubmit): void {
+  const { event } = restored;
+  const job = core.jobs.get(event.jobId);
+  invariant(job !== undefined, `job ${event.jobId} is not in memory`);
+  const out: { row: number; task: RestoredTask }[] = [];
+  const { base } = enterRows(core, job, event, () => {
+    for (const task of restored.tasks) {
+      const row = rowOf(job, task.taskId);
+      if (row < 0) continue;
+      restoreRow(core, row, task);
+      if (task.state === 'assigned' || task.state === 'running') out.push({ row, task });
+    }
+    for (const { ids, state } of restored.ended) for (const id of ids) endRow(core, rowOf(job, id), END_STATES[state]);
+  });
+  for (const { row, task } of out) giveBack(core, row, task);
+  queueRuns(core, base, event.ids.length);
+  job.aborted = job.maxFails !== null && job.stats.failed > job.maxFails;
+}
+
+/** Call once after all jobs are restored: what workers had queued is reserved as far as it fits, as they do themselves. */
+export function onRestoreDone(core: Core): void {
+  for (const workerId of core.workers.keys()) promoteQueued(core, workerId);
+}
+
+function restoreRow(core: Core, row: number, task: RestoredTask): void {
+  core.tasks.instance[row] = task.instance;
+  core.tasks.crashes[row] = task.crashes;
+  core.tasks.retries[row] = task.retries;
+  if (task.state === 'finished' || task.state === 'failed' || task.state === 'canceled' || task.state === 'aborted') endRow(core, row, END_STATES[task.state]);
+}
+
+function endRow(core: Core, row: number, state: number): void {
+  if (row >= 0 && !isEnded(core.tasks.state[row] as number)) restoreState(core, row, state);
+}
+
+/** A task that is out stays with its worker; one whose worker is unknown waits as its next instance, because it may have run. */
+function giveBack(core: Core, row: number, task: RestoredTask): void {
+  if (task.workerId === null || !core.workers.has(task.workerId)) {
+    core.tasks.instance[row] = task.instance + 1;
+    return;
+  }
+  const running = task.state === 'running';
+  restoreState(core, row, running ? RUNNING : SENT);
+  takeHold(core, { row, workerId: task.workerId, hold: running ? HOLD_RESERVED : HOLD_PREFILLED, variant: task.variant });
+}

@@ -1,0 +1,153 @@
+/** Creating, extending, closing, canceling and forgetting jobs. Every change is one step of the turn loop; answers wait for the disk. */
+import { IntArray } from '../common/intArray.ts';
+import type { Core } from '../core/core.ts';
+import { rowOf, unfinishedCount } from '../core/jobTable.ts';
+import { onCancel, onClose } from '../core/reactor/onJob.ts';
+import { onJobCreated, onSubmit } from '../core/reactor/onSubmit.ts';
+import { HqError } from '../protocol/errors.ts';
+import type { CancelAnswer, CancelRequest, CreateJob, Submitted } from '../protocol/schema/job.ts';
+import type { Submit } from '../protocol/schema/task.ts';
+import { countSecretTasks, type JobStore, type LiveJob } from './jobStore.ts';
+import type { Journal } from './journal/types.ts';
+import type { Recorder } from './recorder.ts';
+import { type CheckedSubmit, checkSubmit } from './submitCheck.ts';
+import type { TurnLoop } from './turnLoop.ts';
+import { unmetRequests } from './unmet.ts';
+
+export interface JobServiceOptions {
+  readonly core: Core;
+  readonly store: JobStore;
+  readonly recorder: Recorder;
+  readonly loop: TurnLoop;
+  readonly journal: Journal;
+  readonly serverUid: string;
+  /** Highest job id ever given out. */
+  readonly lastJobId: number;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+export class JobService {
+  private readonly o: JobServiceOptions;
+  private lastJobId: number;
+
+  constructor(options: JobServiceOptions) {
+    this.o = options;
+    this.lastJobId = options.lastJobId;
+  }
+
+  /** @throws HqError HQ_E_EMPTY_SUBMIT and everything of `checkSubmit`; nothing is changed then */
+  createJob(request: CreateJob): Promise<Submitted> {
+    const { submit, open, ...header } = request;
+    return this.o.loop.transact(() => {
+      if (submit === undefined && !open) throw new HqError('HQ_E_EMPTY_SUBMIT');
+      const jobId = this.lastJobId + 1;
+      const checked = submit === undefined ? null : this.check(submit, { jobId, maxTaskId: -1, has: () => false });
+      this.lastJobId = jobId;
+      const atMs = this.o.now();
+      this.o.store.add({ jobId, header, submittedAtMs: atMs, submits: [], cancelReason: null, finishedAtMs: null });
+      onJobCreated(this.o.core, { jobId, open, maxFails: header.maxFails ?? null });
+      this.o.recorder.entry({ kind: 'job', jobId, header, open, atMs });
+      this.o.recorder.event({ type: 'job-created', jobId, name: header.name, open });
+      if (submit === undefined || checked === null) return { jobId, taskIds: '', warnings: [] };
+      return this.enter(jobId, submit, checked);
+    });
+  }
+
+  /** Adds tasks to an open job. @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_NOT_OPEN and everything of `checkSubmit` */
+  submitTasks(jobId: number, submit: Submit): Promise<Submitted> {
+    return this.o.loop.transact(() => {
+      const { core } = this.openJob(jobId);
+      const checked = this.check(submit, { jobId, maxTaskId: core.maxTaskId, has: (taskId) => rowOf(core, taskId) >= 0 });
+      return this.enter(jobId, submit, checked);
+    });
+  }
+
+  /** @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_NOT_OPEN */
+  closeJob(jobId: number): Promise<void> {
+    return this.o.loop.transact(() => {
+      this.openJob(jobId);
+      this.o.recorder.entry({ kind: 'job-closed', jobId });
+      this.o.recorder.event({ type: 'job-closed', jobId });
+      onClose(this.o.core, this.o.recorder, { jobId, nowMs: this.o.now() });
+    });
+  }
+
+  /** Tasks of a job that ended before count as done. @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_ARRAY, HQ_E_TASK_NOT_FOUND */
+  async cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer> {
+    const taskIds = request.taskIds === undefined ? null : parseIds(request.taskIds);
+    if (this.o.store.get(jobId) === undefined) return this.cancelEnded(jobId, taskIds);
+    return this.o.loop.transact(() => {
+      const job = this.o.store.get(jobId);
+      if (job === undefined) return { canceled: 0, alreadyDone: taskIds?.length ?? 0 };
+      for (const id of taskIds ?? []) {
+        if (rowOf(job.core, id) < 0) throw new HqError('HQ_E_TASK_NOT_FOUND', { task: id, job: jobId });
+      }
+      const reason = request.reason ?? null;
+      if (taskIds === null) {
+        job.live.cancelReason = reason;
+        this.o.recorder.entry({ kind: 'job-canceled', jobId, reason });
+        this.o.recorder.event({ type: 'job-canceled', jobId, reason });
+      }
+      return onCancel(this.o.core, this.o.recorder, { jobId, taskIds, reason, nowMs: this.o.now() });
+    });
+  }
+
+  /** Drops an ended job from lists and journal. @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_RUNNING */
+  async forgetJob(jobId: number): Promise<void> {
+    if (this.o.store.get(jobId) === undefined && (await this.o.journal.job(jobId)) === null) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
+    await this.o.loop.transact(() => {
+      if (this.o.store.get(jobId) !== undefined) throw new HqError('HQ_E_JOB_RUNNING', { job: jobId });
+      this.o.recorder.entry({ kind: 'job-forgotten', jobId });
+      this.o.recorder.event({ type: 'job-forgotten', jobId });
+    });
+  }
+
+  private check(submit: Submit, job: Parameters<typeof checkSubmit>[1]): CheckedSubmit {
+    const checked = checkSubmit(submit, job);
+    if (submit.strict) {
+      const unmet = unmetRequests(this.o.core, checked.traits);
+      if (unmet.length > 0) throw new HqError('HQ_E_UNMET_REQUEST', { detail: unmet.join('; ') });
+    }
+    return checked;
+  }
+
+  private enter(jobId: number, submit: Submit, checked: CheckedSubmit): Submitted {
+    const { core, recorder } = this.o;
+    const { live } = this.o.store.get(jobId) as { live: LiveJob };
+    const submitIndex = live.submits.length;
+    const base = { jobId, submitIndex, ids: checked.ids, submit, serverUid: this.o.serverUid, sharedBody: null };
+    live.submits.push({ ...base, secretTasksLeft: countSecretTasks(base) });
+    const wasIdle = live.finishedAtMs !== null;
+    live.finishedAtMs = null;
+    const [taskIds, atMs] = [checked.ids.toString(), this.o.now()];
+    recorder.entry({ kind: 'submit', jobId, submitIndex, taskIds, submit, atMs });
+    recorder.event({ type: 'tasks-submitted', jobId, ids: taskIds });
+    onSubmit(core, recorder, { jobId, submitIndex, ...checked, nowMs: atMs });
+    const job = core.jobs.get(jobId);
+    if (wasIdle && job !== undefined && unfinishedCount(job) > 0) {
+      recorder.entry({ kind: 'job-stats', jobId, stats: { ...job.stats }, finishedAtMs: null, completed: false });
+    }
+    return { jobId, taskIds, warnings: unmetRequests(core, checked.traits) };
+  }
+
+  private openJob(jobId: number): { live: LiveJob; core: NonNullable<ReturnType<JobStore['get']>>['core'] } {
+    const job = this.o.store.get(jobId);
+    if (job === undefined) throw new HqError(jobId <= this.lastJobId ? 'HQ_E_JOB_NOT_OPEN' : 'HQ_E_JOB_NOT_FOUND', { job: jobId });
+    if (!job.core.open) throw new HqError('HQ_E_JOB_NOT_OPEN', { job: jobId });
+    return job;
+  }
+
+  private async cancelEnded(jobId: number, taskIds: IntArray | null): Promise<CancelAnswer> {
+    const row = await this.o.journal.job(jobId);
+    if (row === null) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
+    return { canceled: 0, alreadyDone: taskIds?.length ?? row.taskCount };
+  }
+}
+
+/** @throws HqError HQ_E_ARRAY */
+export function parseIds(text: string): IntArray {
+  const ids = IntArray.parse(text);
+  if (typeof ids === 'string') throw new HqError('HQ_E_ARRAY', { input: text, detail: ids });
+  return ids;
+}

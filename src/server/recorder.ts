@@ -1,0 +1,203 @@
+/**
+ * The server's outbox: collects what one turn of the core decided, as frames per worker, journal entries and events. The turn loop
+ * empties it; nothing leaves the server from here.
+ */
+import { IntArray } from '../common/intArray.ts';
+import { assertNever } from '../common/assert.ts';
+import type { Core } from '../core/core.ts';
+import { type Job, segmentOf } from '../core/jobTable.ts';
+import type { Change, ControlKind, Outbox } from '../core/outbox.ts';
+import type { TaskKey, ToWorker, WireBody, WireTask } from '../protocol/messages/worker.ts';
+import type { EventBody, HqEvent } from '../protocol/schema/event.ts';
+import type { JournalEntry } from './journal/types.ts';
+import { entryAt, type SubmitRecord, wireBody } from './specs.ts';
+
+/** Frames of one worker in this turn. */
+interface WorkerBatch {
+  readonly bodies: WireBody[];
+  readonly bodyIndex: Map<WireBody, number>;
+  readonly tasks: WireTask[];
+  readonly cancel: TaskKey[];
+  readonly retract: TaskKey[];
+}
+
+/** What the recorder must look up: the submits of the jobs in memory. */
+export interface SpecSource {
+  record(jobId: number, submitIndex: number): SubmitRecord | undefined;
+  noteJobEnded(jobId: number, atMs: number): void;
+  /** @returns the submit whose secrets are no longer needed with the end of this task */
+  secretTaskEnded(jobId: number, taskId: number): SubmitRecord | undefined;
+}
+
+/** Everything one turn produced. */
+export interface TurnOutput {
+  readonly entries: JournalEntry[];
+  readonly events: HqEvent[];
+  readonly frames: Map<number, ToWorker[]>;
+  /** Completed jobs, whose last entries are in this turn. */
+  readonly completedJobs: number[];
+}
+
+export class Recorder implements Outbox {
+  planAsked = false;
+  /** Sequence number of the last event given out. */
+  lastSeq: number;
+  private readonly core: Core;
+  private readonly specs: SpecSource;
+  private readonly now: () => number;
+  private entries: JournalEntry[] = [];
+  private events: HqEvent[] = [];
+  private batches = new Map<number, WorkerBatch>();
+  private completedJobs: number[] = [];
+
+  /** @param o.now Unix milliseconds */
+  constructor(o: { core: Core; specs: SpecSource; lastSeq: number; now: () => number }) {
+    this.core = o.core;
+    this.specs = o.specs;
+    this.lastSeq = o.lastSeq;
+    this.now = o.now;
+  }
+
+  get isEmpty(): boolean {
+    return this.entries.length === 0 && this.events.length === 0 && this.batches.size === 0;
+  }
+
+  assign(workerId: number, row: number): void {
+    const { tasks } = this.core;
+    const [jobId, taskId, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
+    const segment = segmentOf(this.core.jobs.get(jobId) as Job, taskId);
+    const record = segment === undefined ? undefined : this.specs.record(jobId, segment.submitIndex);
+    if (segment === undefined || record === undefined) throw new Error(`task ${jobId}.${taskId} has no submit`);
+    const index = row - segment.base;
+    const batch = this.batchOf(workerId);
+    const body = bodyIndexOf(batch, wireBody(record, index));
+    batch.tasks.push([jobId, taskId, instance, body, entryAt(record, index), tasks.variant[row] as number]);
+  }
+
+  control(workerId: number, kind: ControlKind, row: number): void {
+    const { tasks } = this.core;
+    this.batchOf(workerId)[kind].push([tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number]);
+  }
+
+  askPlan(): void {
+    this.planAsked = true;
+  }
+
+  /** Adds a change of the journal that is no consequence of the core's. */
+  entry(entry: JournalEntry): void {
+    this.entries.push(entry);
+  }
+
+  event(body: EventBody): void {
+    this.lastSeq += 1;
+    this.events.push({ seq: this.lastSeq, timeMs: this.now(), ...body });
+  }
+
+  emit(change: Change): void {
+    switch (change.kind) {
+      case 'started': {
+        const { kind: _kind, atMs: _atMs, ...body } = change;
+        this.entries.push(change);
+        return this.event({ type: 'task-started', ...body });
+      }
+      case 'finished': {
+        const { jobId, taskId, instance, atMs, usage } = change;
+        this.entries.push({ kind: 'ended', jobId, taskId, instance, state: 'finished', atMs, usage, failure: null });
+        this.redactAfter(jobId, taskId);
+        return this.event({ type: 'task-finished', jobId, taskId, instance, usage });
+      }
+      case 'failed': {
+        const { jobId, taskId, instance, atMs, usage, failure } = change;
+        this.entries.push({ kind: 'ended', jobId, taskId, instance, state: 'failed', atMs, usage, failure });
+        this.redactAfter(jobId, taskId);
+        const { kind, ...rest } = failure;
+        return this.event({ type: 'task-failed', jobId, taskId, instance, failure: kind, ...rest, usage });
+      }
+      case 'requeued': {
+        const { jobId, taskId, instance, nextInstance, crashes, retries, cause, error } = change;
+        this.entries.push({ kind: 'requeued', jobId, taskId, nextInstance, crashes, retries });
+        if (cause !== null) this.event({ type: 'task-restarted', jobId, taskId, instance, cause, error });
+        return;
+      }
+      case 'dropped':
+        return this.dropped(change);
+      case 'job-idle':
+      case 'job-completed':
+        return this.jobEnded(change);
+      case 'worker-lost':
+        this.entries.push({ kind: 'worker-ended', workerId: change.workerId, reason: change.reason, atMs: change.atMs });
+        return this.event({ type: 'worker-lost', workerId: change.workerId, reason: change.reason });
+      default:
+        assertNever(change);
+    }
+  }
+
+  /** Hands over what was collected and starts anew. Assignments become journal entries here, one per worker. */
+  take(): TurnOutput {
+    const frames = new Map<number, ToWorker[]>();
+    for (const [workerId, batch] of this.batches) {
+      const messages: ToWorker[] = [];
+      if (batch.tasks.length > 0) {
+        this.entries.push({ kind: 'assigned', workerId, tasks: batch.tasks.map((task) => [task[0], task[1], task[2]] as const) });
+        messages.push(['compute', batch.bodies, batch.tasks]);
+      }
+      if (batch.retract.length > 0) messages.push(['retract', batch.retract]);
+      if (batch.cancel.length > 0) messages.push(['cancel', batch.cancel]);
+      frames.set(workerId, messages);
+    }
+    const output: TurnOutput = { entries: this.entries, events: this.events, frames, completedJobs: this.completedJobs };
+    this.entries = [];
+    this.events = [];
+    this.batches = new Map();
+    this.completedJobs = [];
+    this.planAsked = false;
+    return output;
+  }
+
+  private dropped(change: Extract<Change, { kind: 'dropped' }>): void {
+    const { jobId, taskIds, held, state, atMs, reason } = change;
+    if (taskIds.length > 0) {
+      this.entries.push({ kind: 'bulk-ended', jobId, taskIds: IntArray.from(taskIds).toString(), state, atMs, error: reason });
+    }
+    const failure = reason === null ? null : { kind: 'canceled' as const, error: reason, exitCode: null, signal: null };
+    for (const task of held) this.entries.push({ kind: 'ended', jobId, ...task, state, atMs, usage: null, failure });
+    const all = held.length === 0 ? taskIds : [...taskIds, ...held.map((task) => task.taskId)].sort((a, b) => a - b);
+    for (const taskId of all) this.redactAfter(jobId, taskId);
+    const ids = IntArray.from(all).toString();
+    if (state === 'canceled') this.event({ type: 'tasks-canceled', jobId, ids });
+    else this.event({ type: 'tasks-aborted', jobId, ids, reason: reason ?? '' });
+  }
+
+  private jobEnded(change: { kind: 'job-idle' | 'job-completed'; jobId: number; atMs: number }): void {
+    const { jobId, atMs } = change;
+    this.specs.noteJobEnded(jobId, atMs);
+    const stats = { ...(this.core.jobs.get(jobId) as Job).stats };
+    this.entries.push({ kind: 'job-stats', jobId, stats, finishedAtMs: atMs, completed: change.kind === 'job-completed' });
+    if (change.kind === 'job-completed') this.completedJobs.push(jobId);
+    this.event({ type: change.kind, jobId });
+  }
+
+  private redactAfter(jobId: number, taskId: number): void {
+    const record = this.specs.secretTaskEnded(jobId, taskId);
+    if (record !== undefined) this.entries.push({ kind: 'redact', jobId, submitIndex: record.submitIndex });
+  }
+
+  private batchOf(workerId: number): WorkerBatch {
+    let batch = this.batches.get(workerId);
+    if (batch === undefined) {
+      batch = { bodies: [], bodyIndex: new Map(), tasks: [], cancel: [], retract: [] };
+      this.batches.set(workerId, batch);
+    }
+    return batch;
+  }
+}
+
+function bodyIndexOf(batch: WorkerBatch, body: WireBody): number {
+  let index = batch.bodyIndex.get(body);
+  if (index === undefined) {
+    index = batch.bodies.length;
+    batch.bodies.push(body);
+    batch.bodyIndex.set(body, index);
+  }
+  return index;
+}

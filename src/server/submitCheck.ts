@@ -1,0 +1,128 @@
+/**
+ * Checks a submit against the job it goes into and works out ids, scheduling traits and dependencies, without changing anything.
+ * Called by the job service before the submit is written to the journal, and again when a server restores it.
+ */
+import { IntArray } from '../common/intArray.ts';
+import { parseRequest } from '../common/requestText.ts';
+import type { TaskTraits } from '../core/reactor/onSubmit.ts';
+import { HqError } from '../protocol/errors.ts';
+import type { GraphTask, Submit, TaskSpec } from '../protocol/schema/task.ts';
+import { mergeSpec } from './specs.ts';
+
+/** What is already in the job. */
+export interface JobIds {
+  readonly jobId: number;
+  /** -1 for a job without tasks. */
+  readonly maxTaskId: number;
+  has(taskId: number): boolean;
+}
+
+/** A submit that may be applied as it is. */
+export interface CheckedSubmit {
+  readonly ids: IntArray;
+  readonly traits: readonly TaskTraits[];
+  /** Empty when no task has dependencies. */
+  readonly deps: readonly (readonly number[])[];
+}
+
+/** @throws HqError HQ_E_ARRAY, HQ_E_REQUEST, HQ_E_TASK_EXISTS, HQ_E_DEPENDENCY, HQ_E_RESOURCE_REQUEST */
+export function checkSubmit(submit: Submit, job: JobIds): CheckedSubmit {
+  const { tasks } = submit;
+  if (tasks.kind === 'array') {
+    const ids = arrayIds(tasks, job);
+    refuseTaken(ids, job);
+    return { ids, traits: [traitsOf(tasks.spec)], deps: [] };
+  }
+  const ids = graphIds(tasks.tasks, job);
+  refuseTaken(ids, job);
+  return {
+    ids,
+    traits: tasks.tasks.map((task) => traitsOf(mergeSpec(tasks.shared, task))),
+    deps: tasks.tasks.some((task) => (task.deps?.length ?? 0) > 0) ? checkedDeps(tasks.tasks, ids, job) : [],
+  };
+}
+
+function traitsOf(spec: TaskSpec): TaskTraits {
+  return { request: parseRequest(spec.request), priority: spec.priority, crashLimit: spec.crashLimit, maxRetries: spec.maxRetries };
+}
+
+function arrayIds(tasks: { ids?: string | undefined; entries?: string[] | undefined }, job: JobIds): IntArray {
+  if (tasks.ids === undefined) return IntArray.range(job.maxTaskId + 1, tasks.entries?.length ?? 1);
+  const ids = IntArray.parse(tasks.ids);
+  if (typeof ids === 'string') throw new HqError('HQ_E_ARRAY', { input: tasks.ids, detail: ids });
+  if (tasks.entries !== undefined && tasks.entries.length !== ids.length) {
+    throw new HqError('HQ_E_REQUEST', { detail: `${tasks.entries.length} entries are given for ${ids.length} task ids` });
+  }
+  return ids;
+}
+
+function graphIds(tasks: readonly GraphTask[], job: JobIds): IntArray {
+  const taken = new Set<number>();
+  for (const { id } of tasks) {
+    if (id === undefined) continue;
+    if (taken.has(id)) throw new HqError('HQ_E_TASK_EXISTS', { task: id, job: job.jobId });
+    taken.add(id);
+  }
+  let next = Math.max(job.maxTaskId, maxOf(taken)) + 1;
+  return IntArray.from(
+    tasks.map(({ id }) => {
+      if (id !== undefined) return id;
+      next += 1;
+      return next - 1;
+    }),
+  );
+}
+
+function maxOf(values: Iterable<number>): number {
+  let max = -1;
+  for (const value of values) if (value > max) max = value;
+  return max;
+}
+
+function refuseTaken(ids: IntArray, job: JobIds): void {
+  if (ids.length === 0) throw new HqError('HQ_E_EMPTY_SUBMIT');
+  // Ids above everything that the job has are free without a look at each.
+  if (ids.ranges.every((range) => range.start > job.maxTaskId)) return;
+  for (const id of ids) if (job.has(id)) throw new HqError('HQ_E_TASK_EXISTS', { task: id, job: job.jobId });
+}
+
+function checkedDeps(tasks: readonly GraphTask[], ids: IntArray, job: JobIds): number[][] {
+  const indexOf = new Map<number, number>();
+  let index = 0;
+  for (const id of ids) {
+    indexOf.set(id, index);
+    index += 1;
+  }
+  const idAt = [...indexOf.keys()];
+  const deps = tasks.map((task, position) => {
+    for (const dep of task.deps ?? []) {
+      if (indexOf.has(dep) || job.has(dep)) continue;
+      throw new HqError('HQ_E_DEPENDENCY', { task: idAt[position] as number, detail: `it depends on task ${dep}, which does not exist` });
+    }
+    return [...new Set(task.deps ?? [])];
+  });
+  refuseCycles(deps, indexOf, idAt);
+  return deps;
+}
+
+/** Kahn's algorithm over the edges inside this submit; what is left over lies on a cycle or behind one. */
+function refuseCycles(deps: readonly (readonly number[])[], indexOf: ReadonlyMap<number, number>, idAt: readonly number[]): void {
+  const dependents: number[][] = deps.map(() => []);
+  const open = deps.map((list, index) => {
+    const inside = list.map((dep) => indexOf.get(dep)).filter((dep) => dep !== undefined);
+    for (const dep of inside) dependents[dep]?.push(index);
+    return inside.length;
+  });
+  const stack = open.flatMap((count, index) => (count === 0 ? [index] : []));
+  let done = 0;
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    done += 1;
+    for (const dependent of dependents[index] as number[]) {
+      open[dependent] = (open[dependent] as number) - 1;
+      if (open[dependent] === 0) stack.push(dependent);
+    }
+  }
+  if (done === deps.length) return;
+  const task = idAt[open.findIndex((count) => count > 0)] as number;
+  throw new HqError('HQ_E_DEPENDENCY', { task, detail: 'it is part of a dependency cycle' });
+}

@@ -1,0 +1,151 @@
+/**
+ * The server's one loop: events are collected, one coalesced turn applies them all, plans if something changed, and hands the result to
+ * the journal as one transaction. Frames leave when it is committed, acknowledgements and answers when it is on disk.
+ *
+ * Modes: `idle` (nothing waits) -> `scheduled` (a turn will run with this round of the event loop) -> `running` -> `idle`.
+ */
+import { checkInvariants } from '../core/invariants.ts';
+import type { Core } from '../core/core.ts';
+import { plan } from '../core/schedule/plan.ts';
+import type { ToWorker } from '../protocol/messages/worker.ts';
+import type { HqEvent } from '../protocol/schema/event.ts';
+import type { Journal } from './journal/types.ts';
+import type { Recorder } from './recorder.ts';
+
+type Mode = 'idle' | 'scheduled' | 'running';
+
+/** Applies one event to the core; runs inside a turn and must not throw for anything a peer can cause. */
+export type TurnStep = () => void;
+
+export interface TurnLoopOptions {
+  readonly core: Core;
+  readonly recorder: Recorder;
+  readonly journal: Journal;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Check the core's invariants after every turn (HQ_PARANOID=1). */
+  readonly paranoid: boolean;
+  sendFrames(workerId: number, frames: readonly ToWorker[]): void;
+  publish(events: readonly HqEvent[]): void;
+  jobsCompleted(jobIds: readonly number[]): void;
+  /** The journal failed or a step threw: the server cannot go on. */
+  fatal(error: Error): void;
+}
+
+interface Waiting {
+  readonly ticket: number;
+  readonly action: () => void;
+}
+
+export class TurnLoop {
+  private readonly o: TurnLoopOptions;
+  private mode: Mode = 'idle';
+  private steps: TurnStep[] = [];
+  /** Actions of the turn that is being built. */
+  private turnCommitted: (() => void)[] = [];
+  private turnDurable: (() => void)[] = [];
+  private turnNeedsFsync = false;
+  private readonly onCommitted: Waiting[] = [];
+  private readonly onDurable: Waiting[] = [];
+  private lastTicket = 0;
+  private reached = { committed: 0, durable: 0 };
+
+  constructor(options: TurnLoopOptions) {
+    this.o = options;
+    options.journal.onCommit((tickets) => {
+      this.reached = tickets;
+      this.runReachedActions();
+    });
+  }
+
+  /** Adds a step to the next turn. */
+  post(step: TurnStep): void {
+    this.steps.push(step);
+    if (this.mode === 'idle') this.schedule();
+  }
+
+  /** Within a step: run `action` once this turn is committed (it survives the death of the process). */
+  afterCommit(action: () => void): void {
+    this.turnCommitted.push(action);
+  }
+
+  /** Within a step: run `action` once this turn is on disk. `fsync`: now rather than within the usual delay. */
+  afterDurable(action: () => void, fsync: boolean): void {
+    this.turnDurable.push(action);
+    this.turnNeedsFsync ||= fsync;
+  }
+
+  /** Posts a step and resolves once what it changed is on disk; rejects with what the step throws, which must have changed nothing. */
+  transact<T>(step: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.post(() => {
+        try {
+          const value = step();
+          this.afterDurable(() => resolve(value), true);
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  private run(): void {
+    this.mode = 'running';
+    try {
+      // Steps posted meanwhile (by callbacks of this turn) belong to the next one.
+      const steps = this.steps;
+      this.steps = [];
+      for (const step of steps) step();
+      if (this.o.recorder.planAsked) plan(this.o.core, this.o.recorder, this.o.now());
+      if (this.o.paranoid) checkInvariants(this.o.core);
+      this.flush();
+    } catch (error) {
+      this.o.fatal(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.mode = 'idle';
+    if (this.steps.length > 0) this.schedule();
+  }
+
+  private schedule(): void {
+    this.mode = 'scheduled';
+    setImmediate(() => this.run());
+  }
+
+  private flush(): void {
+    const { entries, events, frames, completedJobs } = this.o.recorder.take();
+    const [committed, durable] = [this.turnCommitted, this.turnDurable];
+    this.turnCommitted = [];
+    this.turnDurable = [];
+    if (entries.length > 0 || events.length > 0) {
+      this.lastTicket = this.o.journal.append({ entries, events, durable: this.turnNeedsFsync });
+    }
+    this.turnNeedsFsync = false;
+    const ticket = this.lastTicket;
+    this.onCommitted.push({
+      ticket,
+      action: () => {
+        // First the actions: a worker's welcome goes before its first tasks.
+        for (const action of committed) action();
+        for (const [workerId, messages] of frames) this.o.sendFrames(workerId, messages);
+        if (events.length > 0) this.o.publish(events);
+        if (completedJobs.length > 0) this.o.jobsCompleted(completedJobs);
+      },
+    });
+    for (const action of durable) this.onDurable.push({ ticket, action });
+    // A turn without changes waits for nothing new: what its ticket stands for may be reached already.
+    if (entries.length === 0 && events.length === 0) this.runReachedActions();
+  }
+
+  private runReachedActions(): void {
+    runReached(this.onCommitted, this.reached.committed);
+    runReached(this.onDurable, this.reached.durable);
+  }
+}
+
+/** Runs and removes the actions at the head of the queue whose ticket is reached. */
+function runReached(queue: Waiting[], ticket: number): void {
+  let count = 0;
+  while (count < queue.length && (queue[count] as Waiting).ticket <= ticket) count += 1;
+  for (const { action } of queue.splice(0, count)) action();
+}

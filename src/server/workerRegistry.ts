@@ -1,0 +1,124 @@
+/**
+ * The workers this server knows: configuration, session and connection state of each, beside what the scheduler keeps in the core.
+ * Written by the worker gateway and by the restore, read by the API.
+ */
+import type { Connection } from '../net/connection.ts';
+import { UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
+import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
+import type { WorkerConfiguration, WorkerEnd, WorkerInfo } from '../protocol/schema/worker.ts';
+import type { CoreWorker, WorkerSpec } from '../core/workerTable.ts';
+import type { WorkerRow } from './journal/types.ts';
+
+export interface WorkerEntry {
+  readonly id: number;
+  readonly session: string;
+  readonly configuration: WorkerConfiguration;
+  readonly connectedAtMs: number;
+  /** Null while it is away. */
+  connection: Connection | null;
+  /** Highest update sequence number applied. */
+  lastSeq: number;
+  /** Declares it lost when it does not return in time. */
+  lossTimer: NodeJS.Timeout | null;
+  lastTaskStarted: { jobId: number; taskId: number; atMs: number } | null;
+}
+
+export class WorkerRegistry {
+  private readonly byId = new Map<number, WorkerEntry>();
+  private readonly bySession = new Map<string, WorkerEntry>();
+  private lastId: number;
+
+  /** @param lastId highest worker id ever given out */
+  constructor(lastId: number) {
+    this.lastId = lastId;
+  }
+
+  nextId(): number {
+    this.lastId += 1;
+    return this.lastId;
+  }
+
+  add(entry: WorkerEntry): void {
+    this.byId.set(entry.id, entry);
+    this.bySession.set(entry.session, entry);
+  }
+
+  remove(entry: WorkerEntry): void {
+    this.byId.delete(entry.id);
+    this.bySession.delete(entry.session);
+    if (entry.lossTimer !== null) clearTimeout(entry.lossTimer);
+  }
+
+  get(id: number): WorkerEntry | undefined {
+    return this.byId.get(id);
+  }
+
+  ofSession(session: string): WorkerEntry | undefined {
+    return this.bySession.get(session);
+  }
+
+  all(): WorkerEntry[] {
+    return [...this.byId.values()];
+  }
+
+  /** Names of everything that a known worker provides, sorted. */
+  resourceNames(): string[] {
+    const names = new Set(this.all().flatMap((entry) => entry.configuration.resources.resources.map((resource) => resource.name)));
+    return [...names].sort();
+  }
+}
+
+/** What the core must know of a worker. */
+export function workerSpec(id: number, configuration: WorkerConfiguration): WorkerSpec {
+  return {
+    id,
+    resources: new Map(configuration.resources.resources.map((resource) => [resource.name, unitsOf(resource)])),
+    group: configuration.group,
+    endsAtMs: configuration.timeLimitMs === null ? Number.POSITIVE_INFINITY : configuration.startedAtMs + configuration.timeLimitMs,
+  };
+}
+
+/** Total amount of a described resource in units of 1/10,000. */
+export function unitsOf(resource: ResourceDescriptor): number {
+  switch (resource.kind) {
+    case 'sum':
+      return resource.size;
+    case 'range':
+      return (resource.end - resource.start + 1) * UNITS_PER_WHOLE;
+    case 'list':
+      return resource.values.length * UNITS_PER_WHOLE;
+    case 'groups':
+      return resource.groups.reduce((sum, group) => sum + group.length, 0) * UNITS_PER_WHOLE;
+  }
+}
+
+/** A known worker as the API shows it. */
+export function liveWorkerInfo(entry: WorkerEntry, core: CoreWorker | undefined, runningTasks: number): WorkerInfo {
+  return {
+    id: entry.id,
+    configuration: entry.configuration,
+    state: entry.connection === null ? 'reconnecting' : 'running',
+    connectedAtMs: entry.connectedAtMs,
+    endedAtMs: null,
+    endReason: null,
+    runningTasks,
+    assignedTasks: core?.rows.size ?? 0,
+    lastTaskStarted: entry.lastTaskStarted,
+  };
+}
+
+/** A worker that is gone, out of the journal. */
+export function goneWorkerInfo(row: WorkerRow): WorkerInfo {
+  const endReason: WorkerEnd = row.endReason ?? 'CONNECTION LOST';
+  return {
+    id: row.workerId,
+    configuration: row.configuration,
+    state: 'offline',
+    connectedAtMs: row.connectedAtMs,
+    endedAtMs: row.endedAtMs,
+    endReason,
+    runningTasks: 0,
+    assignedTasks: 0,
+    lastTaskStarted: null,
+  };
+}

@@ -1,0 +1,232 @@
+/** A core with simulated workers: they queue, start and end tasks as real ones do, but only when told to. For unit and property tests. */
+import { IntArray } from '../../src/common/intArray.ts';
+import { createCore, type Core } from '../../src/core/core.ts';
+import { checkInvariants } from '../../src/core/invariants.ts';
+import type { Change, ControlKind, Outbox } from '../../src/core/outbox.ts';
+import { onCancel, onClose } from '../../src/core/reactor/onJob.ts';
+import { onJobCreated, onSubmit, type TaskTraits } from '../../src/core/reactor/onSubmit.ts';
+import { onUpdates } from '../../src/core/reactor/onUpdates.ts';
+import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../../src/core/reactor/onWorker.ts';
+import { plan } from '../../src/core/schedule/plan.ts';
+import {
+  type AttemptFailure,
+  type TaskUpdate,
+  UPDATE_CANCELED,
+  UPDATE_FAILED,
+  UPDATE_FINISHED,
+  UPDATE_RETRACTED,
+  UPDATE_STARTED,
+} from '../../src/protocol/messages/worker.ts';
+import type { WorkerEnd } from '../../src/protocol/schema/worker.ts';
+
+export interface SimTask {
+  readonly key: string;
+  readonly job: number;
+  readonly task: number;
+  readonly instance: number;
+  readonly priority: number;
+  /** Amounts in units by resource name. */
+  readonly needs: ReadonlyMap<string, number>;
+  running: boolean;
+}
+
+export interface SimWorker {
+  readonly id: number;
+  readonly capacity: ReadonlyMap<string, number>;
+  readonly tasks: SimTask[];
+  connected: boolean;
+  /** Frames sent by the server that the worker has not read yet. */
+  readonly inbox: (() => void)[];
+  /** Updates that the server has not read yet. */
+  outgoing: TaskUpdate[];
+}
+
+export const FAILURE: AttemptFailure = { kind: 'exit', error: 'Program terminated with exit code 1.', exitCode: 1, signal: null };
+
+/** One CPU by default. */
+export function traits(o: Partial<TaskTraits> & { needs?: Record<string, number> } = {}): TaskTraits {
+  const entries = Object.entries(o.needs ?? { cpus: 1 })
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, amount]) => ({ name, policy: 'compact' as const, units: amount * 10_000 }));
+  return {
+    request: o.request ?? { variants: [{ nodes: 0, minTimeMs: 0, weight: 10_000, entries }] },
+    priority: o.priority ?? 0,
+    crashLimit: o.crashLimit ?? 5,
+    maxRetries: o.maxRetries ?? 0,
+  };
+}
+
+export class CoreSim implements Outbox {
+  readonly core: Core = createCore();
+  readonly workers = new Map<number, SimWorker>();
+  readonly changes: Change[] = [];
+  /** `job.task.instance` of every start, in order. */
+  readonly starts: string[] = [];
+  nowMs = 1_000_000;
+  private planAsked = false;
+  private nextWorker = 1;
+  private nextSubmit = 0;
+
+  assign(workerId: number, row: number): void {
+    const { tasks, classes } = this.core;
+    const worker = this.worker(workerId);
+    const [job, task, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
+    const entries = classes.get(tasks.requestClass[row] as number).request.variants[tasks.variant[row] as number]?.entries ?? [];
+    const needs = new Map(entries.map((entry) => [entry.name, entry.policy === 'all' ? (worker.capacity.get(entry.name) ?? 0) : entry.units]));
+    const priority = tasks.priority[row] as number;
+    worker.inbox.push(() => worker.tasks.push({ key: `${job}.${task}.${instance}`, job, task, instance, priority, needs, running: false }));
+  }
+
+  control(workerId: number, kind: ControlKind, row: number): void {
+    const { tasks } = this.core;
+    const worker = this.workers.get(workerId);
+    const key = `${tasks.jobId[row]}.${tasks.taskId[row]}.${tasks.instance[row]}`;
+    worker?.inbox.push(() => {
+      const found = worker.tasks.find((task) => task.key === key);
+      if (found === undefined || (kind === 'retract' && found.running)) return;
+      worker.tasks.splice(worker.tasks.indexOf(found), 1);
+      worker.outgoing.push([kind === 'cancel' ? UPDATE_CANCELED : UPDATE_RETRACTED, found.job, found.task, found.instance, this.nowMs]);
+    });
+  }
+
+  emit(change: Change): void {
+    this.changes.push(change);
+  }
+
+  askPlan(): void {
+    this.planAsked = true;
+  }
+
+  /** Runs one step as the server's turn does: apply, plan, check. */
+  turn(step: () => void): void {
+    step();
+    if (this.planAsked) plan(this.core, this, this.nowMs);
+    this.planAsked = false;
+    checkInvariants(this.core);
+  }
+
+  addWorker(resources: Record<string, number> = { cpus: 2 }, lifetimeMs = Number.POSITIVE_INFINITY): SimWorker {
+    const id = this.nextWorker;
+    this.nextWorker += 1;
+    const capacity = new Map(Object.entries(resources).map(([name, amount]) => [name, amount * 10_000]));
+    const worker: SimWorker = { id, capacity, tasks: [], connected: true, inbox: [], outgoing: [] };
+    this.workers.set(id, worker);
+    this.turn(() => onWorkerConnected(this.core, this, { spec: { id, resources: capacity, group: 'default', endsAtMs: this.nowMs + lifetimeMs }, nowMs: this.nowMs }));
+    return worker;
+  }
+
+  openJob(jobId: number, maxFails: number | null = null): void {
+    this.turn(() => onJobCreated(this.core, { jobId, open: true, maxFails }));
+  }
+
+  submit(jobId: number, ids: string, o: { traits?: TaskTraits | TaskTraits[]; deps?: number[][] } = {}): void {
+    const parsed = IntArray.parse(ids);
+    if (typeof parsed === 'string') throw new Error(parsed);
+    const list = o.traits === undefined ? [traits()] : [o.traits].flat();
+    const submitIndex = this.nextSubmit;
+    this.nextSubmit += 1;
+    this.turn(() => onSubmit(this.core, this, { jobId, submitIndex, ids: parsed, traits: list, deps: o.deps ?? [], nowMs: this.nowMs }));
+  }
+
+  close(jobId: number): void {
+    this.turn(() => onClose(this.core, this, { jobId, nowMs: this.nowMs }));
+  }
+
+  cancel(jobId: number, ids: string | null = null): { canceled: number; alreadyDone: number } {
+    const parsed = ids === null ? null : IntArray.parse(ids);
+    if (typeof parsed === 'string') throw new Error(parsed);
+    let answer = { canceled: 0, alreadyDone: 0 };
+    this.turn(() => {
+      answer = onCancel(this.core, this, { jobId, taskIds: parsed, reason: null, nowMs: this.nowMs });
+    });
+    return answer;
+  }
+
+  /** The worker reads everything that was sent to it and starts what fits. */
+  receive(worker: SimWorker): void {
+    for (const apply of worker.inbox.splice(0)) apply();
+    this.startFitting(worker);
+  }
+
+  /** A running task ends; the worker starts the next one at once. */
+  end(worker: SimWorker, task: SimTask, failure: AttemptFailure | null = null): void {
+    worker.tasks.splice(worker.tasks.indexOf(task), 1);
+    worker.outgoing.push(
+      failure === null
+        ? [UPDATE_FINISHED, task.job, task.task, task.instance, this.nowMs, null]
+        : [UPDATE_FAILED, task.job, task.task, task.instance, this.nowMs, null, failure],
+    );
+    this.startFitting(worker);
+  }
+
+  /** The server reads the updates of a worker. */
+  report(worker: SimWorker): void {
+    const updates = worker.outgoing;
+    worker.outgoing = [];
+    this.turn(() => onUpdates(this.core, this, { workerId: worker.id, updates, nowMs: this.nowMs }));
+  }
+
+  lose(worker: SimWorker, reason: WorkerEnd = 'CONNECTION LOST'): void {
+    this.workers.delete(worker.id);
+    this.turn(() => onWorkerLost(this.core, this, { workerId: worker.id, reason, nowMs: this.nowMs }));
+  }
+
+  /** The connection breaks: what was under way to the worker is lost, what it reported stays with it. */
+  disconnect(worker: SimWorker): void {
+    worker.connected = false;
+    worker.inbox.length = 0;
+    this.turn(() => onWorkerDisconnected(this.core, worker.id));
+  }
+
+  /** It returns: reports what was not read, kills what is not wanted, gets again what was lost on the way. */
+  reconnect(worker: SimWorker): void {
+    const held = worker.tasks.map((task) => [task.job, task.task, task.instance] as const);
+    const reported = worker.outgoing.map((update) => [update[1], update[2], update[3]] as const);
+    this.turn(() => {
+      const { wanted, resend } = onWorkerReconnected(this.core, this, { workerId: worker.id, held: [...held, ...reported], nowMs: this.nowMs });
+      const keys = new Set(wanted.map((key) => key.join('.')));
+      for (const task of worker.tasks.filter((candidate) => !keys.has(candidate.key))) worker.tasks.splice(worker.tasks.indexOf(task), 1);
+      worker.outgoing = worker.outgoing.filter((update) => keys.has(`${update[1]}.${update[2]}.${update[3]}`));
+      for (const row of resend) this.assign(worker.id, row);
+    });
+    worker.connected = true;
+    this.startFitting(worker);
+  }
+
+  /** Everybody reads, runs and reports until nothing moves. */
+  drain(): void {
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (const worker of this.workers.values()) {
+        if (!worker.connected) this.reconnect(worker);
+        this.receive(worker);
+        for (const task of worker.tasks.filter((candidate) => candidate.running)) this.end(worker, task);
+        if (worker.outgoing.length === 0) continue;
+        this.report(worker);
+        moved = true;
+      }
+    }
+  }
+
+  private worker(id: number): SimWorker {
+    const worker = this.workers.get(id);
+    if (worker === undefined) throw new Error(`no worker ${id}`);
+    return worker;
+  }
+
+  private startFitting(worker: SimWorker): void {
+    const free = new Map(worker.capacity);
+    const take = (task: SimTask): void => {
+      for (const [name, units] of task.needs) free.set(name, (free.get(name) ?? 0) - units);
+    };
+    for (const task of worker.tasks) if (task.running) take(task);
+    const queue = worker.tasks.map((task, index) => ({ task, index })).sort((a, b) => b.task.priority - a.task.priority || a.index - b.index);
+    for (const { task } of queue) {
+      if (task.running || ![...task.needs].every(([name, units]) => units <= (free.get(name) ?? 0))) continue;
+      take(task);
+      task.running = true;
+      this.starts.push(task.key);
+      worker.outgoing.push([UPDATE_STARTED, task.job, task.task, task.instance, this.nowMs, 0]);
+    }
+  }
+}

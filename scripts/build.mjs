@@ -1,8 +1,8 @@
 /** `npm run build`: src/ to dist/. Compiles, takes along what is not TypeScript and removes what no longer has a source. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { mustRun } from './lib/command.mjs';
-import { dist, hq, inRoot } from './lib/paths.mjs';
+import { commandFolder, dist, hq, inRoot } from './lib/paths.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { main } from './lib/text.mjs';
 
@@ -27,10 +27,18 @@ function removeStale() {
   }
 }
 
+function linkCommand() {
+  chmodSync(hq, 0o755);
+  mkdirSync(commandFolder, { recursive: true });
+  const link = join(commandFolder, 'hq');
+  rmSync(link, { force: true });
+  symlinkSync(relative(commandFolder, hq), link);
+}
+
 await main(async () => {
   await mustRun('tsc', process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('tsconfig.json')], { show: true });
   copyAssets();
   removeStale();
-  if (existsSync(hq)) chmodSync(hq, 0o755);
+  if (existsSync(hq)) linkCommand();
   return 0;
 });

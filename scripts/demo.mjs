@@ -19,6 +19,7 @@ const USAGE = `npm run demo -- [options]
 
 /** More would only make the largest of the short jobs wait for each other's disk. */
 const MAX_DEFAULT_CPUS = 8;
+const EXECUTORS = ['hyperqueue', 'local'];
 const JOBS_PER_SAMPLE = 11;
 /** reference, cohort, distances, summary, all */
 const JOBS_PER_RUN = 5;
@@ -39,6 +40,7 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   });
+  if (!EXECUTORS.includes(values.executor)) throw new Trouble(`--executor is ${EXECUTORS.join(' or ')}, not ${values.executor}`);
   return { ...values, samples: positive('samples', values.samples), cpus: positive('cpus', values.cpus) };
 }
 

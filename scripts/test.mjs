@@ -1,5 +1,6 @@
 /** `npm test [-- --only NAME …]`: set-up, then every suite, even after a failure. The last line is `N passed, N failed`. */
 import { parseArgs } from 'node:util';
+import { Interrupted } from './lib/command.mjs';
 import { noCounts, sumOf } from './lib/report.mjs';
 import { ready } from './lib/steps.mjs';
 import { hasSuite, SUITES } from './lib/suites.mjs';
@@ -21,7 +22,7 @@ async function runPart(suite, part) {
   try {
     await ready(...part.needs);
   } catch (error) {
-    if (!(error instanceof Trouble)) throw error;
+    if (!(error instanceof Trouble) || error instanceof Interrupted) throw error;
     say(error.message);
     return { ...noCounts(), failed: 1, problems: ['could not start: set-up failed'], ms: 0 };
   }

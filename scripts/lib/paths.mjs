@@ -7,6 +7,8 @@ export const inRoot = (...parts) => join(root, ...parts);
 
 export const dist = inRoot('dist');
 export const hq = inRoot('dist/bin/hq.js');
+/** Holds a link called `hq`; on the path of what looks for the command by its name. */
+export const commandFolder = inRoot('build/bin');
 export const venv = inRoot('.venv');
 export const venvBin = (program) => join(venv, 'bin', program);
 /** Git-ignored: work directories, test reports, logs of the scripts. */

@@ -1,8 +1,8 @@
 /** The test suites and what each of their parts runs. A part answers with counts; test.mjs adds them up. */
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { run } from './command.mjs';
-import { build, dist, inRoot, venvBin } from './paths.mjs';
+import { build, commandFolder, inRoot, venvBin } from './paths.mjs';
 import { countJunit, countVitest, judge, noCounts } from './report.mjs';
 
 const MINUTE_MS = 60_000;
@@ -54,7 +54,7 @@ function pytest(name, folder) {
 
 /** What our Python tests and a user's shell have in common: `hq` and the environment's programs are on the path. */
 export function pythonEnv() {
-  return { PATH: `${join(build, 'bin')}:${venvBin('')}:${process.env.PATH}`, HQ: join(dist, 'bin/hq.js') };
+  return { PATH: [commandFolder, venvBin(''), process.env.PATH].join(delimiter) };
 }
 
 const biome = inRoot('node_modules/.bin/biome');

@@ -11,12 +11,14 @@ export function seconds(ms) {
 
 export const lastLines = (text, count) => text.trimEnd().split('\n').slice(-count).join('\n');
 
-/** Run a script's main function: its result is the exit code, a Trouble is one line on stderr. */
+const isExpected = (error) => error instanceof Trouble || error.code?.startsWith('ERR_PARSE_ARGS_');
+
+/** Run a script's main function: its result is the exit code; a Trouble or a wrong option is one line on stderr. */
 export async function main(work) {
   try {
     process.exitCode = await work();
   } catch (error) {
-    process.stderr.write(`${error instanceof Trouble ? error.message : error.stack}\n`);
-    process.exitCode = 1;
+    process.stderr.write(`${isExpected(error) ? error.message : error.stack}\n`);
+    process.exitCode = error.exitCode ?? 1;
   }
 }

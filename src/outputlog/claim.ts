@@ -4,11 +4,11 @@
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeRecordHeader, HEADER_BYTES, MAGIC, type Identity } from './format.ts';
-import { openRegular, readIdentity, type IdentityAnswer } from './identity.ts';
+import { decodeRecordHeader, HEADER_BYTES, type Identity, MAGIC } from './format.ts';
+import { type IdentityAnswer, openRegular, readIdentity } from './identity.ts';
 import { readTrailer } from './indexChain.ts';
-import { furtherNames, plainName, type Owner } from './names.ts';
-import { readerOf, RecordScanner } from './scan.ts';
+import { furtherNames, type Owner, plainName } from './names.ts';
+import { RecordScanner, readerOf } from './scan.ts';
 
 export interface Claim {
   readonly fd: number;
@@ -16,6 +16,9 @@ export interface Claim {
   /** 0 for a file made now, else the size of the file that is to be continued. */
   readonly size: number;
 }
+
+/** A file without its first bytes is one that another worker is making: wait this long for them, three times at most. */
+const BEGUN_WAITS_MS = [1, 2, 4];
 
 /** One name is taken per attempt; more than this many files of one worker in one job is no longer bad luck. */
 const MAX_NAMES = 1000;
@@ -53,15 +56,27 @@ function openTaken(path: string, identity: Identity): Claim | Owner {
     return 'unknown';
   }
   if (fd === undefined) return 'unknown';
-  const owner = readIdentity(fd);
+  const owner = ownerOf(fd);
   if (isSame(owner, identity)) return { fd, path, size: fstatSync(fd).size };
   closeSync(fd);
   if (typeof owner === 'string') return 'unknown';
   return owner.serverUid === identity.serverUid ? 'same server' : 'other server';
 }
 
+function ownerOf(fd: number): IdentityAnswer {
+  let answer = readIdentity(fd);
+  for (const ms of BEGUN_WAITS_MS) {
+    if (answer !== 'begun') break;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    answer = readIdentity(fd);
+  }
+  return answer;
+}
+
 function isSame(a: IdentityAnswer, b: Identity): boolean {
-  return typeof a !== 'string' && a.serverUid === b.serverUid && a.jobId === b.jobId && a.workerId === b.workerId && a.session === b.session;
+  return (
+    typeof a !== 'string' && a.serverUid === b.serverUid && a.jobId === b.jobId && a.workerId === b.workerId && a.session === b.session
+  );
 }
 
 /** How to go on with a file that is continued. */

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { LogFinder } from './find.ts';
-import { CHANNELS, HEADER_BYTES, MAGIC, OUTCOMES, TYPE_DATA, TYPE_END, type Channel, type Outcome, type RecordHeader } from './format.ts';
+import { CHANNELS, type Channel, HEADER_BYTES, MAGIC, OUTCOMES, type Outcome, type RecordHeader, TYPE_DATA, TYPE_END } from './format.ts';
 import type { LogFile } from './logFile.ts';
 import { cutNotice, damagedNotice, type OnNotice } from './notice.ts';
 import type { OutputChunk } from './reader.ts';
@@ -79,8 +79,8 @@ class HighestInstances {
 
   /** @returns false when a higher instance of the task has been seen before */
   accept(jobId: number, taskId: number, instance: number): boolean {
-    let tasks = this.jobs.get(jobId);
-    if (tasks === undefined) this.jobs.set(jobId, (tasks = new Map()));
+    const tasks = this.jobs.get(jobId) ?? new Map<number, number>();
+    this.jobs.set(jobId, tasks);
     if (instance < (tasks.get(taskId) ?? 0)) return false;
     tasks.set(taskId, instance);
     return true;

@@ -2,8 +2,8 @@
  * Reads whose log a file is. The writer asks before it appends, the reader before it merges.
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { decodeIdentity, FORMAT_VERSION, HEADER_BYTES, MAGIC, TYPE_IDENTITY, type Identity } from './format.ts';
-import { readerOf, RecordScanner } from './scan.ts';
+import { decodeIdentity, FORMAT_VERSION, HEADER_BYTES, type Identity, MAGIC, TYPE_IDENTITY } from './format.ts';
+import { RecordScanner, readerOf } from './scan.ts';
 
 /** Both copies of the identity record lie in the first bytes of a file; the writer refuses longer ones. */
 export const IDENTITY_AREA_BYTES = 4096;

@@ -2,9 +2,18 @@
  * Finds the records of a log file: through its indexes where they are intact, by walking the file elsewhere. Called when a log is opened
  * for reading; the writer asks for the trailer of a file that it continues.
  */
-import { decodeRecordHeader, HEADER_BYTES, MAGIC, payloadIsIntact, readUInt64, TYPE_INDEX, TYPE_TRAILER, type RecordHeader } from './format.ts';
+import {
+  decodeRecordHeader,
+  HEADER_BYTES,
+  MAGIC,
+  payloadIsIntact,
+  type RecordHeader,
+  readUInt64,
+  TYPE_INDEX,
+  TYPE_TRAILER,
+} from './format.ts';
 import { decodeIndexEntry, decodeIndexHead, INDEX_ENTRY_BYTES, INDEX_HEAD_BYTES, indexIsContiguous, TRAILER_BYTES } from './indexFormat.ts';
-import { RecordScanner, type ReadAt } from './scan.ts';
+import { type ReadAt, RecordScanner } from './scan.ts';
 
 /** @returns offset of the last index when the file ends with a trailer (it is closed), else undefined */
 export function readTrailer(readAt: ReadAt, size: number): number | undefined {

@@ -2,7 +2,7 @@
  * The index of an output log: a copy of the record headers of one stretch of the file, so that a reader of a closed log need not walk it.
  * The writer adds one every few thousand records and one at close, followed by a trailer; the reader walks them backwards from the trailer.
  */
-import { HEADER_BYTES, readUInt64, writeUInt64, type RecordHeader } from './format.ts';
+import { HEADER_BYTES, type RecordHeader, readUInt64, writeUInt64 } from './format.ts';
 
 /**
  * Payload of an index record, all offsets from the start of the file:

@@ -2,7 +2,7 @@
  * What the files of one job hold, merged: which records belong to which task and instance. The reader fills it from the files and asks it.
  * Records are columns of numbers, so that a log of a million tasks fits into a client's memory.
  */
-import { CHANNELS, OUTCOMES, TYPE_DATA, TYPE_END, type Channel, type Outcome, type RecordHeader } from './format.ts';
+import { CHANNELS, type Channel, OUTCOMES, type Outcome, type RecordHeader, TYPE_DATA, TYPE_END } from './format.ts';
 
 /** Kind of an end record; the kind of a data record is the position of its channel in CHANNELS. */
 const END = 2;

@@ -4,11 +4,11 @@
  */
 import { closeSync, constants, fstatSync } from 'node:fs';
 import { HqError } from '../protocol/errors.ts';
-import { decodeEnd, decodeRecordHeader, HEADER_BYTES, MAGIC, payloadIsIntact, type Identity } from './format.ts';
+import { decodeEnd, decodeRecordHeader, HEADER_BYTES, type Identity, MAGIC, payloadIsIntact } from './format.ts';
 import { openRegular, readIdentity } from './identity.ts';
-import { visitRecords, type RecordVisitor } from './indexChain.ts';
+import { type RecordVisitor, visitRecords } from './indexChain.ts';
 import { cutNotice, damagedNotice, type OnNotice } from './notice.ts';
-import { readerOf, RecordScanner, type ReadAt } from './scan.ts';
+import { type ReadAt, RecordScanner, readerOf } from './scan.ts';
 
 /** Open file descriptors at a time; a directory may hold a log per job and worker, a process has 1024 or fewer. */
 const MAX_OPEN_FILES = 64;

@@ -4,10 +4,10 @@
  */
 import { HqError } from '../protocol/errors.ts';
 import { LogFinder } from './find.ts';
-import { HEADER_BYTES, type Channel } from './format.ts';
+import { type Channel, HEADER_BYTES } from './format.ts';
 import { JobTable, type RecordRef, type TaskInfo } from './jobTable.ts';
 import type { LogFile } from './logFile.ts';
-import { damagedNotice, incompleteNotice, skippedNotice, type Notice, type OnNotice } from './notice.ts';
+import { damagedNotice, incompleteNotice, type Notice, type OnNotice, skippedNotice } from './notice.ts';
 import { addTo, emptySummary, type Summary } from './summary.ts';
 
 export type { Channel, Outcome } from './format.ts';
@@ -231,7 +231,7 @@ export class OutputLog {
     if (job === undefined) throw new HqError('HQ_E_LOG', { detail: `Job ${jobId} not found` });
     if (job.table !== undefined) return job.table;
     const table = new JobTable();
-    job.files.forEach((file, number) => file.visit({ record: (header) => table.add(number, header) }, this.onNotice));
+    for (const [number, file] of job.files.entries()) file.visit({ record: (header) => table.add(number, header) }, this.onNotice);
     job.table = table;
     return table;
   }

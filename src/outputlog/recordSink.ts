@@ -4,7 +4,7 @@
  */
 import { crc32 } from '../common/crc32.ts';
 import type { FileTail } from './fileTail.ts';
-import { encodeRecordHeader, HEADER_BYTES, MAX_DATA_BYTES, TYPE_INDEX, TYPE_TRAILER, writeUInt64, type RecordHeader } from './format.ts';
+import { encodeRecordHeader, HEADER_BYTES, MAX_DATA_BYTES, type RecordHeader, TYPE_INDEX, TYPE_TRAILER, writeUInt64 } from './format.ts';
 import { encodeIndexEntry, encodeIndexHead, INDEX_ENTRY_BYTES, INDEX_HEAD_BYTES, TRAILER_PAYLOAD_BYTES } from './indexFormat.ts';
 
 /** An index record is written after this many others: bounds the writer's memory to 400 KB per file, however long the job is. */

@@ -3,7 +3,7 @@
  * re-opens its file call it. After damage it goes on at the next bytes that are an intact record header of their own offset.
  */
 import { readSync } from 'node:fs';
-import { decodeRecordHeader, HEADER_BYTES, MARKER, TYPE_DATA, TYPE_INDEX, payloadIsIntact, type RecordHeader } from './format.ts';
+import { decodeRecordHeader, HEADER_BYTES, MARKER, payloadIsIntact, type RecordHeader, TYPE_DATA, TYPE_INDEX } from './format.ts';
 
 /** One read gets this much while records are small, so that a log of tiny records costs few system calls. */
 const LARGE_WINDOW_BYTES = 256 * 1024;

@@ -7,8 +7,19 @@ import { closeSync, fdatasyncSync, fstatSync, readSync, unlinkSync } from 'node:
 import { join } from 'node:path';
 import { claimFile, continuationOf } from './claim.ts';
 import { FileTail, type WriteAt } from './fileTail.ts';
-import { CHANNELS, encodeEnd, encodeIdentity, END_BYTES, MAGIC, MAX_DATA_BYTES, OUTCOMES, TYPE_DATA, TYPE_END, TYPE_IDENTITY } from './format.ts';
 import type { Channel, Identity, Outcome } from './format.ts';
+import {
+  CHANNELS,
+  END_BYTES,
+  encodeEnd,
+  encodeIdentity,
+  MAGIC,
+  MAX_DATA_BYTES,
+  OUTCOMES,
+  TYPE_DATA,
+  TYPE_END,
+  TYPE_IDENTITY,
+} from './format.ts';
 import { MAX_IDENTITY_BYTES } from './identity.ts';
 import { plainName } from './names.ts';
 import { pieces, RecordSink } from './recordSink.ts';
@@ -152,7 +163,7 @@ export class OutputLogWriter {
     this.makeRoomBelow(0, 0);
   }
 
-  /** Flushes and waits for the disk (on a network file system: makes it visible on other hosts). Throws LogWriteError. */
+  /** Flushes and waits for the disk; on a network file system this makes it visible on other hosts, as closing does. Throws LogWriteError. */
   sync(): void {
     this.flush();
     try {
@@ -162,14 +173,19 @@ export class OutputLogWriter {
     }
   }
 
-  /** Flushes, adds the index, waits for the disk. When it throws LogWriteError the writer is still open and can be closed again. */
+  /** Flushes, adds the index, closes the file. When it throws LogWriteError because of a full disk, the writer is still open: close it again. */
   close(): void {
     if (this.closed) return;
     // First the records: on a full disk they matter, the index does not.
     this.flush();
     this.sink.putFooter();
-    this.sync();
-    this.abandon();
+    this.flush();
+    try {
+      this.abandon();
+    } catch (error) {
+      // A network file system may find out only now.
+      throw new LogWriteError(this.path, error);
+    }
   }
 
   /** Gives the file up without writing what is pending. For a worker that ends although the disk is full. */

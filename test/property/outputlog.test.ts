@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { followOutputLog } from '../../src/outputlog/follow.ts';
-import { OutputLog, type Channel } from '../../src/outputlog/reader.ts';
+import { type Channel, OutputLog } from '../../src/outputlog/reader.ts';
 import { OutputLogWriter } from '../../src/outputlog/writer.ts';
 
 /** Pieces of protocol in the data must not confuse anybody. */
 const data = fc.oneof(
   fc.uint8Array({ maxLength: 60 }),
-  fc.constantFrom('f54851fa', 'f54851', 'f54851faf54851fa02000000', '8948514c4f470a01').map((hex) => new Uint8Array(Buffer.from(hex, 'hex'))),
+  fc
+    .constantFrom('f54851fa', 'f54851', 'f54851faf54851fa02000000', '8948514c4f470a01')
+    .map((hex) => new Uint8Array(Buffer.from(hex, 'hex'))),
   fc.integer({ min: 65_530, max: 140_000 }).map((size) => new Uint8Array(size).fill(size & 0xff)),
 );
 
@@ -22,7 +24,16 @@ type Step =
   | { kind: 'reopen' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('append' as const), task: fc.nat(4), instance: fc.nat(2), channel: fc.constantFrom<Channel>('stdout', 'stderr'), data }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('append' as const),
+      task: fc.nat(4),
+      instance: fc.nat(2),
+      channel: fc.constantFrom<Channel>('stdout', 'stderr'),
+      data,
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('end' as const), task: fc.nat(4), instance: fc.nat(2) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'flush' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
@@ -48,7 +59,8 @@ class Worker {
 
   apply(one: Step): void {
     const at = { timeMs: this.clock++ };
-    if (one.kind === 'append') this.writer.append({ ...at, taskId: one.task, instance: one.instance, channel: one.channel, data: one.data });
+    if (one.kind === 'append')
+      this.writer.append({ ...at, taskId: one.task, instance: one.instance, channel: one.channel, data: one.data });
     else if (one.kind === 'end') this.writer.end({ ...at, taskId: one.task, instance: one.instance, outcome: 'finished' });
     else if (one.kind === 'flush') this.writer.flush();
     else {
@@ -64,7 +76,10 @@ function model(steps: readonly Step[]): Map<number, { instance: number; finished
   for (const one of steps) {
     if (one.kind === 'flush' || one.kind === 'reopen' || (one.kind === 'append' && one.data.length === 0)) continue;
     let task = tasks.get(one.task);
-    if (task === undefined || task.instance < one.instance) tasks.set(one.task, (task = { instance: one.instance, finished: false, stdout: '', stderr: '' }));
+    if (task === undefined || task.instance < one.instance) {
+      task = { instance: one.instance, finished: false, stdout: '', stderr: '' };
+      tasks.set(one.task, task);
+    }
     if (task.instance !== one.instance) continue;
     if (one.kind === 'end') task.finished = true;
     else task[one.channel] += Buffer.from(one.data).toString('latin1');
@@ -78,7 +93,9 @@ function read(path: string): { tasks: ReturnType<typeof model>; notices: string[
   try {
     const text = (id: number, channel: Channel): string =>
       Buffer.concat([...log.cat(1, channel, { tasks: [id], allowUnfinished: true })]).toString('latin1');
-    const tasks = log.tasks(1).map(({ id, instance, finished }) => [id, { instance, finished, stdout: text(id, 'stdout'), stderr: text(id, 'stderr') }] as const);
+    const tasks = log
+      .tasks(1)
+      .map(({ id, instance, finished }) => [id, { instance, finished, stdout: text(id, 'stdout'), stderr: text(id, 'stderr') }] as const);
     return { tasks: new Map(tasks), notices: [...notices], damaged: log.verify().length > 0 };
   } finally {
     log.close();
@@ -141,42 +158,59 @@ function written(steps: readonly Step[], dir: string): { path: string; starts: {
 
 test('cut at any byte: every record before the cut is read', () => {
   fc.assert(
-    fc.property(fc.array(small.filter((one) => one.kind !== 'reopen'), { maxLength: 12 }), fc.nat(), (steps, where) =>
-      inDir((dir) => {
-        const { path, starts, begin } = written(steps, dir);
-        const bytes = readFileSync(path);
-        const size = begin + (where % (bytes.length - begin + 1));
-        writeFileSync(path, bytes.subarray(0, size));
-        const kept = starts.filter((_, i) => (starts[i + 1]?.at ?? bytes.length) <= size).map((start) => start.step);
-        expect(read(path).tasks).toEqual(model(kept));
-      }),
+    fc.property(
+      fc.array(
+        small.filter((one) => one.kind !== 'reopen'),
+        { maxLength: 12 },
+      ),
+      fc.nat(),
+      (steps, where) =>
+        inDir((dir) => {
+          const { path, starts, begin } = written(steps, dir);
+          const bytes = readFileSync(path);
+          const size = begin + (where % (bytes.length - begin + 1));
+          writeFileSync(path, bytes.subarray(0, size));
+          const kept = starts.filter((_, i) => (starts[i + 1]?.at ?? bytes.length) <= size).map((start) => start.step);
+          expect(read(path).tasks).toEqual(model(kept));
+        }),
     ),
   );
 });
 
 test('any byte overwritten: every other record is read', () => {
   fc.assert(
-    fc.property(fc.array(small.filter((one) => one.kind !== 'reopen'), { minLength: 1, maxLength: 12 }), fc.nat(), fc.integer({ min: 1, max: 255 }), (steps, where, flip) =>
-      inDir((dir) => {
-        const { path, starts, begin } = written(steps, dir);
-        const bytes = readFileSync(path);
-        if (bytes.length === begin) return;
-        const at = begin + (where % (bytes.length - begin));
-        bytes[at] = (bytes[at] as number) ^ flip;
-        writeFileSync(path, bytes);
-        const hit = starts.findLastIndex((start) => start.at <= at && start.step.kind !== 'flush' && !isEmpty(start.step));
-        const without = (record: Step): Step => (record.kind === 'append' ? { ...record, data: new Uint8Array(0) } : { kind: 'flush' });
-        const others = starts.map((start, i) => (i === hit ? without(start.step) : start.step));
-        const got = read(path);
-        // The header of a record whose payload is damaged may still tell that there is such a task and instance.
-        const outputs = (tasks: ReturnType<typeof model>): string[] =>
-          [...tasks].filter(([id]) => id !== taskOf(starts[hit]?.step)).map(([id, task]) => `${id} ${JSON.stringify(task)}`).sort();
-        expect(outputs(got.tasks)).toEqual(outputs(model(others)));
-        const task = taskOf(starts[hit]?.step);
-        const expected = task === undefined ? undefined : model(others).get(task);
-        if (task !== undefined && expected !== undefined && got.tasks.get(task)?.instance === expected.instance) expect(got.tasks.get(task)).toEqual(expected);
-        expect(got.damaged).toBe(true);
-      }),
+    fc.property(
+      fc.array(
+        small.filter((one) => one.kind !== 'reopen'),
+        { minLength: 1, maxLength: 12 },
+      ),
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      (steps, where, flip) =>
+        inDir((dir) => {
+          const { path, starts, begin } = written(steps, dir);
+          const bytes = readFileSync(path);
+          if (bytes.length === begin) return;
+          const at = begin + (where % (bytes.length - begin));
+          bytes[at] = (bytes[at] as number) ^ flip;
+          writeFileSync(path, bytes);
+          const hit = starts.findLastIndex((start) => start.at <= at && start.step.kind !== 'flush' && !isEmpty(start.step));
+          const without = (record: Step): Step => (record.kind === 'append' ? { ...record, data: new Uint8Array(0) } : { kind: 'flush' });
+          const others = starts.map((start, i) => (i === hit ? without(start.step) : start.step));
+          const got = read(path);
+          // The header of a record whose payload is damaged may still tell that there is such a task and instance.
+          const outputs = (tasks: ReturnType<typeof model>): string[] =>
+            [...tasks]
+              .filter(([id]) => id !== taskOf(starts[hit]?.step))
+              .map(([id, task]) => `${id} ${JSON.stringify(task)}`)
+              .sort();
+          expect(outputs(got.tasks)).toEqual(outputs(model(others)));
+          const task = taskOf(starts[hit]?.step);
+          const expected = task === undefined ? undefined : model(others).get(task);
+          if (task !== undefined && expected !== undefined && got.tasks.get(task)?.instance === expected.instance)
+            expect(got.tasks.get(task)).toEqual(expected);
+          expect(got.damaged).toBe(true);
+        }),
     ),
     { numRuns: 300 },
   );
@@ -192,30 +226,34 @@ function taskOf(one: Step | undefined): number | undefined {
 
 test('growth while following: everything comes once, whole and in order, however the file grows', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(small, { maxLength: 15 }), fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 10 }), async (steps, growth) => {
-      const dir = mkdtempSync(join(tmpdir(), 'hq-outputlog-'));
-      try {
-        const worker = new Worker(join(dir, 'source'), 1);
-        for (const one of steps) worker.apply(one);
-        worker.writer.close();
-        const bytes = readFileSync(worker.writer.path);
-        const path = join(dir, 'job-1.log');
-        let size = 0;
-        let turn = 0;
-        const wait = async (): Promise<void> => {
-          size = Math.min(bytes.length, size + (growth[turn++ % growth.length] as number));
-          writeFileSync(path, bytes.subarray(0, size));
-        };
-        let text = '';
-        for await (const event of followOutputLog(path, { wait, isDone: () => size === bytes.length })) {
-          if (event.kind === 'data') text += `${event.taskId}.${event.instance}.${event.channel} ${event.data.toString('hex')}\n`;
-          else text += `${event.taskId}.${event.instance} end\n`;
+    fc.asyncProperty(
+      fc.array(small, { maxLength: 15 }),
+      fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 10 }),
+      async (steps, growth) => {
+        const dir = mkdtempSync(join(tmpdir(), 'hq-outputlog-'));
+        try {
+          const worker = new Worker(join(dir, 'source'), 1);
+          for (const one of steps) worker.apply(one);
+          worker.writer.close();
+          const bytes = readFileSync(worker.writer.path);
+          const path = join(dir, 'job-1.log');
+          let size = 0;
+          let turn = 0;
+          const wait = async (): Promise<void> => {
+            size = Math.min(bytes.length, size + (growth[turn++ % growth.length] as number));
+            writeFileSync(path, bytes.subarray(0, size));
+          };
+          let text = '';
+          for await (const event of followOutputLog(path, { wait, isDone: () => size === bytes.length })) {
+            if (event.kind === 'data') text += `${event.taskId}.${event.instance}.${event.channel} ${event.data.toString('hex')}\n`;
+            else text += `${event.taskId}.${event.instance} end\n`;
+          }
+          expect(text).toBe(followed(steps));
+        } finally {
+          rmSync(dir, { recursive: true, force: true });
         }
-        expect(text).toBe(followed(steps));
-      } finally {
-        rmSync(dir, { recursive: true, force: true });
-      }
-    }),
+      },
+    ),
   );
 });
 
@@ -237,15 +275,19 @@ test('a disk that takes any number of bytes at a time, or none: nothing is lost 
     fc.property(fc.array(step, { maxLength: 25 }), fc.array(fc.nat(300), { minLength: 1, maxLength: 20 }), (steps, takes) =>
       inDir((dir) => {
         let turn = -1;
-        const writer = OutputLogWriter.open({ dir, jobId: 1, serverUid: 'uid', workerId: 1, session: 's1', nowMs: 1000 }, (fd, buffer, from, length, position) => {
-          const take = turn++ < 0 ? length : (takes[turn % takes.length] as number) * (length > 10_000 ? 300 : 1);
-          if (take === 0) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
-          return writeSync(fd, buffer, from, Math.min(length, take), position);
-        });
+        const writer = OutputLogWriter.open(
+          { dir, jobId: 1, serverUid: 'uid', workerId: 1, session: 's1', nowMs: 1000 },
+          (fd, buffer, from, length, position) => {
+            const take = turn++ < 0 ? length : (takes[turn % takes.length] as number) * (length > 10_000 ? 300 : 1);
+            if (take === 0) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+            return writeSync(fd, buffer, from, Math.min(length, take), position);
+          },
+        );
         const patiently = (action: () => void): void => {
           for (let tries = 0; tries < 1000; tries++) {
             try {
-              return action();
+              action();
+              return;
             } catch {
               // Full: try again, as the worker does.
             }
@@ -254,8 +296,10 @@ test('a disk that takes any number of bytes at a time, or none: nothing is lost 
         };
         if (takes.every((take) => take === 0)) return writer.abandon();
         for (const one of steps) {
-          if (one.kind === 'append') patiently(() => writer.append({ taskId: one.task, instance: one.instance, channel: one.channel, timeMs: 1, data: one.data }));
-          else if (one.kind === 'end') patiently(() => writer.end({ taskId: one.task, instance: one.instance, timeMs: 1, outcome: 'finished' }));
+          if (one.kind === 'append')
+            patiently(() => writer.append({ taskId: one.task, instance: one.instance, channel: one.channel, timeMs: 1, data: one.data }));
+          else if (one.kind === 'end')
+            patiently(() => writer.end({ taskId: one.task, instance: one.instance, timeMs: 1, outcome: 'finished' }));
           else patiently(() => writer.flush());
         }
         patiently(() => writer.close());

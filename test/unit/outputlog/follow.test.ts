@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { followOutputLog, type FollowOptions } from '../../../src/outputlog/follow.ts';
+import { type FollowOptions, followOutputLog } from '../../../src/outputlog/follow.ts';
 import { finish, makeDir, openWriter, say, T0 } from './helpers.ts';
 
 /** Follows while `steps` happen between the looks, one each; ends after the last. @returns what came, with `|` between the looks */
@@ -13,7 +13,12 @@ async function followed(path: string, steps: (() => void)[], options: FollowOpti
     text += '|';
     left.shift()?.();
   };
-  const events = followOutputLog(path, { wait, isDone: () => left.length === 0, onNotice: (notice) => notices.push(notice.kind), ...options });
+  const events = followOutputLog(path, {
+    wait,
+    isDone: () => left.length === 0,
+    onNotice: (notice) => notices.push(notice.kind),
+    ...options,
+  });
   for await (const event of events) {
     text += event.kind === 'data' ? event.data.toString() : `(${event.taskId} ${event.outcome})`;
   }
@@ -111,7 +116,10 @@ describe('follow', () => {
     const heals = await followed(writer.path, [() => {}, () => writeFileSync(writer.path, intact), () => {}]);
     expect([short(heals.text), heals.notices]).toEqual(['a||BcDe|', []]);
     writeFileSync(writer.path, broken);
-    const stays = await followed(writer.path, Array.from({ length: 10 }, () => () => {}));
+    const stays = await followed(
+      writer.path,
+      Array.from({ length: 10 }, () => () => {}),
+    );
     expect([short(stays.text), stays.notices]).toEqual(['a||||c||||e||', ['damaged', 'damaged']]);
     const atOnce = await followed(writer.path, []);
     expect([short(atOnce.text), atOnce.notices]).toEqual(['ace', ['damaged', 'damaged']]);

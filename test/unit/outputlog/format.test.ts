@@ -1,10 +1,27 @@
 import { crc32 as nativeCrc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { crc32 } from '../../../src/common/crc32.ts';
-import { decodeIdentity, decodeRecordHeader, encodeIdentity, encodeRecordHeader, HEADER_BYTES, MAX_PAYLOAD_BYTES, type RecordHeader } from '../../../src/outputlog/format.ts';
+import {
+  decodeIdentity,
+  decodeRecordHeader,
+  encodeIdentity,
+  encodeRecordHeader,
+  HEADER_BYTES,
+  MAX_PAYLOAD_BYTES,
+  type RecordHeader,
+} from '../../../src/outputlog/format.ts';
 import { furtherNames, parseLogName } from '../../../src/outputlog/names.ts';
 
-const HEADER: RecordHeader = { offset: 8, type: 2, code: 1, taskId: 42, instance: 3, timeMs: 1_790_000_000_123, length: 11, payloadCrc: 0xdeadbeef };
+const HEADER: RecordHeader = {
+  offset: 8,
+  type: 2,
+  code: 1,
+  taskId: 42,
+  instance: 3,
+  timeMs: 1_790_000_000_123,
+  length: 11,
+  payloadCrc: 0xdeadbeef,
+};
 
 function encoded(header: RecordHeader): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES);

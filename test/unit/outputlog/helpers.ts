@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import type { WriteAt } from '../../../src/outputlog/fileTail.ts';
-import { OutputLog, type Channel, type Notice } from '../../../src/outputlog/reader.ts';
-import { OutputLogWriter, type OpenOptions } from '../../../src/outputlog/writer.ts';
+import { type Channel, type Notice, OutputLog } from '../../../src/outputlog/reader.ts';
+import { type OpenOptions, OutputLogWriter } from '../../../src/outputlog/writer.ts';
 
 export const T0 = 1_790_000_000_000;
 
@@ -32,7 +32,12 @@ export function openWriter(o: Partial<OpenOptions> & { dir: string }, writeAt?: 
 }
 
 /** Appends text on stdout of a task's instance 0 (or as given). */
-export function say(writer: OutputLogWriter, taskId: number, text: string, more: { instance?: number; channel?: Channel; timeMs?: number } = {}): void {
+export function say(
+  writer: OutputLogWriter,
+  taskId: number,
+  text: string,
+  more: { instance?: number; channel?: Channel; timeMs?: number } = {},
+): void {
   writer.append({ taskId, instance: 0, channel: 'stdout', timeMs: T0, data: Buffer.from(text), ...more });
 }
 

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { OutputLog, type Notice, type OpenLogOptions } from '../../../src/outputlog/reader.ts';
+import { type Notice, type OpenLogOptions, OutputLog } from '../../../src/outputlog/reader.ts';
 import { finish, makeDir, openWriter, say, T0, textOf } from './helpers.ts';
 
 function withLog<T>(path: string, use: (log: OutputLog, notices: Notice[]) => T, options: OpenLogOptions = {}): T {
@@ -91,7 +91,9 @@ describe('a directory', () => {
   test('show: by time, over jobs and workers', () => {
     withLog(twoJobs(), (log) => {
       const shown = (options = {}): string[] =>
-        [...log.show(options)].map((chunk) => `${chunk.jobId}.${chunk.taskId}:${chunk.channel} +${chunk.timeMs - T0} ${chunk.data.toString().trim()}`);
+        [...log.show(options)].map(
+          (chunk) => `${chunk.jobId}.${chunk.taskId}:${chunk.channel} +${chunk.timeMs - T0} ${chunk.data.toString().trim()}`,
+        );
       expect(shown()).toEqual([
         '1.1:stdout +0 one',
         '2.10:stdout +2 working',

@@ -1,11 +1,23 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { WriteAt } from '../../../src/outputlog/fileTail.ts';
+import { OutputLog } from '../../../src/outputlog/reader.ts';
 import { LogWriteError } from '../../../src/outputlog/writeError.ts';
 import { finish, makeDir, openWriter, readAll, say, T0, textOf } from './helpers.ts';
-import { OutputLog } from '../../../src/outputlog/reader.ts';
 
 function thrown(action: () => unknown): LogWriteError {
   try {
@@ -196,7 +208,10 @@ describe('records', () => {
   test('a flush is one write, however many tasks it is about', () => {
     const dir = makeDir();
     let writes = 0;
-    const writer = openWriter({ dir }, (...args) => (writes++, writeSync(...args)));
+    const writer = openWriter({ dir }, (...args) => {
+      writes++;
+      return writeSync(...args);
+    });
     writes = 0;
     for (let task = 0; task < 500; task++) {
       say(writer, task, 'hello\n');

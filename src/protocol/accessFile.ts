@@ -37,9 +37,4 @@ export type ClientAccess = z.infer<typeof clientAccess>;
 export const workerAccess = z.object({ ...common, worker: endpoint });
 export type WorkerAccess = z.infer<typeof workerAccess>;
 
-export const CLIENT_ACCESS_FILE = 'access.json';
-export const WORKER_ACCESS_FILE = 'worker-access.json';
-/** Symlink in the server directory to the identity in use. */
-export const CURRENT_LINK = 'hq-current';
-/** Subdirectory of an identity into which dying workers put results that they could not deliver. */
-export const SPOOL_DIR = 'spool';
+export { CLIENT_ACCESS_FILE, CURRENT_LINK, SPOOL_DIR, WORKER_ACCESS_FILE } from './serverFiles.ts';

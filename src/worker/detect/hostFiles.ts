@@ -1,0 +1,44 @@
+/**
+ * Reads the small text files through which Linux describes a machine. The root is a parameter so that tests can show another machine.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export class HostFiles {
+  private readonly root: string;
+
+  /** @param root `/`, or a directory that holds copies of /proc and /sys */
+  constructor(root = '/') {
+    this.root = root;
+  }
+
+  /** @returns the trimmed text, or undefined when the file does not exist or cannot be read */
+  read(path: string): string | undefined {
+    try {
+      return readFileSync(join(this.root, path), 'utf8').trim();
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @returns the names in a directory; empty when there is none */
+  list(path: string): string[] {
+    try {
+      return readdirSync(join(this.root, path));
+    } catch {
+      return [];
+    }
+  }
+}
+
+/** @returns the numbers of a kernel list such as `0-3,8,10-11`; empty for an empty list */
+export function parseKernelList(text: string): number[] {
+  const numbers: number[] = [];
+  for (const part of text.split(',')) {
+    const match = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part);
+    if (match === null) continue;
+    const start = Number(match[1]);
+    for (let n = start; n <= Number(match[2] ?? start); n += 1) numbers.push(n);
+  }
+  return numbers;
+}

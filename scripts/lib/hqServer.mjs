@@ -51,15 +51,19 @@ function commandOf(pid) {
   }
 }
 
+function killAll(serverDir) {
+  const left = processesOf(serverDir).map((pid) => ({ pid, command: commandOf(pid) }));
+  for (const { pid } of left) process.kill(Number(pid), 'SIGKILL');
+  const lines = left.map(({ pid, command }) => `${pid} ${command}`);
+  throw new Trouble(`left behind after hq server stop, and killed now:\n${lines.join('\n')}`);
+}
+
 /** Stop the server, if it still runs, and wait until nothing of it is left. */
 export async function stopServer(serverDir) {
   if (processesOf(serverDir).length > 0) await run(...call(serverDir, 'server', 'stop'));
   const deadline = performance.now() + END_LIMIT_MS;
   while (processesOf(serverDir).length > 0) {
-    if (performance.now() > deadline) {
-      const left = processesOf(serverDir).map((pid) => `${pid} ${commandOf(pid)}`);
-      throw new Trouble(`left behind after hq server stop:\n${left.join('\n')}`);
-    }
+    if (performance.now() > deadline) killAll(serverDir);
     await delay(POLL_MS);
   }
 }

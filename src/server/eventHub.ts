@@ -16,7 +16,8 @@ export class EventHub {
   private readonly journal: Journal;
   /** Committed events, oldest first, without gaps. */
   private ring: HqEvent[] = [];
-  private lastSeq: number;
+  /** Sequence number of the last committed event. */
+  lastSeq: number;
   private waiters: (() => void)[] = [];
 
   /** @param lastSeq sequence number of the last event in the journal */

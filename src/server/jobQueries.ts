@@ -61,7 +61,8 @@ export class JobQueries {
     const found: TaskInfo[] = [];
     for (let start = 0; start < ids.length && found.length < query.limit; start += SCAN_PAGE) {
       const page = ids.slice(start, start + SCAN_PAGE);
-      for (const task of await this.describe({ jobId, records, bulk, page })) if (states === null || states.has(task.state)) found.push(task);
+      for (const task of await this.describe({ jobId, records, bulk, page }))
+        if (states === null || states.has(task.state)) found.push(task);
     }
     return found.slice(0, query.limit);
   }
@@ -75,7 +76,12 @@ export class JobQueries {
     return taskDetail(record, record.ids.indexOf(taskId), { row: rows[0] ?? null, bulk: bulkEnd(parseBulk(bulk), taskId) });
   }
 
-  private async describe(o: { jobId: number; records: readonly SubmitRecord[]; bulk: readonly BulkRow[]; page: readonly number[] }): Promise<TaskInfo[]> {
+  private async describe(o: {
+    jobId: number;
+    records: readonly SubmitRecord[];
+    bulk: readonly BulkRow[];
+    page: readonly number[];
+  }): Promise<TaskInfo[]> {
     const rows = await this.journal.taskRows(o.jobId, { ids: IntArray.from(o.page).toString(), limit: o.page.length });
     const rowOf = new Map(rows.map((row) => [row.taskId, row]));
     const bulk = parseBulk(o.bulk);
@@ -97,7 +103,15 @@ export class JobQueries {
 
 /** A submit out of the journal, for questions only. */
 export function recordOf(jobId: number, row: SubmitRow, serverUid: string): SubmitRecord {
-  return { jobId, submitIndex: row.submitIndex, ids: parseIds(row.taskIds), submit: row.submit, serverUid, secretTasksLeft: 0, sharedBody: null };
+  return {
+    jobId,
+    submitIndex: row.submitIndex,
+    ids: parseIds(row.taskIds),
+    submit: row.submit,
+    serverUid,
+    secretTasksLeft: 0,
+    sharedBody: null,
+  };
 }
 
 function submitInfo(record: SubmitRecord): SubmitInfo {

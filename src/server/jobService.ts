@@ -95,7 +95,8 @@ export class JobService {
 
   /** Drops an ended job from lists and journal. @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_RUNNING */
   async forgetJob(jobId: number): Promise<void> {
-    if (this.o.store.get(jobId) === undefined && (await this.o.journal.job(jobId)) === null) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
+    if (this.o.store.get(jobId) === undefined && (await this.o.journal.job(jobId)) === null)
+      throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
     await this.o.loop.transact(() => {
       if (this.o.store.get(jobId) !== undefined) throw new HqError('HQ_E_JOB_RUNNING', { job: jobId });
       this.o.recorder.entry({ kind: 'job-forgotten', jobId });

@@ -31,14 +31,22 @@ export function checkSubmit(submit: Submit, job: JobIds): CheckedSubmit {
   if (tasks.kind === 'array') {
     const ids = arrayIds(tasks, job);
     refuseTaken(ids, job);
-    return { ids, traits: [traitsOf(tasks.spec)], deps: [] };
+    return { ids, ...analyseSubmit(submit) };
   }
   const ids = graphIds(tasks.tasks, job);
   refuseTaken(ids, job);
+  refuseBadDeps(tasks.tasks, ids, job);
+  return { ids, ...analyseSubmit(submit) };
+}
+
+/** Traits and dependencies of a submit that was checked before (it comes out of the journal). */
+export function analyseSubmit(submit: Submit): Omit<CheckedSubmit, 'ids'> {
+  const { tasks } = submit;
+  if (tasks.kind === 'array') return { traits: [traitsOf(tasks.spec)], deps: [] };
+  const hasDeps = tasks.tasks.some((task) => (task.deps?.length ?? 0) > 0);
   return {
-    ids,
     traits: tasks.tasks.map((task) => traitsOf(mergeSpec(tasks.shared, task))),
-    deps: tasks.tasks.some((task) => (task.deps?.length ?? 0) > 0) ? checkedDeps(tasks.tasks, ids, job) : [],
+    deps: hasDeps ? tasks.tasks.map((task) => [...new Set(task.deps ?? [])]) : [],
   };
 }
 
@@ -86,30 +94,23 @@ function refuseTaken(ids: IntArray, job: JobIds): void {
   for (const id of ids) if (job.has(id)) throw new HqError('HQ_E_TASK_EXISTS', { task: id, job: job.jobId });
 }
 
-function checkedDeps(tasks: readonly GraphTask[], ids: IntArray, job: JobIds): number[][] {
-  const indexOf = new Map<number, number>();
-  let index = 0;
-  for (const id of ids) {
-    indexOf.set(id, index);
-    index += 1;
-  }
-  const idAt = [...indexOf.keys()];
-  const deps = tasks.map((task, position) => {
-    for (const dep of task.deps ?? []) {
-      if (indexOf.has(dep) || job.has(dep)) continue;
-      throw new HqError('HQ_E_DEPENDENCY', { task: idAt[position] as number, detail: `it depends on task ${dep}, which does not exist` });
-    }
-    return [...new Set(task.deps ?? [])];
+function refuseBadDeps(tasks: readonly GraphTask[], ids: IntArray, job: JobIds): void {
+  if (tasks.every((task) => (task.deps?.length ?? 0) === 0)) return;
+  const idAt = [...ids];
+  const indexOf = new Map(idAt.map((id, index) => [id, index]));
+  tasks.forEach((task, index) => {
+    const missing = task.deps?.find((dep) => !indexOf.has(dep) && !job.has(dep));
+    if (missing === undefined) return;
+    throw new HqError('HQ_E_DEPENDENCY', { task: idAt[index] as number, detail: `it depends on task ${missing}, which does not exist` });
   });
-  refuseCycles(deps, indexOf, idAt);
-  return deps;
+  refuseCycles(tasks, indexOf, idAt);
 }
 
 /** Kahn's algorithm over the edges inside this submit; what is left over lies on a cycle or behind one. */
-function refuseCycles(deps: readonly (readonly number[])[], indexOf: ReadonlyMap<number, number>, idAt: readonly number[]): void {
-  const dependents: number[][] = deps.map(() => []);
-  const open = deps.map((list, index) => {
-    const inside = list.map((dep) => indexOf.get(dep)).filter((dep) => dep !== undefined);
+function refuseCycles(tasks: readonly GraphTask[], indexOf: ReadonlyMap<number, number>, idAt: readonly number[]): void {
+  const dependents: number[][] = tasks.map(() => []);
+  const open = tasks.map((task, index) => {
+    const inside = (task.deps ?? []).map((dep) => indexOf.get(dep)).filter((dep) => dep !== undefined);
     for (const dep of inside) dependents[dep]?.push(index);
     return inside.length;
   });
@@ -122,7 +123,7 @@ function refuseCycles(deps: readonly (readonly number[])[], indexOf: ReadonlyMap
       if (open[dependent] === 0) stack.push(dependent);
     }
   }
-  if (done === deps.length) return;
+  if (done === tasks.length) return;
   const task = idAt[open.findIndex((count) => count > 0)] as number;
   throw new HqError('HQ_E_DEPENDENCY', { task, detail: 'it is part of a dependency cycle' });
 }

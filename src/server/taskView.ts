@@ -18,7 +18,7 @@ export interface BulkEnd {
 export function taskInfo(record: SubmitRecord, index: number, known: { row: TaskRow | null; bulk: BulkEnd | null }): TaskInfo {
   const id = record.ids.at(index) as number;
   const { row, bulk } = known;
-  const state = row === null || (row.state === 'assigned') ? 'waiting' : row.state;
+  const state = row === null || row.state === 'assigned' ? 'waiting' : row.state;
   const shown = state === 'waiting' && bulk !== null ? bulk.state : state;
   const started = row !== null && row.startedAtMs !== null;
   const paths = started ? resolvedPaths(record, index, { id, instance: row.instance }) : { cwd: null, stdout: null, stderr: null };
@@ -57,7 +57,11 @@ export function redactSpec(spec: TaskSpec): TaskSpec {
   return { ...spec, env };
 }
 
-function resolvedPaths(record: SubmitRecord, index: number, task: { id: number; instance: number }): { cwd: string; stdout: string | null; stderr: string | null } {
+function resolvedPaths(
+  record: SubmitRecord,
+  index: number,
+  task: { id: number; instance: number },
+): { cwd: string; stdout: string | null; stderr: string | null } {
   const body = wireBody(record, index);
   const values: Record<string, string> = { TASK_ID: String(task.id), INSTANCE_ID: String(task.instance) };
   const cwd = fillPlaceholders(body.cwd, values);

@@ -30,6 +30,7 @@ export function unmetRequests(core: Core, traits: readonly TaskTraits[]): string
 
 function presentNames(core: Core): string {
   const names = new Set<string>();
-  for (const worker of core.workers.values()) worker.total.forEach((_units, slot) => names.add(core.names.nameOf(slot)));
+  for (const worker of core.workers.values())
+    for (const slot of worker.total.keys()) if (worker.total[slot] !== undefined) names.add(core.names.nameOf(slot));
   return [...names].sort().join(', ');
 }

@@ -11,7 +11,15 @@ import { onUpdates } from '../core/reactor/onUpdates.ts';
 import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../core/reactor/onWorker.ts';
 import type { Connection } from '../net/connection.ts';
 import { HqError } from '../protocol/errors.ts';
-import { type FromWorker, HELD_RUNNING, type TaskUpdate, type ToWorker, UPDATE_STARTED, type Welcome, type WorkerHello } from '../protocol/messages/worker.ts';
+import {
+  type FromWorker,
+  HELD_RUNNING,
+  type TaskUpdate,
+  type ToWorker,
+  UPDATE_STARTED,
+  type Welcome,
+  type WorkerHello,
+} from '../protocol/messages/worker.ts';
 import { decodeFromWorker, encodeToWorker } from '../protocol/messages/workerCodec.ts';
 import type { WorkerEnd } from '../protocol/schema/worker.ts';
 import { PROTOCOL, PROTOCOL_TEXT, VERSION } from '../protocol/version.ts';
@@ -149,7 +157,8 @@ export class WorkerGateway {
     if (hello.protocol[0] !== PROTOCOL.major) {
       return new HqError('HQ_E_VERSION', { theirs: hello.protocol.join('.'), ours: PROTOCOL_TEXT });
     }
-    if (this.o.token !== null && !sameToken(hello.token, this.o.token)) return new HqError('HQ_E_WORKER_REFUSED', { detail: 'wrong token' });
+    if (this.o.token !== null && !sameToken(hello.token, this.o.token))
+      return new HqError('HQ_E_WORKER_REFUSED', { detail: 'wrong token' });
     if (hello.serverUid !== this.o.serverUid) {
       return new HqError('HQ_E_WORKER_REFUSED', { detail: `it belongs to server ${hello.serverUid}, this is ${this.o.serverUid}` });
     }
@@ -272,4 +281,3 @@ function sameToken(given: string, expected: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(expected)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
-

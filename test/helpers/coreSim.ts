@@ -1,6 +1,6 @@
 /** A core with simulated workers: they queue, start and end tasks as real ones do, but only when told to. For unit and property tests. */
 import { IntArray } from '../../src/common/intArray.ts';
-import { createCore, type Core } from '../../src/core/core.ts';
+import { type Core, createCore } from '../../src/core/core.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
 import type { Change, ControlKind, Outbox } from '../../src/core/outbox.ts';
 import { onCancel, onClose } from '../../src/core/reactor/onJob.ts';
@@ -72,7 +72,9 @@ export class CoreSim implements Outbox {
     const worker = this.worker(workerId);
     const [job, task, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
     const entries = classes.get(tasks.requestClass[row] as number).request.variants[tasks.variant[row] as number]?.entries ?? [];
-    const needs = new Map(entries.map((entry) => [entry.name, entry.policy === 'all' ? (worker.capacity.get(entry.name) ?? 0) : entry.units]));
+    const needs = new Map(
+      entries.map((entry) => [entry.name, entry.policy === 'all' ? (worker.capacity.get(entry.name) ?? 0) : entry.units]),
+    );
     const priority = tasks.priority[row] as number;
     worker.inbox.push(() => worker.tasks.push({ key: `${job}.${task}.${instance}`, job, task, instance, priority, needs, running: false }));
   }
@@ -111,7 +113,12 @@ export class CoreSim implements Outbox {
     const capacity = new Map(Object.entries(resources).map(([name, amount]) => [name, amount * 10_000]));
     const worker: SimWorker = { id, capacity, tasks: [], connected: true, inbox: [], outgoing: [] };
     this.workers.set(id, worker);
-    this.turn(() => onWorkerConnected(this.core, this, { spec: { id, resources: capacity, group: 'default', endsAtMs: this.nowMs + lifetimeMs }, nowMs: this.nowMs }));
+    this.turn(() =>
+      onWorkerConnected(this.core, this, {
+        spec: { id, resources: capacity, group: 'default', endsAtMs: this.nowMs + lifetimeMs },
+        nowMs: this.nowMs,
+      }),
+    );
     return worker;
   }
 
@@ -183,7 +190,11 @@ export class CoreSim implements Outbox {
     const held = worker.tasks.map((task) => [task.job, task.task, task.instance] as const);
     const reported = worker.outgoing.map((update) => [update[1], update[2], update[3]] as const);
     this.turn(() => {
-      const { wanted, resend } = onWorkerReconnected(this.core, this, { workerId: worker.id, held: [...held, ...reported], nowMs: this.nowMs });
+      const { wanted, resend } = onWorkerReconnected(this.core, this, {
+        workerId: worker.id,
+        held: [...held, ...reported],
+        nowMs: this.nowMs,
+      });
       const keys = new Set(wanted.map((key) => key.join('.')));
       for (const task of worker.tasks.filter((candidate) => !keys.has(candidate.key))) worker.tasks.splice(worker.tasks.indexOf(task), 1);
       worker.outgoing = worker.outgoing.filter((update) => keys.has(`${update[1]}.${update[2]}.${update[3]}`));
@@ -220,7 +231,9 @@ export class CoreSim implements Outbox {
       for (const [name, units] of task.needs) free.set(name, (free.get(name) ?? 0) - units);
     };
     for (const task of worker.tasks) if (task.running) take(task);
-    const queue = worker.tasks.map((task, index) => ({ task, index })).sort((a, b) => b.task.priority - a.task.priority || a.index - b.index);
+    const queue = worker.tasks
+      .map((task, index) => ({ task, index }))
+      .sort((a, b) => b.task.priority - a.task.priority || a.index - b.index);
     for (const { task } of queue) {
       if (task.running || ![...task.needs].every(([name, units]) => units <= (free.get(name) ?? 0))) continue;
       take(task);

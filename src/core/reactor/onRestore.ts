@@ -64,7 +64,8 @@ function restoreRow(core: Core, row: number, task: RestoredTask): void {
   core.tasks.instance[row] = task.instance;
   core.tasks.crashes[row] = task.crashes;
   core.tasks.retries[row] = task.retries;
-  if (task.state === 'finished' || task.state === 'failed' || task.state === 'canceled' || task.state === 'aborted') endRow(core, row, END_STATES[task.state]);
+  if (task.state === 'finished' || task.state === 'failed' || task.state === 'canceled' || task.state === 'aborted')
+    endRow(core, row, END_STATES[task.state]);
 }
 
 function endRow(core: Core, row: number, state: number): void {

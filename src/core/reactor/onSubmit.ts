@@ -111,7 +111,13 @@ export function queueRuns(core: Core, base: number, count: number): void {
   const isOpen = (row: number): boolean => tasks.state[row] === BLOCKED && tasks.unfinishedDeps[row] === 0;
   for (let start = base; start < end; ) {
     let row = start;
-    while (row < end && isOpen(row) && tasks.requestClass[row] === tasks.requestClass[start] && tasks.priority[row] === tasks.priority[start]) row += 1;
+    while (
+      row < end &&
+      isOpen(row) &&
+      tasks.requestClass[row] === tasks.requestClass[start] &&
+      tasks.priority[row] === tasks.priority[start]
+    )
+      row += 1;
     if (row > start) {
       tasks.state.fill(READY, start, row);
       core.ready.push(tasks, start, row - start);

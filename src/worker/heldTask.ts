@@ -1,0 +1,55 @@
+/** A task that a worker holds, from the frame that brought it to the report of its end. Made and changed by the state machine only. */
+import type { TaskKey, WireBody } from '../protocol/messages/worker.ts';
+import type { Allocation } from './resources/pool.ts';
+import type { QueueClass } from './taskQueue.ts';
+
+/** Why a running task is being stopped. `unwanted`: the server no longer wants it, nothing of it is reported. */
+export type StopCause = 'cancel' | 'time-limit' | 'worker-stop' | 'unwanted';
+
+export interface HeldTask {
+  readonly job: number;
+  readonly task: number;
+  readonly instance: number;
+  readonly body: WireBody;
+  readonly entry: string | null;
+  /** Index into the body's request. */
+  readonly variant: number;
+  readonly queueClass: QueueClass;
+  /** `queued` -> `running` -> `ended`; a queued task may end without running. */
+  state: 'queued' | 'running' | 'ended';
+  /** Set while it runs. */
+  allocation: Allocation | null;
+  /** Unix time of its start, milliseconds; 0 before. */
+  startedAtMs: number;
+  /** The first cause counts. */
+  stop: StopCause | null;
+}
+
+/** How a started task ended, as far as the executor knows. Texts are for the user. */
+export type TaskEnd =
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string }
+  | { readonly kind: 'spawn' | 'log'; readonly error: string };
+
+/** What counts as the result once the reason of a stop is taken into account. */
+export type TaskOutcome = 'finished' | 'failed' | 'canceled' | 'stopped' | 'unwanted';
+
+/** @returns the result of a task that ended so */
+export function outcomeOf(task: HeldTask, end: TaskEnd): TaskOutcome {
+  switch (task.stop) {
+    case 'cancel':
+      return 'canceled';
+    case 'worker-stop':
+      return 'stopped';
+    case 'unwanted':
+      return 'unwanted';
+    case 'time-limit':
+      return 'failed';
+    case null:
+      return end.kind === 'exit' && end.code === 0 ? 'finished' : 'failed';
+  }
+}
+
+export function keyOf(task: HeldTask): TaskKey {
+  return [task.job, task.task, task.instance];
+}

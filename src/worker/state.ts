@@ -1,0 +1,329 @@
+/**
+ * The worker as a pure state machine: which tasks it holds, which start next, what is to be reported. Events in, instructions out; no clock, no
+ * process, no socket. `worker.ts` interprets the instructions.
+ */
+import { assertNever } from '../common/assert.ts';
+import {
+  type AttemptFailure,
+  HELD_QUEUED,
+  HELD_RUNNING,
+  type TaskKey,
+  type TaskUpdate,
+  UPDATE_CANCELED,
+  UPDATE_FAILED,
+  UPDATE_FINISHED,
+  UPDATE_RETRACTED,
+  UPDATE_STARTED,
+  UPDATE_STOPPED,
+  type WireBody,
+  type WireTask,
+} from '../protocol/messages/worker.ts';
+import type { RequestVariant, WorkerResources } from '../protocol/schema/resources.ts';
+import type { TaskUsage } from '../protocol/schema/task.ts';
+import { failureOf } from './failureText.ts';
+import { type HeldTask, outcomeOf, type StopCause, type TaskEnd } from './heldTask.ts';
+import { ResourcePool } from './resources/pool.ts';
+import { TaskQueue } from './taskQueue.ts';
+
+/** A started task has ended and nothing of its process group is left. `atMs` is Unix time. */
+export interface TaskEnded {
+  readonly task: HeldTask;
+  readonly end: TaskEnd;
+  readonly usage: TaskUsage | null;
+  readonly atMs: number;
+}
+
+/** `nowMs` is Unix time in milliseconds. */
+export type WorkerEvent =
+  | { readonly kind: 'compute'; readonly bodies: readonly WireBody[]; readonly tasks: readonly WireTask[]; readonly nowMs: number }
+  | { readonly kind: 'cancel'; readonly tasks: readonly TaskKey[]; readonly nowMs: number }
+  | { readonly kind: 'retract'; readonly tasks: readonly TaskKey[]; readonly nowMs: number }
+  /** After a reconnect: what the server still wants; `settled` are tasks whose result is repeated and that must not be run again. */
+  | { readonly kind: 'reconnected'; readonly wanted: readonly TaskKey[]; readonly settled: readonly TaskKey[]; readonly nowMs: number }
+  /** The server has confirmed every repeated result. */
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'ended'; readonly ends: readonly TaskEnded[]; readonly nowMs: number }
+  | { readonly kind: 'time-limit'; readonly task: HeldTask }
+  /** Gives back queued tasks that need more lifetime than is left. */
+  | { readonly kind: 'sweep'; readonly nowMs: number }
+  /** No task starts any more; queued ones are given back. With `running` the running ones are stopped too. */
+  | { readonly kind: 'close'; readonly running: boolean; readonly nowMs: number };
+
+/** What is to be done, in this order: report, stop, start. */
+export interface Instructions {
+  readonly updates: TaskUpdate[];
+  /** Interrupt these, and kill them when they do not end. */
+  readonly stop: HeldTask[];
+  readonly start: HeldTask[];
+}
+
+export interface WorkerStateOptions {
+  readonly resources: WorkerResources;
+  /** Unix time at which the worker ends, milliseconds; null without a limit. */
+  readonly endsAtMs: number | null;
+}
+
+export class WorkerState {
+  readonly pool: ResourcePool;
+  readonly queue: TaskQueue = new TaskQueue();
+  private readonly endsAtMs: number | null;
+  /** Held tasks by job and task id. */
+  private readonly held = new Map<number, Map<number, HeldTask>>();
+  private heldCount = 0;
+  /** Running tasks, also those that are no longer held because the server does not want them. */
+  private readonly running = new Set<HeldTask>();
+  private settled = new Set<string>();
+  private closed = false;
+
+  constructor(options: WorkerStateOptions) {
+    this.pool = new ResourcePool(options.resources);
+    this.endsAtMs = options.endsAtMs;
+  }
+
+  /** Nothing is queued and no process of a task is left. */
+  get isIdle(): boolean {
+    return this.heldCount === 0 && this.running.size === 0;
+  }
+
+  get runningTasks(): ReadonlySet<HeldTask> {
+    return this.running;
+  }
+
+  /**
+   * For a hello: [job, task, instance, HELD_*], running ones first.
+   * @param limit a hello is small; queued tasks beyond this are forgotten here, and the server, which does not find them, gives them out again
+   */
+  heldForHello(limit: number): [number, number, number, number][] {
+    const list: [number, number, number, number][] = [];
+    for (const task of this.running) if (task.stop !== 'unwanted') list.push([task.job, task.task, task.instance, HELD_RUNNING]);
+    for (const task of [...this.queue.all()]) {
+      if (list.length < limit) list.push([task.job, task.task, task.instance, HELD_QUEUED]);
+      else this.dropQueued(task);
+    }
+    return list;
+  }
+
+  /** Applies one event. */
+  handle(event: WorkerEvent): Instructions {
+    const out: Instructions = { updates: [], stop: [], start: [] };
+    switch (event.kind) {
+      case 'compute':
+        this.onCompute(out, event);
+        break;
+      case 'cancel':
+        for (const key of event.tasks) this.onCancel(out, key, event.nowMs);
+        break;
+      case 'retract':
+        for (const key of event.tasks) this.giveBack(out, this.find(key), event.nowMs);
+        break;
+      case 'reconnected':
+        this.onReconnected(out, event);
+        break;
+      case 'settled':
+        this.settled.clear();
+        return out;
+      case 'ended':
+        for (const ended of event.ends) this.onEnded(out, ended);
+        break;
+      case 'time-limit':
+        stopTask(out, event.task, 'time-limit');
+        return out;
+      case 'sweep':
+        for (const task of [...this.queue.all()]) if (this.tooLate(task, event.nowMs)) this.giveBack(out, task, event.nowMs);
+        break;
+      case 'close':
+        this.onClose(out, event);
+        return out;
+      default:
+        assertNever(event, 'event');
+    }
+    if (!this.closed && this.queue.size > 0) this.startWhatFits(out, 'nowMs' in event ? event.nowMs : 0);
+    return out;
+  }
+
+  private onCompute(out: Instructions, { bodies, tasks, nowMs }: Extract<WorkerEvent, { kind: 'compute' }>): void {
+    // Sent before the server knew that this worker ends; with its last frame it learns that nobody has started them.
+    if (this.closed) return;
+    const resolved = new Map<RequestVariant, ReturnType<ResourcePool['resolve']>>();
+    for (const [job, task, instance, bodyIndex, entry, variant] of tasks) {
+      const body = bodies[bodyIndex] as WireBody;
+      const wanted = body.request[variant] as RequestVariant;
+      const known = this.held.get(job)?.get(task);
+      if (known !== undefined && known.instance >= instance) continue;
+      if (this.settled.has(`${job} ${task} ${instance}`)) continue;
+      // A later instance means that the server has given the earlier one up.
+      if (known !== undefined) this.abandon(out, known);
+      let request = resolved.get(wanted);
+      if (request === undefined) {
+        request = wanted.nodes > 0 ? 'a worker of this version does not run multi-node tasks' : this.pool.resolve(wanted);
+        resolved.set(wanted, request);
+      }
+      if (typeof request === 'string') {
+        const failure: AttemptFailure = { kind: 'internal', error: `The task cannot run here: ${request}.`, exitCode: null, signal: null };
+        out.updates.push([UPDATE_STARTED, job, task, instance, nowMs, variant], [UPDATE_FAILED, job, task, instance, nowMs, null, failure]);
+        continue;
+      }
+      const queueClass = this.queue.classOf({ priority: body.priority, request, minTimeMs: wanted.minTimeMs });
+      this.hold({ job, task, instance, body, entry, variant, queueClass, state: 'queued', allocation: null, startedAtMs: 0, stop: null });
+    }
+  }
+
+  private onCancel(out: Instructions, key: TaskKey, nowMs: number): void {
+    const task = this.find(key);
+    if (task?.state === 'running') stopTask(out, task, 'cancel');
+    else if (task?.state === 'queued') {
+      this.dropQueued(task);
+      out.updates.push([UPDATE_CANCELED, task.job, task.task, task.instance, nowMs]);
+    }
+  }
+
+  private giveBack(out: Instructions, task: HeldTask | undefined, nowMs: number): void {
+    if (task?.state !== 'queued') return;
+    this.dropQueued(task);
+    out.updates.push([UPDATE_RETRACTED, task.job, task.task, task.instance, nowMs]);
+  }
+
+  private onReconnected(out: Instructions, event: Extract<WorkerEvent, { kind: 'reconnected' }>): void {
+    this.settled = new Set(event.settled.map((key) => key.join(' ')));
+    const wanted = new Set(event.wanted.map((key) => key.join(' ')));
+    const unwanted: HeldTask[] = [];
+    for (const tasks of this.held.values()) {
+      for (const task of tasks.values()) if (!wanted.has(`${task.job} ${task.task} ${task.instance}`)) unwanted.push(task);
+    }
+    for (const task of unwanted) this.abandon(out, task);
+  }
+
+  private onEnded(out: Instructions, { task, end, usage, atMs }: TaskEnded): void {
+    if (!this.running.delete(task) || task.allocation === null) throw new Error('invariant broken: a task ended that was not running');
+    this.pool.release(task.allocation);
+    task.allocation = null;
+    task.state = 'ended';
+    const outcome = outcomeOf(task, end);
+    if (outcome !== 'unwanted') this.forget(task);
+    switch (outcome) {
+      case 'finished':
+        out.updates.push([UPDATE_FINISHED, task.job, task.task, task.instance, atMs, usage]);
+        break;
+      case 'failed':
+        out.updates.push([UPDATE_FAILED, task.job, task.task, task.instance, atMs, usage, failureOf(task, end)]);
+        break;
+      case 'canceled':
+        out.updates.push([UPDATE_CANCELED, task.job, task.task, task.instance, atMs]);
+        break;
+      case 'stopped':
+        out.updates.push([UPDATE_STOPPED, task.job, task.task, task.instance, atMs]);
+        break;
+      case 'unwanted':
+        break;
+      default:
+        assertNever(outcome, 'outcome');
+    }
+  }
+
+  private onClose(out: Instructions, { running, nowMs }: { running: boolean; nowMs: number }): void {
+    this.closed = true;
+    for (const task of [...this.queue.all()]) this.giveBack(out, task, nowMs);
+    if (running) for (const task of this.running) stopTask(out, task, 'worker-stop');
+  }
+
+  private startWhatFits(out: Instructions, nowMs: number): void {
+    const kept: number[] = [];
+    this.queue.offer((task) => {
+      if (this.tooLate(task, nowMs)) {
+        this.giveBack(out, task, nowMs);
+        return true;
+      }
+      const { request } = task.queueClass;
+      const allocation = this.pool.tryAllocate(request, kept);
+      if (allocation === undefined) {
+        // What comes later must not push this one back for ever.
+        this.pool.keepFor(request, kept);
+        return false;
+      }
+      task.state = 'running';
+      task.allocation = allocation;
+      task.startedAtMs = nowMs;
+      this.queue.removed();
+      this.running.add(task);
+      out.start.push(task);
+      out.updates.push([UPDATE_STARTED, task.job, task.task, task.instance, nowMs, task.variant]);
+      return true;
+    });
+  }
+
+  private tooLate(task: HeldTask, nowMs: number): boolean {
+    return this.endsAtMs !== null && task.queueClass.minTimeMs > this.endsAtMs - nowMs;
+  }
+
+  /** The server does not want the task: queued ones vanish, running ones are killed without a report. */
+  private abandon(out: Instructions, task: HeldTask): void {
+    if (task.state === 'queued') {
+      this.dropQueued(task);
+      return;
+    }
+    this.forget(task);
+    // A stop for another reason is under way; only its report changes.
+    if (task.stop === null) out.stop.push(task);
+    task.stop = 'unwanted';
+  }
+
+  private dropQueued(task: HeldTask): void {
+    task.state = 'ended';
+    this.queue.removed();
+    this.forget(task);
+  }
+
+  private hold(task: HeldTask): void {
+    let tasks = this.held.get(task.job);
+    if (tasks === undefined) {
+      tasks = new Map();
+      this.held.set(task.job, tasks);
+    }
+    tasks.set(task.task, task);
+    this.heldCount += 1;
+    this.queue.add(task);
+  }
+
+  private forget(task: HeldTask): void {
+    const tasks = this.held.get(task.job);
+    if (tasks?.get(task.task) !== task) throw new Error('invariant broken: a task is forgotten that is not held');
+    tasks.delete(task.task);
+    this.heldCount -= 1;
+    if (tasks.size === 0) this.held.delete(task.job);
+  }
+
+  private find([job, task, instance]: TaskKey): HeldTask | undefined {
+    const found = this.held.get(job)?.get(task);
+    return found?.instance === instance ? found : undefined;
+  }
+
+  /** Throws when the books disagree. Called by tests after every event. */
+  checkInvariants(): void {
+    let held = 0;
+    let queued = 0;
+    for (const tasks of this.held.values()) {
+      for (const task of tasks.values()) {
+        held += 1;
+        if (task.state === 'queued') queued += 1;
+        else if (task.state !== 'running' || !this.running.has(task)) throw new Error('a held task is neither queued nor running');
+      }
+    }
+    if (held !== this.heldCount || queued !== this.queue.size || queued !== [...this.queue.all()].length)
+      throw new Error('held tasks are miscounted');
+    const used = new Array<number>(this.pool.resourceCount).fill(0);
+    for (const { allocation } of this.running) {
+      if (allocation === null) throw new Error('a running task holds nothing');
+      for (const { entry, units } of allocation.entries) used[entry.resource] = (used[entry.resource] as number) + units;
+    }
+    used.forEach((units, resource) => {
+      if (units + this.pool.freeUnits(resource) !== this.pool.totalUnits(resource))
+        throw new Error(`${this.pool.nameOf(resource)} does not add up`);
+    });
+  }
+}
+
+function stopTask(out: Instructions, task: HeldTask, cause: StopCause): void {
+  if (task.state !== 'running' || task.stop !== null) return;
+  task.stop = cause;
+  out.stop.push(task);
+}

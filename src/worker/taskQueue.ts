@@ -1,0 +1,109 @@
+/**
+ * Tasks that wait on a worker for free resources: higher priority first, then in order of arrival. Tasks with the same priority and the same
+ * request form a class, so that what does not fit is tried once per class and not once per task. Pure; owned by the state machine.
+ */
+import type { HeldTask } from './heldTask.ts';
+import type { ResolvedRequest } from './resources/pool.ts';
+
+/** Tasks that start under the same conditions. */
+export interface QueueClass {
+  readonly priority: number;
+  readonly request: ResolvedRequest;
+  /** Remaining lifetime that the worker must have at the start, milliseconds. */
+  readonly minTimeMs: number;
+  /** Waiting tasks, first come first served; those before `head` are gone, ended ones are skipped. */
+  readonly tasks: { readonly task: HeldTask; readonly arrival: number }[];
+  head: number;
+}
+
+/** Entries in front of the head are dropped when there are this many, so that a long-lived class does not grow for ever. */
+const COMPACT_AT = 1_024;
+
+export class TaskQueue {
+  private readonly classes = new Map<string, QueueClass>();
+  /** Classes with waiting tasks, highest priority first. */
+  private active: QueueClass[] = [];
+  private arrivals = 0;
+  private waiting = 0;
+
+  /** Number of waiting tasks. */
+  get size(): number {
+    return this.waiting;
+  }
+
+  /** @returns the class of tasks with this priority and request, made when new */
+  classOf(o: { priority: number; request: ResolvedRequest; minTimeMs: number }): QueueClass {
+    const key = `${o.priority} ${o.minTimeMs} ${JSON.stringify(o.request)}`;
+    let found = this.classes.get(key);
+    if (found === undefined) {
+      found = { ...o, tasks: [], head: 0 };
+      this.classes.set(key, found);
+    }
+    return found;
+  }
+
+  add(task: HeldTask): void {
+    const { queueClass } = task;
+    this.arrivals += 1;
+    queueClass.tasks.push({ task, arrival: this.arrivals });
+    this.waiting += 1;
+    if (this.active.includes(queueClass)) return;
+    this.active.push(queueClass);
+    this.active.sort((a, b) => b.priority - a.priority);
+  }
+
+  /** A waiting task is gone (started, cancelled, given back); its state is no longer `queued`. */
+  removed(): void {
+    this.waiting -= 1;
+  }
+
+  /**
+   * Offers waiting tasks in order. `accept` answers whether the task left the queue; after a no the rest of its class is not offered.
+   */
+  offer(accept: (task: HeldTask) => boolean): void {
+    const blocked = new Set<QueueClass>();
+    for (let next = this.first(blocked); next !== undefined; next = this.first(blocked)) {
+      if (accept(headOf(next) as HeldTask)) advance(next);
+      else blocked.add(next);
+    }
+    this.active = this.active.filter((one) => headOf(one) !== undefined);
+    // Classes of jobs that are over would pile up during the life of a worker.
+    if (this.waiting === 0 && this.classes.size > COMPACT_AT) this.classes.clear();
+  }
+
+  /** All waiting tasks in no particular order. */
+  *all(): Generator<HeldTask> {
+    for (const { tasks, head } of this.active)
+      for (let i = head; i < tasks.length; i += 1) {
+        const task = tasks[i]?.task;
+        if (task?.state === 'queued') yield task;
+      }
+  }
+
+  /** Of the highest priority that has an unblocked class, the class whose head came first. */
+  private first(blocked: ReadonlySet<QueueClass>): QueueClass | undefined {
+    let best: QueueClass | undefined;
+    for (const one of this.active) {
+      if (best !== undefined && one.priority < best.priority) break;
+      if (blocked.has(one) || headOf(one) === undefined) continue;
+      if (best === undefined || arrivalOf(one) < arrivalOf(best)) best = one;
+    }
+    return best;
+  }
+}
+
+function headOf(one: QueueClass): HeldTask | undefined {
+  while (one.head < one.tasks.length && one.tasks[one.head]?.task.state !== 'queued') advance(one);
+  return one.tasks[one.head]?.task;
+}
+
+function arrivalOf(one: QueueClass): number {
+  return one.tasks[one.head]?.arrival ?? Number.POSITIVE_INFINITY;
+}
+
+function advance(one: QueueClass): void {
+  one.head += 1;
+  if (one.head < COMPACT_AT && one.head < one.tasks.length) return;
+  one.tasks.splice(0, one.head);
+  one.head = 0;
+}

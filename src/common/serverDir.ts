@@ -1,13 +1,25 @@
 /**
- * Which directory holds the identity (access files, tokens, journal) that a server directory stands for. Used by the server at start and
- * by every client, so that both agree. Reads the file system, changes nothing.
+ * Where a server's directory is: what the user named, and the identity inside it (access files, tokens, journal) that is in use. Used by
+ * clients, workers and the server, so that all agree. Reads the file system, changes nothing.
  */
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CLIENT_ACCESS_FILE, CURRENT_LINK, WORKER_ACCESS_FILE } from '../protocol/accessFile.ts';
+import { CLIENT_ACCESS_FILE, CURRENT_LINK, IDENTITY_FILE, WORKER_ACCESS_FILE } from '../protocol/serverFiles.ts';
 
-/** Written once per identity; its presence makes a directory an identity. */
-export const IDENTITY_FILE = 'identity.json';
+export interface ServerDirOptions {
+  /** `--server-dir` */
+  readonly serverDir?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute; relative paths resolve against it. */
+  readonly cwd: string;
+}
+
+/** @returns the absolute path of what the user named: the flag, else HQ_SERVER_DIR, else `~/.hq-server` */
+export function namedServerDir({ serverDir, env, cwd }: ServerDirOptions): string {
+  const named = [serverDir, env['HQ_SERVER_DIR']].find((path) => path !== undefined && path !== '');
+  return named === undefined ? join(env['HOME'] || homedir(), '.hq-server') : resolve(cwd, named);
+}
 
 /** Width of the zero-padded names `001`, `002`. */
 const NAME_DIGITS = 3;
@@ -58,15 +70,12 @@ export function currentIdentity(serverDir: string): number | null {
 /**
  * Finds the identity of a server directory: the one that `hq-current` names, else the directory itself when it holds an identity or an
  * access file (a numbered directory was given, or somebody copied an access file here), else the highest number.
- * @param path a server directory or one of its numbered subdirectories
- * @returns the directory that holds the access files; null when there is none (no server was ever started here)
+ * @param named absolute path of a server directory or of one of its numbered subdirectories
+ * @returns the directory that holds the access files; `named` itself when there is none. Nothing needs to exist
  */
-export function resolveServerDir(path: string): string | null {
-  const current = currentIdentity(path);
-  if (current !== null) return join(path, identityName(current));
-  if (holdsIdentity(path)) return path;
-  const highest = listIdentities(path).at(-1);
-  return highest === undefined ? null : join(path, identityName(highest));
+export function resolveServerDir(named: string): string {
+  const number = currentIdentity(named) ?? (holdsIdentity(named) ? null : (listIdentities(named).at(-1) ?? null));
+  return number === null ? named : join(named, identityName(number));
 }
 
 /** Does the directory itself hold an identity or an access file? */
@@ -82,7 +91,8 @@ export function holdsIdentity(path: string): boolean {
 export function foreignDirectory(path: string): string | null {
   const found = stat(path);
   if (found === undefined) return 'it does not exist';
-  if (found.isSymbolicLink()) return `it is a symbolic link; give the directory it leads to (${resolve(dirname(path), readlinkSync(path))})`;
+  if (found.isSymbolicLink())
+    return `it is a symbolic link; give the directory it leads to (${resolve(dirname(path), readlinkSync(path))})`;
   if (!found.isDirectory()) return 'it is not a directory';
   return found.uid === process.getuid?.() ? null : 'it belongs to somebody else';
 }

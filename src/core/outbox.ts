@@ -2,9 +2,10 @@
  * Everything the core may do to the outside: four methods. The server turns assignments and controls into frames and changes into
  * journal entries and events; tests record them.
  */
+
+import type { AttemptFailure } from '../protocol/messages/worker.ts';
 import type { TaskUsage } from '../protocol/schema/task.ts';
 import type { WorkerEnd } from '../protocol/schema/worker.ts';
-import type { AttemptFailure } from '../protocol/messages/worker.ts';
 
 export type ControlKind = 'cancel' | 'retract';
 

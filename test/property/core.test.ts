@@ -4,12 +4,32 @@ import { expect, test } from 'vitest';
 import { CoreSim, FAILURE, traits } from '../helpers/coreSim.ts';
 
 const step = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('submit' as const), count: fc.integer({ min: 1, max: 6 }), cpus: fc.integer({ min: 1, max: 3 }), gpus: fc.constantFrom(0, 0, 0.5, 1), priority: fc.integer({ min: -1, max: 1 }), retries: fc.integer({ min: 0, max: 2 }), deps: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('join' as const), cpus: fc.integer({ min: 1, max: 4 }), gpus: fc.integer({ min: 0, max: 2 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('submit' as const),
+      count: fc.integer({ min: 1, max: 6 }),
+      cpus: fc.integer({ min: 1, max: 3 }),
+      gpus: fc.constantFrom(0, 0, 0.5, 1),
+      priority: fc.integer({ min: -1, max: 1 }),
+      retries: fc.integer({ min: 0, max: 2 }),
+      deps: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('join' as const), cpus: fc.integer({ min: 1, max: 4 }), gpus: fc.integer({ min: 0, max: 2 }) }),
+  },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('receive' as const), pick: fc.nat() }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('report' as const), pick: fc.nat() }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('end' as const), pick: fc.nat(), which: fc.nat(), fail: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('lose' as const, 'leave' as const, 'disconnect' as const, 'reconnect' as const), pick: fc.nat() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('lose' as const, 'leave' as const, 'disconnect' as const, 'reconnect' as const),
+      pick: fc.nat(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), which: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 400 }) }) },
 );
@@ -27,7 +47,8 @@ function apply(sim: CoreSim, next: Step, submitted: { count: number }): void {
     case 'submit': {
       const ids = `${submitted.count}-${submitted.count + next.count - 1}`;
       const needs = next.gpus === 0 ? { cpus: next.cpus } : { cpus: next.cpus, gpus: next.gpus };
-      const deps = next.deps && submitted.count > 0 ? Array.from({ length: next.count }, (_, i) => [(submitted.count * 7 + i) % submitted.count]) : [];
+      const deps =
+        next.deps && submitted.count > 0 ? Array.from({ length: next.count }, (_, i) => [(submitted.count * 7 + i) % submitted.count]) : [];
       sim.submit(1, ids, { traits: traits({ needs, priority: next.priority, maxRetries: next.retries }), deps });
       submitted.count += next.count;
       return;
@@ -47,7 +68,13 @@ function apply(sim: CoreSim, next: Step, submitted: { count: number }): void {
     }
     case 'end': {
       const worker = pick(workers, next.pick);
-      const task = worker === undefined ? undefined : pick(worker.tasks.filter((candidate) => candidate.running), next.which);
+      const task =
+        worker === undefined
+          ? undefined
+          : pick(
+              worker.tasks.filter((candidate) => candidate.running),
+              next.which,
+            );
       if (worker !== undefined && task !== undefined) sim.end(worker, task, next.fail ? FAILURE : null);
       return;
     }

@@ -1,6 +1,7 @@
 /** A submit that was checked and written to the journal enters the core; also used to restore one. */
-import type { IntArray } from '../../common/intArray.ts';
+
 import { invariant } from '../../common/assert.ts';
+import type { IntArray } from '../../common/intArray.ts';
 import type { ResourceRequest } from '../../protocol/schema/resources.ts';
 import type { CrashLimit } from '../../protocol/schema/task.ts';
 import type { Core } from '../core.ts';

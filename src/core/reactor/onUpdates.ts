@@ -16,7 +16,7 @@ import { rowOf } from '../jobTable.ts';
 import type { Outbox, RequeueCause } from '../outbox.ts';
 import { FAILED, FINISHED, HOLD_NONE, HOLD_PREFILLED, HOLD_RETRACTING, RUNNING, SENT } from '../taskTable.ts';
 import type { CoreWorker } from '../workerTable.ts';
-import { endTask, isEnded, promote, promoteQueued, releaseHold, requeue, setState } from './transitions.ts';
+import { demoteUnstarted, endTask, isEnded, promote, promoteQueued, releaseHold, requeue, setState } from './transitions.ts';
 
 /** Length of one measurement of a worker's task rate, milliseconds: short enough to follow a change of work within a second. */
 const RATE_WINDOW_MS = 200;
@@ -92,6 +92,7 @@ function started(core: Core, out: Outbox, o: { row: number; workerId: number; at
   if (hold === HOLD_PREFILLED || hold === HOLD_RETRACTING) promote(core, o.row);
   if (tasks.state[o.row] !== SENT) return;
   setState(core, o.row, RUNNING);
+  demoteUnstarted(core, o.workerId);
   out.emit({
     kind: 'started',
     jobId: tasks.jobId[o.row] as number,

@@ -123,6 +123,23 @@ export function releaseHold(core: Core, row: number, nowMs: number): void {
   dropIfDone(core, job);
 }
 
+/**
+ * A worker started a queued row before one that was counted on to start first (a higher priority that arrived in the same moment). What
+ * has not started and no longer fits counts as queued until the worker starts it.
+ */
+export function demoteUnstarted(core: Core, workerId: number): void {
+  const { tasks } = core;
+  const worker = core.workers.get(workerId);
+  if (worker === undefined) return;
+  for (const row of [...worker.rows].reverse()) {
+    if (worker.free.every((units) => (units ?? 0) >= 0)) return;
+    if (tasks.hold[row] !== HOLD_RESERVED || tasks.state[row] !== SENT) continue;
+    reserveRow(core, row, -1);
+    tasks.hold[row] = HOLD_PREFILLED;
+    worker.queued.add(row);
+  }
+}
+
 /** Puts a row that was out back to the front of its queue as the given instance. */
 export function requeue(core: Core, row: number, instance: number): void {
   setState(core, row, READY);

@@ -4,8 +4,8 @@
  */
 import type { Core } from '../core.ts';
 import type { Outbox } from '../outbox.ts';
+import { setState, takeHold } from '../reactor/transitions.ts';
 import type { RequestClass } from '../requestClasses.ts';
-import { takeHold, setState } from '../reactor/transitions.ts';
 import { HOLD_RESERVED, SENT } from '../taskTable.ts';
 import { type CoreWorker, fitsNow } from '../workerTable.ts';
 import { prefill } from './prefill.ts';

@@ -43,7 +43,12 @@ describe('resources', () => {
   test('a later variant is taken when the earlier cannot start now', () => {
     const sim = new CoreSim();
     const worker = sim.addWorker({ cpus: 2, gpus: 1 });
-    const variant = (name: string) => ({ nodes: 0, minTimeMs: 0, weight: 10_000, entries: [{ name, policy: 'compact' as const, units: 10_000 }] });
+    const variant = (name: string) => ({
+      nodes: 0,
+      minTimeMs: 0,
+      weight: 10_000,
+      entries: [{ name, policy: 'compact' as const, units: 10_000 }],
+    });
     sim.openJob(1);
     sim.submit(1, '0-2', { traits: traits({ request: { variants: [variant('gpus'), variant('cpus')] } }) });
     sim.receive(worker);
@@ -53,7 +58,9 @@ describe('resources', () => {
   test('a task with a time request starts only where enough lifetime is left', () => {
     const sim = new CoreSim();
     const short = sim.addWorker({ cpus: 1 }, 60_000);
-    const request = { variants: [{ nodes: 0, minTimeMs: 120_000, weight: 10_000, entries: [{ name: 'cpus', policy: 'compact' as const, units: 10_000 }] }] };
+    const request = {
+      variants: [{ nodes: 0, minTimeMs: 120_000, weight: 10_000, entries: [{ name: 'cpus', policy: 'compact' as const, units: 10_000 }] }],
+    };
     sim.openJob(1);
     sim.submit(1, '0', { traits: traits({ request }) });
     expect(sim.core.workers.get(short.id)?.rows.size).toBe(0);

@@ -169,7 +169,11 @@ describe('jobs', () => {
     sim.receive(worker);
     sim.report(worker);
     sim.cancel(1);
-    worker.outgoing.push([UPDATE_FINISHED, 1, 0, 0, sim.nowMs, null], [UPDATE_FINISHED, 1, 0, 7, sim.nowMs, null], [UPDATE_FINISHED, 99, 0, 0, sim.nowMs, null]);
+    worker.outgoing.push(
+      [UPDATE_FINISHED, 1, 0, 0, sim.nowMs, null],
+      [UPDATE_FINISHED, 1, 0, 7, sim.nowMs, null],
+      [UPDATE_FINISHED, 99, 0, 0, sim.nowMs, null],
+    );
     sim.report(worker);
     expect(kinds(sim)).not.toContain('finished');
     expect(sim.core.jobs.get(1)?.stats.canceled).toBe(1);

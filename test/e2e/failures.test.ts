@@ -1,0 +1,106 @@
+/** Tasks that fail, are killed, retried or canceled, as docs/failures.md says. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Cluster, processesBelow, waitFor } from '../helpers/cluster.ts';
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = new Cluster();
+  await cluster.startServer();
+  await cluster.startWorker(['--cpus', '4']);
+});
+afterAll(() => cluster.stop());
+
+interface Task {
+  id: number;
+  state: string;
+  error?: string;
+}
+
+/** Submits, waits for the end, and returns the job's id and tasks. */
+async function run(options: string[], script: string): Promise<{ job: string; tasks: Task[] }> {
+  const job = (await cluster.ok(['--output-mode', 'quiet', 'submit', ...options, '--', 'sh', '-c', script])).trim();
+  await cluster.hq(['job', 'wait', job]);
+  const tasks = await cluster.json<Record<string, Task[]>>(['task', 'list', job]);
+  return { job, tasks: tasks[job] ?? [] };
+}
+
+describe('the reason of a failure is told as the original tells it', () => {
+  test.each([
+    ['exit 3', 'Program terminated with exit code 3.'],
+    ['kill -9 $$', 'Program terminated with exit code -1. Received signal 9 (SIGKILL).'],
+  ])('%s', async (script, error) => {
+    expect((await run([], script)).tasks[0]).toMatchObject({ state: 'failed', error });
+  });
+
+  test('a program that does not exist', async () => {
+    const job = (await cluster.ok(['--output-mode', 'quiet', 'submit', '--', 'nosuchprog'])).trim();
+    await cluster.hq(['job', 'wait', job]);
+    const tasks = await cluster.json<Record<string, Task[]>>(['task', 'list', job]);
+    expect(tasks[job]?.[0]?.error).toContain('Cannot execute "nosuchprog": No such file or directory (os error 2)');
+  });
+
+  test('a time limit kills the whole group, after a chance to clean up', async () => {
+    const { tasks } = await run(
+      ['--time-limit', '300ms'],
+      'trap "echo cleaned > trap.txt; exit 1" INT; sleep 500 & echo $! > child.pid; wait',
+    );
+    expect(tasks[0]).toMatchObject({ state: 'failed', error: 'Time limit reached' });
+    expect(cluster.read('trap.txt')).toBe('cleaned\n');
+    const child = cluster.read('child.pid').trim();
+    expect(processesBelow(cluster.work).map(({ pid }) => String(pid))).not.toContain(child);
+  });
+});
+
+test('retries: a failed task is run again as the next instance, up to the given number', async () => {
+  const { tasks, job } = await run(
+    ['--max-retries', '2', '--array', '1-2'],
+    'echo $HQ_INSTANCE_ID >> retry-$HQ_TASK_ID.txt; test $HQ_TASK_ID = 1 && test $HQ_INSTANCE_ID = 1',
+  );
+  expect(tasks.map(({ state }) => state)).toEqual(['finished', 'failed']);
+  expect(cluster.read('retry-1.txt')).toBe('0\n1\n');
+  expect(cluster.read('retry-2.txt')).toBe('0\n1\n2\n');
+  expect((await cluster.ok(['--output-mode', 'quiet', 'job', 'list', '--all'])).split('\n')).toContain(`${job} FAILED`);
+});
+
+test('the tutorial exercise: 100 tasks, every 7th exits 1, retries 2, crash limit 20', async () => {
+  const script = 'echo $HQ_INSTANCE_ID >> ex4-$HQ_TASK_ID.txt; test $((HQ_TASK_ID % 7)) != 0';
+  const { tasks } = await run(['--array', '1-100', '--max-retries', '2', '--crash-limit', '20'], script);
+  expect(tasks.filter(({ state }) => state === 'finished')).toHaveLength(86);
+  expect(tasks.filter(({ state }) => state === 'failed')).toHaveLength(14);
+  expect(cluster.read('ex4-7.txt')).toBe('0\n1\n2\n');
+});
+
+test('max-fails aborts the rest of the job', async () => {
+  const { tasks } = await run(['--array', '1-200', '--max-fails', '3'], 'test $HQ_TASK_ID -gt 100');
+  const count = (state: string) => tasks.filter((task) => task.state === state).length;
+  expect(count('failed')).toBe(4);
+  expect(count('aborted')).toBeGreaterThan(150);
+  expect(count('waiting') + count('running')).toBe(0);
+});
+
+test('cancel kills running tasks and everything they started', async () => {
+  const job = (
+    await cluster.ok(['--output-mode', 'quiet', 'submit', '--array', '1-10', '--', 'sh', '-c', 'sleep 987 & echo x >> started.txt; wait'])
+  ).trim();
+  await waitFor('four tasks to run', () => cluster.read('started.txt').length === 8);
+  const { stderr } = await cluster.hq(['job', 'cancel', job, '--reason', 'enough']);
+  expect(stderr).toContain(`Job ${job} canceled (10 tasks canceled, 0 tasks already finished)`);
+  await waitFor('the processes to end', () => !processesBelow(cluster.work).some(({ command }) => command.includes('987')));
+  expect(await cluster.ok(['--output-mode', 'quiet', 'job', 'list', '--all'])).toContain(`${job} CANCELED\n`);
+  expect((await cluster.hq(['job', 'cancel', job])).stderr).toContain('0 tasks canceled, 10 tasks already finished');
+});
+
+test('what a finished task left in the background is gone', async () => {
+  await run([], 'sleep 986 & disown 2>/dev/null; true');
+  await waitFor('the background process to end', () => !processesBelow(cluster.work).some(({ command }) => command.includes('986')));
+});
+
+test('a full disk under the log fails the task with its reason, and the worker goes on', async () => {
+  // A directory that cannot be made stands for every unwritable log.
+  writeFileSync(join(cluster.work, 'not-a-directory'), '');
+  const { tasks } = await run(['--stream', 'not-a-directory/logs'], 'echo x');
+  expect(tasks[0]).toMatchObject({ state: 'failed', error: expect.stringContaining('not-a-directory') });
+  expect((await run([], 'true')).tasks[0]?.state).toBe('finished');
+});

@@ -1,0 +1,29 @@
+/** Amounts of resources as text: decimals with at most four fractional digits, kept as integers in units of 1/10,000. Pure. */
+
+const PATTERN = /^(\d[\d_]*)(?:\.(\d[\d_]*))?$/;
+const FRACTION_DIGITS = 4;
+/** Amounts stay exact integers with room for sums over a cluster. */
+const MAX_WHOLE = 1_000_000_000_000;
+
+/**
+ * @param text e.g. `4`, `0.5`, `5_000`, `1.25`
+ * @returns units of 1/10,000, or a sentence that says what is wrong
+ */
+export function parseAmount(text: string): number | string {
+  const match = PATTERN.exec(text.trim());
+  if (match === null) return `'${text}' is not an amount`;
+  const whole = Number((match[1] as string).replaceAll('_', ''));
+  const fraction = (match[2] ?? '').replaceAll('_', '');
+  if (fraction.length > FRACTION_DIGITS) return `'${text}' has more than ${FRACTION_DIGITS} decimals`;
+  if (whole > MAX_WHOLE) return `'${text}' is too large`;
+  return whole * 10 ** FRACTION_DIGITS + Number(fraction.padEnd(FRACTION_DIGITS, '0'));
+}
+
+/** Units of 1/10,000 as the shortest decimal: `1.5`, `4`. */
+export function formatAmount(units: number): string {
+  const whole = Math.floor(units / 10 ** FRACTION_DIGITS);
+  const fraction = String(units % 10 ** FRACTION_DIGITS)
+    .padStart(FRACTION_DIGITS, '0')
+    .replace(/0+$/, '');
+  return fraction === '' ? String(whole) : `${whole}.${fraction}`;
+}

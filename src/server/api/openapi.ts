@@ -62,8 +62,13 @@ function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'):
     in: place,
     required: place === 'path' || (required ?? []).includes(name),
     ...(description !== undefined && { description }),
-    ...serialised(property),
+    ...serialised({ ...property, ...defaultOf(schema.shape[name]) }),
   }));
+}
+
+/** zod leaves a default out where the text is converted first. */
+function defaultOf(schema: z.core.$ZodType | undefined): JsonSchema {
+  return schema instanceof z.ZodDefault ? { default: schema.def.defaultValue } : {};
 }
 
 /** Lists are comma separated; a map is KEY=VALUE, repeated. */

@@ -1,0 +1,159 @@
+/**
+ * The typed client: one method per route of the HTTP API. Used by the command line, the TUI and everything else that talks to a server.
+ */
+import type { ServerDirOptions } from '../common/serverDir.ts';
+import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
+import type { CancelAnswer, CancelRequest, CreateJobInput, JobDetail, JobInfo, Submitted } from '../protocol/schema/job.ts';
+import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
+import type { SubmitInput, TaskDetail, TaskInfo, TaskState } from '../protocol/schema/task.ts';
+import type { WorkerInfo } from '../protocol/schema/worker.ts';
+import type { FoundAccess } from './access.ts';
+import { Connection } from './connection.ts';
+import { EventReader, type EventsOptions } from './eventReader.ts';
+import { queryText } from './query.ts';
+
+export interface ConnectOptions {
+  /** `--server-dir`; left out: HQ_SERVER_DIR, else `~/.hq-server`. */
+  readonly serverDir?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative directories resolve against `io.cwd` (default: the process's); `io.signal` aborts every call. */
+  readonly io?: { readonly cwd: string; readonly signal?: AbortSignal };
+}
+
+/** Every call can be given up. */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds the server by its access file. Nothing is sent yet: the first call connects, to the Unix socket on the server's host, else with
+ * TLS to each address in turn.
+ * @throws HqError HQ_E_NO_SERVER, HQ_E_ACCESS_FILE
+ */
+export async function connectClient(options: ConnectOptions): Promise<HqClient> {
+  return new HqClient(await Connection.open(serverDirOptions(options)), options.io?.signal);
+}
+
+/** Where to look for the server. */
+export function serverDirOptions({ serverDir, env, io }: ConnectOptions): ServerDirOptions {
+  return { serverDir, env, cwd: io?.cwd ?? process.cwd() };
+}
+
+export class HqClient {
+  private readonly connection: Connection;
+  private readonly signal: AbortSignal | undefined;
+
+  /** Use `connectClient`. */
+  constructor(connection: Connection, signal: AbortSignal | undefined) {
+    this.connection = connection;
+    this.signal = signal;
+  }
+
+  /** What the access file said when it was last read. */
+  get found(): FoundAccess {
+    return this.connection.access;
+  }
+
+  health(options?: Abortable): Promise<Health> {
+    return this.get('/v1/health', options);
+  }
+
+  serverInfo(options?: Abortable): Promise<ServerInfo> {
+    return this.get('/v1/server', options);
+  }
+
+  /** @param request.keepWorkers true: workers and allocations stay and wait for the next server */
+  stopServer(request: { keepWorkers: boolean }, options?: Abortable): Promise<void> {
+    return this.post('/v1/server/stop', { body: request, ...options });
+  }
+
+  createJob(request: CreateJobInput, options?: Abortable): Promise<Submitted> {
+    return this.post('/v1/jobs', { body: request, ...options });
+  }
+
+  submitTasks(jobId: number, submit: SubmitInput, options?: Abortable): Promise<Submitted> {
+    return this.post(`/v1/jobs/${jobId}/tasks`, { body: submit, ...options });
+  }
+
+  closeJob(jobId: number, options?: Abortable): Promise<void> {
+    return this.post(`/v1/jobs/${jobId}/close`, options);
+  }
+
+  /** Without `request.taskIds` every unfinished task. */
+  cancel(jobId: number, request: CancelRequest = {}, options?: Abortable): Promise<CancelAnswer> {
+    return this.post(`/v1/jobs/${jobId}/cancel`, { body: request, ...options });
+  }
+
+  forgetJob(jobId: number, options?: Abortable): Promise<void> {
+    return this.delete(`/v1/jobs/${jobId}`, options);
+  }
+
+  /** Sorted by id. `ids` like `1-10,20`; `labels`: jobs that have all of them. */
+  listJobs(filter: { live?: boolean; ids?: string; labels?: Record<string, string> } = {}, options?: Abortable): Promise<JobInfo[]> {
+    const label = Object.entries(filter.labels ?? {}).map(([key, value]) => `${key}=${value}`);
+    return this.get(`/v1/jobs${queryText({ live: filter.live, ids: filter.ids, label })}`, options);
+  }
+
+  jobDetail(jobId: number, options?: Abortable): Promise<JobDetail> {
+    return this.get(`/v1/jobs/${jobId}`, options);
+  }
+
+  /** Sorted by id, at most 100,000 at a time; the next page is `after` the last id. */
+  listTasks(jobId: number, query: { ids?: string; states?: readonly TaskState[]; after?: number; limit?: number } = {}, options?: Abortable): Promise<TaskInfo[]> {
+    const states = query.states?.join(',');
+    return this.get(`/v1/jobs/${jobId}/tasks${queryText({ ...query, states })}`, options);
+  }
+
+  taskDetail(jobId: number, taskId: number, options?: Abortable): Promise<TaskDetail> {
+    return this.get(`/v1/jobs/${jobId}/tasks/${taskId}`, options);
+  }
+
+  /** Connected and reconnecting ones; `all` also those that are gone. */
+  listWorkers(filter: { all?: boolean } = {}, options?: Abortable): Promise<WorkerInfo[]> {
+    return this.get(`/v1/workers${queryText(filter)}`, options);
+  }
+
+  workerInfo(workerId: number, options?: Abortable): Promise<WorkerInfo> {
+    return this.get(`/v1/workers/${workerId}`, options);
+  }
+
+  stopWorker(workerId: number, options?: Abortable): Promise<void> {
+    return this.post(`/v1/workers/${workerId}/stop`, options);
+  }
+
+  /** Follows events, over restarts of the server. Starts at once; see `EventReader.ready` for reading a state without a gap. */
+  events(options: EventsOptions = {}): EventReader {
+    return new EventReader(this.connection, { ...options, signal: this.joined(options.signal) });
+  }
+
+  endLease(lease: string, options?: Abortable): Promise<LeaseEnded> {
+    return this.delete(`/v1/leases/${encodeURIComponent(lease)}`, options);
+  }
+
+  /** The OpenAPI document. */
+  openApi(options?: Abortable): Promise<Record<string, unknown>> {
+    return this.get('/v1/openapi.json', options);
+  }
+
+  /** Closes all connections, event streams too. */
+  close(): void {
+    this.connection.close();
+  }
+
+  private get<Answer>(path: string, options?: Abortable): Promise<Answer> {
+    return this.connection.call('GET', path, { signal: this.joined(options?.signal) }) as Promise<Answer>;
+  }
+
+  private post<Answer>(path: string, options: Abortable & { body?: unknown } = {}): Promise<Answer> {
+    return this.connection.call('POST', path, { body: options.body, signal: this.joined(options.signal) }) as Promise<Answer>;
+  }
+
+  private delete<Answer>(path: string, options?: Abortable): Promise<Answer> {
+    return this.connection.call('DELETE', path, { signal: this.joined(options?.signal) }) as Promise<Answer>;
+  }
+
+  private joined(signal: AbortSignal | undefined): AbortSignal | undefined {
+    if (signal === undefined || this.signal === undefined) return signal ?? this.signal;
+    return AbortSignal.any([signal, this.signal]);
+  }
+}

@@ -1,0 +1,197 @@
+/** An in-memory server behind the facade: keeps jobs and events, records calls, and says how each event stream ended. */
+import { HqError } from '../../../../../src/protocol/errors.ts';
+import type { EventBody, HqEvent } from '../../../../../src/protocol/schema/event.ts';
+import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../../../../src/protocol/schema/job.ts';
+import type { ServerInfo } from '../../../../../src/protocol/schema/serverInfo.ts';
+import type { Submit, TaskDetail, TaskInfo } from '../../../../../src/protocol/schema/task.ts';
+import type { WorkerInfo } from '../../../../../src/protocol/schema/worker.ts';
+import { type EventFilter, LEASE_ENDED, type ServerFacade } from '../../../../../src/server/api/facade.ts';
+
+export const SERVER_INFO: ServerInfo = {
+  serverUid: 'uid-1', serverDir: '/srv/hq', version: '0.1.0', protocol: '1.0', pid: 1, hostname: 'h', startedAtMs: 1, journalPath: '/srv/hq/journal',
+  clientHost: '127.0.0.1', clientPort: 1, workerHost: '127.0.0.1', workerPort: 2, socketPath: null, idleTimeoutMs: null, exitWhenIdleMs: null,
+  leases: 0, jobs: 0, workers: 0, resourceNames: ['cpus'],
+};
+
+const STATS = { running: 0, finished: 0, failed: 0, canceled: 0, aborted: 0, waiting: 1 };
+
+export const WORKER: WorkerInfo = {
+  id: 1, state: 'running', connectedAtMs: 1, endedAtMs: null, endReason: null, runningTasks: 0, assignedTasks: 0, lastTaskStarted: null,
+  configuration: {
+    resources: { resources: [{ name: 'cpus', kind: 'sum', size: 40_000 }], coupling: { weights: [] } }, hostname: 'h', group: 'default', pid: 5, workDir: '/w',
+    heartbeatMs: 8_000, idleTimeoutMs: null, timeLimitMs: null, startedAtMs: 1, onServerLost: 'reconnect', minUtilization: 0, allocation: null,
+    listenAddress: '', version: '0.1.0',
+  },
+};
+
+export class FakeFacade implements ServerFacade {
+  info: ServerInfo = SERVER_INFO;
+  /** [method, ...arguments] of every call that changes something or has options. */
+  readonly calls: unknown[][] = [];
+  readonly jobs = new Map<number, CreateJob>();
+  readonly log: HqEvent[] = [];
+  /** How each event stream ended, in order: 'done', 'lease ended' or 'lost'. */
+  readonly streamEnds: string[] = [];
+  openStreams = 0;
+  /** Thrown by the next call of this method. */
+  failNext: { method: string; error: unknown } | null = null;
+  private waiters: (() => void)[] = [];
+  private stopped = false;
+
+  serverInfo(): ServerInfo {
+    this.called('serverInfo');
+    return this.info;
+  }
+
+  stopServer(options: { keepWorkers: boolean }): void {
+    this.called('stopServer', options);
+  }
+
+  async createJob(request: CreateJob): Promise<Submitted> {
+    this.called('createJob', request);
+    const jobId = this.jobs.size + 1;
+    this.jobs.set(jobId, request);
+    this.publish({ type: 'job-created', jobId, name: request.name, open: request.open });
+    return { jobId, taskIds: '0', warnings: [] };
+  }
+
+  async submitTasks(jobId: number, submit: Submit): Promise<Submitted> {
+    this.called('submitTasks', jobId, submit);
+    if (!this.job(jobId).open) throw new HqError('HQ_E_JOB_NOT_OPEN', { job: jobId });
+    return { jobId, taskIds: '1', warnings: ['no worker has gpus'] };
+  }
+
+  async closeJob(jobId: number): Promise<void> {
+    this.called('closeJob', jobId);
+    this.job(jobId);
+  }
+
+  async cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer> {
+    this.called('cancel', jobId, request);
+    this.job(jobId);
+    return { canceled: 1, alreadyDone: 0 };
+  }
+
+  async forgetJob(jobId: number): Promise<void> {
+    this.called('forgetJob', jobId);
+    this.job(jobId);
+    this.jobs.delete(jobId);
+  }
+
+  async listJobs(filter: { live: boolean; ids?: string; labels?: Record<string, string> }): Promise<JobInfo[]> {
+    this.called('listJobs', filter);
+    return [...this.jobs.keys()].map((id) => this.jobInfo(id));
+  }
+
+  async jobDetail(jobId: number): Promise<JobDetail> {
+    return { ...this.jobInfo(jobId), taskIds: '0', submits: [] };
+  }
+
+  async listTasks(jobId: number, query: TaskQuery): Promise<TaskInfo[]> {
+    this.called('listTasks', jobId, query);
+    return [taskInfo(jobId)];
+  }
+
+  async taskDetail(jobId: number, taskId: number): Promise<TaskDetail> {
+    if (taskId !== 0) throw new HqError('HQ_E_TASK_NOT_FOUND', { job: jobId, task: taskId });
+    const spec = { command: ['true'], env: {}, secretEnv: [], request: [{ nodes: 0, timeRequestMs: 0, weight: 1 }], priority: 0, crashLimit: 5, maxRetries: 0 };
+    return { ...taskInfo(jobId), spec, deps: [], entry: null };
+  }
+
+  async listWorkers(filter: { all: boolean }): Promise<WorkerInfo[]> {
+    this.called('listWorkers', filter);
+    return [WORKER];
+  }
+
+  async workerInfo(workerId: number): Promise<WorkerInfo> {
+    if (workerId !== 1) throw new HqError('HQ_E_WORKER_NOT_FOUND', { worker: workerId });
+    return WORKER;
+  }
+
+  async stopWorker(workerId: number): Promise<void> {
+    this.called('stopWorker', workerId);
+  }
+
+  lastEventSeq(): number {
+    return this.log.length;
+  }
+
+  events(filter: EventFilter): AsyncIterable<readonly HqEvent[]> {
+    const { signal, ...rest } = filter;
+    this.called('events', rest);
+    return this.read(filter, signal);
+  }
+
+  publish(...bodies: EventBody[]): void {
+    for (const body of bodies) this.log.push({ seq: this.log.length + 1, timeMs: 1, ...body });
+    this.wake();
+  }
+
+  /** Ends all event streams as a stopping server does. */
+  endStreams(): void {
+    this.stopped = true;
+    this.wake();
+  }
+
+  private async *read(filter: EventFilter, signal: AbortSignal): AsyncGenerator<readonly HqEvent[]> {
+    let position = filter.after ?? this.log.length;
+    this.openStreams += 1;
+    let end = 'done';
+    try {
+      for (;;) {
+        if (position < this.log.length) {
+          const page = this.log.slice(position, position + 500);
+          position += page.length;
+          const chosen = page.filter((event) => filter.jobIds === undefined || ('jobId' in event && filter.jobIds.includes(event.jobId)));
+          if (chosen.length > 0) yield chosen;
+        } else if (!filter.follow || this.stopped) {
+          return;
+        } else {
+          await new Promise<void>((resolve) => {
+            this.waiters.push(resolve);
+            signal.addEventListener('abort', () => resolve());
+            if (signal.aborted) resolve();
+          });
+        }
+        if (signal.aborted) return;
+      }
+    } finally {
+      if (signal.aborted) end = signal.reason === LEASE_ENDED ? 'lease ended' : 'lost';
+      this.streamEnds.push(end);
+      this.openStreams -= 1;
+    }
+  }
+
+  private wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  private called(method: string, ...values: unknown[]): void {
+    if (this.failNext?.method === method) {
+      const { error } = this.failNext;
+      this.failNext = null;
+      throw error;
+    }
+    if (values.length > 0) this.calls.push([method, ...values]);
+  }
+
+  private job(jobId: number): CreateJob {
+    const job = this.jobs.get(jobId);
+    if (job === undefined) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
+    return job;
+  }
+
+  private jobInfo(id: number): JobInfo {
+    const { name, open, labels } = this.job(id);
+    return { id, name, isOpen: open, cancelReason: null, taskCount: 1, stats: STATS, maxFails: null, labels, submittedAtMs: 1, finishedAtMs: null };
+  }
+}
+
+export function taskInfo(jobId: number): TaskInfo {
+  return {
+    jobId, id: 0, label: null, state: 'waiting', instance: 0, workers: [], startedAtMs: null, finishedAtMs: null, cwd: null, stdout: null, stderr: null,
+    error: null, failure: null, exitCode: null, signal: null, usage: null,
+  };
+}

@@ -77,13 +77,17 @@ export class Connection {
   /** Reads what a cut connection means for somebody who waits for this body. */
   bodyError(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted) return signal.reason;
-    return error instanceof HqError ? error : new HqError('HQ_E_SERVER_GONE', { detail: new TransportError('cut', error).message }, { cause: error });
+    return error instanceof HqError ? error : gone(new TransportError('cut', error));
   }
 
   private async deliver(make: (token: string | null) => TransportRequest): Promise<TransportAnswer> {
+    let cut: TransportError | null = null;
     if (this.transport !== null) {
       const answer = await this.attempt(this.transport, make);
       if (!(answer instanceof TransportError)) return answer;
+      if (answer.phase === 'cut') cut = answer;
+      // A kept connection may just have been closed by the other side, e.g. while this process was suspended. Reading twice does no harm.
+      if (cut !== null && make(null).method !== 'GET') throw gone(cut);
       // The server has moved, or is gone: look again. Other answers may still be on their way, so the old connections stay open.
       this.transport = null;
       this.found = await readAccess(this.options);
@@ -99,26 +103,21 @@ export class Connection {
       }
       transport.close();
       this.transports.delete(transport);
+      if (answer.phase === 'cut') throw gone(answer);
       failures.push({ transport, error: answer });
       // The socket's file is there and nobody listens: the server process is dead, its TCP port is closed, too.
       if (transport.isSocket && answer.refused) break;
     }
-    throw this.unreachable(failures);
+    throw cut === null ? this.unreachable(failures) : gone(cut);
   }
 
-  /** @returns the answer, or the failure when nothing was sent */
+  /** @returns the answer, or how the connection failed */
   private async attempt(transport: Transport, make: (token: string | null) => TransportRequest): Promise<TransportAnswer | TransportError> {
-    const request = make(transport.isSocket ? null : this.found.access.client.token);
     try {
-      return await transport.request(request);
+      return await transport.request(make(transport.isSocket ? null : this.found.access.client.token));
     } catch (error) {
-      if (!(error instanceof TransportError)) throw error;
-      if (error.phase === 'connect') return error;
-      // A kept connection may just have been closed by the other side, e.g. while this process was suspended; reading twice does no harm.
-      const again = request.method === 'GET' ? await transport.request(request).catch(() => null) : null;
-      if (again !== null) return again;
-      request.signal?.throwIfAborted();
-      throw new HqError('HQ_E_SERVER_GONE', { detail: error.message }, { cause: error });
+      if (error instanceof TransportError) return error;
+      throw error;
     }
   }
 
@@ -164,6 +163,10 @@ export class Connection {
     if (error.code in ERRORS) return new HqError(error.code as ErrorCode, error.data);
     return new HqError('HQ_E_PROTOCOL', { detail: `${error.message} (${error.code}, of a newer server)` });
   }
+}
+
+function gone(cut: TransportError): HqError {
+  return new HqError('HQ_E_SERVER_GONE', { detail: cut.message }, { cause: cut });
 }
 
 function parseAnswer(text: string, status: number): unknown {

@@ -23,6 +23,8 @@ export type ListenTarget =
 export interface Listening {
   /** The TCP port; null on a Unix socket. */
   readonly port: number | null;
+  /** Open connections at the moment. */
+  readonly connections: number;
   /**
    * Takes no more connections, ends event streams, lets running requests finish for `graceMs` (default 2 s) and cuts the rest off.
    * A Unix socket's file is removed.
@@ -70,6 +72,9 @@ export async function listenApi({ app, target, logger, limits: given }: ListenOp
   let closed: Promise<void> | undefined;
   return {
     port: typeof address === 'string' ? null : address.port,
+    get connections() {
+      return open.sockets.size;
+    },
     close: ({ graceMs = CLOSE_GRACE_MS } = {}) => {
       closing.abort();
       closed ??= close(server, { open, graceMs });

@@ -46,6 +46,11 @@ export class TestServer {
     writeFileSync(join(this.dir, 'access.json'), JSON.stringify(access), { mode: 0o600 });
   }
 
+  /** Connections that are open at the moment, over all listeners. */
+  connectionCount(): number {
+    return this.listeners.reduce((sum, listener) => sum + listener.connections, 0);
+  }
+
   async closeListeners(options?: { graceMs?: number }): Promise<void> {
     const { listeners } = this;
     this.listeners = [];

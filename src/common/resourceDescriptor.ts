@@ -4,25 +4,13 @@
  */
 import { HqError } from '../protocol/errors.ts';
 import { type ResourceDescriptor, resourceName, UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
+import { parseAmount } from './amount.ts';
+import { parseSize } from './size.ts';
 
 /** A worker keeps a number per index; more than this is a mistyped range. */
 const MAX_INDICES = 1_000_000;
 
-const UNITS_PER_BYTE_SIZE: Readonly<Record<string, number>> = {
-  b: 1 / 2 ** 20,
-  k: 1e3 / 2 ** 20,
-  kb: 1e3 / 2 ** 20,
-  kib: 2 ** -10,
-  m: 1e6 / 2 ** 20,
-  mb: 1e6 / 2 ** 20,
-  mib: 1,
-  g: 1e9 / 2 ** 20,
-  gb: 1e9 / 2 ** 20,
-  gib: 2 ** 10,
-  t: 1e12 / 2 ** 20,
-  tb: 1e12 / 2 ** 20,
-  tib: 2 ** 20,
-};
+const BYTES_PER_MIB = 2 ** 20;
 
 /** A descriptor and whether its groups belong to the CPU groups of the same number (`related[...]`). */
 export interface ParsedDescriptor {
@@ -119,21 +107,13 @@ function makeGrid(name: string, groups: number, size: number): ResourceDescripto
 
 /** An amount with up to four decimals; sizes such as `4GiB` only for `mem`, which counts MiB. */
 function parseUnits(name: string, text: string): number {
-  const match = /^(\d[\d_]*(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text);
-  if (match === null) throw new Fault(`'${text}' is not an amount`);
-  const digits = (match[1] as string).replaceAll('_', '');
-  const unit = (match[2] as string).toLowerCase();
-  if (unit === '') {
-    if ((digits.split('.')[1]?.length ?? 0) > 4) throw new Fault('an amount has at most four decimals');
-    return checkUnits(Math.round(Number(digits) * UNITS_PER_WHOLE));
+  if (name === 'mem' && /[a-z]/i.test(text)) {
+    const bytes = parseSize(text);
+    if (bytes === undefined) throw new Fault(`'${text}' is not a size`);
+    return Math.floor((bytes / BYTES_PER_MIB) * UNITS_PER_WHOLE);
   }
-  const scale = UNITS_PER_BYTE_SIZE[unit];
-  if (name !== 'mem' || scale === undefined) throw new Fault(`'${match[2]}' is not a unit of ${name}`);
-  return checkUnits(Math.floor(Number(digits) * scale * UNITS_PER_WHOLE));
-}
-
-function checkUnits(units: number): number {
-  if (!Number.isSafeInteger(units)) throw new Fault('the amount is too large');
+  const units = parseAmount(text);
+  if (typeof units === 'string') throw new Fault(units);
   return units;
 }
 

@@ -7,6 +7,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Endpoint } from '../protocol/accessFile.ts';
 import { HqError } from '../protocol/errors.ts';
+import { FRAME_LIMIT_BYTES } from '../protocol/messages/worker.ts';
 import { Connection } from './connection.ts';
 
 /** Time per address, milliseconds: an address that swallows packets must not hold up the next one. */
@@ -29,7 +30,8 @@ export async function connectEndpoint(endpoint: Endpoint, options: ConnectOption
   for (const host of endpoint.hosts) {
     if (options.signal?.aborted) break;
     try {
-      return Connection.over(await connectHost(endpoint, host, options));
+      // The other side has proved who it is, so its first frame may be large (a welcome names every wanted task).
+      return Connection.over(await connectHost(endpoint, host, options), { frameLimitBytes: FRAME_LIMIT_BYTES });
     } catch (error) {
       failures.push(`${host}: ${error instanceof Error ? error.message : String(error)}`);
     }

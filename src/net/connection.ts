@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { HqError } from '../protocol/errors.ts';
 import { encodeFrame, FrameParser } from '../protocol/framing.ts';
-import { FRAME_LIMIT_BYTES } from '../protocol/messages/worker.ts';
+import { FRAME_LIMIT_BYTES, HELLO_FRAME_LIMIT_BYTES } from '../protocol/messages/worker.ts';
 
 /**
  * Why a connection ended. `local`: this side closed it; `peer`: the other side did, cleanly between two frames; `lost`: a socket error or an end
@@ -27,6 +27,13 @@ export interface ConnectionHandlers {
   onDrain?(): void;
 }
 
+export interface ConnectionOptions {
+  /** Time from the connection to `accepted()`, milliseconds. */
+  readonly handshakeTimeoutMs?: number;
+  /** Largest frame before `accepted()`; default 64 KiB, for peers that have not proved who they are. */
+  readonly frameLimitBytes?: number;
+}
+
 /** How long the peer may take from the connection to `accepted()`, milliseconds. The original uses 15 s per step. */
 export const HANDSHAKE_TIMEOUT_MS = 15_000;
 
@@ -41,7 +48,7 @@ export class Connection {
   /** `1.2.3.4:5678`, for messages. */
   readonly peer: string;
   private readonly socket: Socket;
-  private readonly parser = new FrameParser();
+  private readonly parser: FrameParser;
   private handlers: ConnectionHandlers | undefined;
   private batch: Buffer[] = [];
   private batchBytes = 0;
@@ -52,8 +59,10 @@ export class Connection {
   private idleTimer: NodeJS.Timeout | undefined;
   private lastReadMs = performance.now();
 
-  private constructor(socket: Socket, handshakeTimeoutMs: number) {
+  private constructor(socket: Socket, options: ConnectionOptions) {
+    const handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
     this.socket = socket;
+    this.parser = new FrameParser(options.frameLimitBytes ?? HELLO_FRAME_LIMIT_BYTES);
     this.peer = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -66,12 +75,9 @@ export class Connection {
     socket.on('close', () => this.finish({ kind: 'lost', detail: 'the connection was closed' }));
   }
 
-  /**
-   * Wraps an established socket (TLS handshake done). Frames up to 64 KiB are taken until `accepted()`, and only within `handshakeTimeoutMs`.
-   * Nothing is read before `start`.
-   */
-  static over(socket: Socket, options: { handshakeTimeoutMs?: number } = {}): Connection {
-    return new Connection(socket, options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
+  /** Wraps an established socket (TLS handshake done). Nothing is read before `start`. */
+  static over(socket: Socket, options: ConnectionOptions = {}): Connection {
+    return new Connection(socket, options);
   }
 
   /** Begins to read; frames that were sent earlier are delivered now. */
@@ -147,7 +153,8 @@ export class Connection {
     this.finish({ kind: 'local', detail });
   }
 
-  private flush(): void {
+  /** Writes what is queued now instead of at the end of the turn; for owners that are about to do something slow. */
+  flush(): void {
     this.flushPlanned = false;
     if (this.batch.length === 0 || this.closing !== undefined) return;
     const bytes = this.batch.length === 1 ? (this.batch[0] as Buffer) : Buffer.concat(this.batch, this.batchBytes);

@@ -7,6 +7,7 @@ import type { HeldTask, TaskEnd } from './heldTask.ts';
 const ERROR_WORDS: Readonly<Record<string, string>> = {
   EPERM: 'Operation not permitted (os error 1)',
   ENOENT: 'No such file or directory (os error 2)',
+  ENXIO: 'No such device or address (os error 6)',
   E2BIG: 'Argument list too long (os error 7)',
   ENOEXEC: 'Exec format error (os error 8)',
   EAGAIN: 'Resource temporarily unavailable (os error 11)',

@@ -77,6 +77,8 @@ export type ToWorker =
   | readonly ['retract', tasks: readonly TaskKey[]]
   /** Every update up to this sequence number is on disk. */
   | readonly ['ack', seq: number]
+  /** Answer to a heartbeat; a worker that has had one takes longer silence for a dead line. */
+  | readonly ['heartbeat']
   /** Stop tasks, report them as STOPPED, flush, leave. */
   | readonly ['stop'];
 

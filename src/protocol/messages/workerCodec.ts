@@ -55,7 +55,8 @@ export function decodeToWorker(body: Uint8Array): ToWorker {
       check(message.length === 2 && isCount(message[1]), 'ack: sequence number');
       break;
     case 'stop':
-      check(message.length === 1, 'stop: length');
+    case 'heartbeat':
+      check(message.length === 1, `${message[0]}: length`);
       break;
     case 'welcome':
       checkWelcome(message);

@@ -3,7 +3,13 @@
  * allocates when it starts a task and releases when the task has ended. Never gives out more than there is.
  */
 import { resolveResourceName } from '../../common/resourceAlias.ts';
-import { type AllocationPolicy, type RequestVariant, UNITS_PER_WHOLE, type WorkerResources } from '../../protocol/schema/resources.ts';
+import {
+  type AllocationPolicy,
+  type RequestVariant,
+  type ResourceEntry,
+  UNITS_PER_WHOLE,
+  type WorkerResources,
+} from '../../protocol/schema/resources.ts';
 import { type CouplingTable, chooseGroups, couplingTable } from './coupled.ts';
 import { distribute, type IndexNeed } from './groups.ts';
 import { IndexedResource, type TakenIndices } from './indexed.ts';
@@ -16,8 +22,10 @@ export interface ResolvedEntry {
   readonly resource: number;
   readonly policy: AllocationPolicy;
   readonly units: number;
-  /** Equal to `units` unless the request is a range. */
+  /** Equal to `units` unless the request is a range; never more than the worker has. */
   readonly maxUnits: number;
+  /** As it was requested. */
+  readonly asked: ResourceEntry;
 }
 
 /** A request that this worker could meet when it were unused. */
@@ -66,7 +74,8 @@ export class ResourcePool {
   /** @returns the request as positions of this worker, or a sentence that says why it can never be met here */
   resolve(variant: RequestVariant): ResolvedRequest | string {
     const entries: ResolvedEntry[] = [];
-    for (const { name, policy, units, maxUnits } of variant.entries) {
+    for (const asked of variant.entries) {
+      const { name, policy, units, maxUnits } = asked;
       const found = resolveResourceName(name, (one) => this.positions.has(one));
       if (found === undefined) return `this worker has no resource '${name}'`;
       const resource = this.positions.get(found) as number;
@@ -76,7 +85,7 @@ export class ResourcePool {
         return `this worker has ${total / UNITS_PER_WHOLE} of '${found}', ${policy === 'all' ? 'all' : units / UNITS_PER_WHOLE} requested`;
       }
       const most = policy === 'all' ? total : units;
-      entries.push({ name, resource, policy, units: most, maxUnits: Math.max(most, Math.min(maxUnits ?? most, total)) });
+      entries.push({ name, resource, policy, units: most, maxUnits: Math.max(most, Math.min(maxUnits ?? most, total)), asked });
     }
     return { entries };
   }

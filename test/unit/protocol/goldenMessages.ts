@@ -61,6 +61,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
   ],
   retract: ['retract', [[3, 4, 0]]],
   ack: ['ack', 70_000],
+  heartbeat: ['heartbeat'],
   stop: ['stop'],
 };
 

@@ -1,0 +1,61 @@
+/** Puts a worker's configuration together from what the user said and what is detected. Called once at its start. */
+import { hostname } from 'node:os';
+import { makeWorkerResources } from '../common/coupling.ts';
+import type { ParsedDescriptor } from '../common/resourceDescriptor.ts';
+import { badField } from '../protocol/badField.ts';
+import { HqError } from '../protocol/errors.ts';
+import type { WorkerResources } from '../protocol/schema/resources.ts';
+import { type WorkerConfiguration, workerConfiguration } from '../protocol/schema/worker.ts';
+import { VERSION } from '../protocol/version.ts';
+import { detectBatchJob } from './detect/batchJob.ts';
+import { completeResources } from './detect/hwdetect.ts';
+import type { WorkerOverrides } from './options.ts';
+
+const DEFAULT_HEARTBEAT_MS = 8_000;
+
+export interface ConfigurationOptions {
+  readonly overrides: WorkerOverrides;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly workDir: string;
+  readonly startedAtMs: number;
+  /** Told in one line about what could not be detected. */
+  warn(line: string): void;
+}
+
+/** @throws HqError HQ_E_RESOURCE_DESCRIPTOR or HQ_E_USAGE when the parts do not go together */
+export async function makeConfiguration(options: ConfigurationOptions): Promise<WorkerConfiguration> {
+  const { overrides, env, workDir, startedAtMs, warn } = options;
+  const batchJob = await detectBatchJob(overrides.manager ?? 'detect', env, warn);
+  const made = workerConfiguration.safeParse({
+    resources: resourcesOf(options),
+    hostname: overrides.hostname ?? hostname(),
+    group: overrides.group ?? batchJob?.id ?? 'default',
+    pid: process.pid,
+    workDir,
+    heartbeatMs: overrides.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
+    idleTimeoutMs: overrides.idleTimeoutMs ?? null,
+    timeLimitMs: overrides.timeLimitMs ?? batchJob?.timeLeftMs ?? null,
+    startedAtMs,
+    onServerLost: overrides.onServerLost ?? 'reconnect',
+    minUtilization: overrides.minUtilization ?? 0,
+    allocation: batchJob === null ? null : { manager: batchJob.manager, id: batchJob.id },
+    version: VERSION,
+  });
+  if (!made.success) throw new HqError('HQ_E_USAGE', { detail: `worker configuration: ${badField(made.error, 'it')}` });
+  return made.data;
+}
+
+function resourcesOf({ overrides, env, warn }: ConfigurationOptions): WorkerResources {
+  const given: ParsedDescriptor[] = [...(overrides.resources ?? [])];
+  if (overrides.cpus !== undefined) given.push({ descriptor: overrides.cpus, related: false });
+  const all = completeResources(given, {
+    env,
+    warn,
+    ...(overrides.detect === undefined ? {} : { only: overrides.detect }),
+    ...(overrides.hyperThreading === undefined ? {} : { hyperThreading: overrides.hyperThreading }),
+  });
+  if (!all.some((one) => one.descriptor.name === 'cpus')) {
+    throw new HqError('HQ_E_USAGE', { detail: 'a worker needs CPUs: let them be detected or give --cpus' });
+  }
+  return makeWorkerResources(all, overrides.coupling);
+}

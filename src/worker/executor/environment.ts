@@ -1,0 +1,69 @@
+/**
+ * The environment of a task: that of the worker, what the user added, and the HQ variables that tell the task who it is and what it got. Shared
+ * parts are prototypes, so that a task only costs its own variables.
+ */
+import { formatEntry } from '../../common/requestText.ts';
+import type { WireBody } from '../../protocol/messages/worker.ts';
+import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
+import type { HeldTask } from '../heldTask.ts';
+import type { AllocatedEntry, ResourcePool } from '../resources/pool.ts';
+
+export type TaskEnvironment = Record<string, string>;
+
+/** Variables through which GPU libraries learn which devices they may use, by the worker's resource name. */
+const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels>' | string>>>> = {
+  // What the vendor is, is unknown; AMD's runtime understands this variable too.
+  gpus: { CUDA_VISIBLE_DEVICES: '<labels>', CUDA_DEVICE_ORDER: 'PCI_BUS_ID' },
+  'gpus/nvidia': { CUDA_VISIBLE_DEVICES: '<labels>', CUDA_DEVICE_ORDER: 'PCI_BUS_ID' },
+  'gpus/amd': { ROCR_VISIBLE_DEVICES: '<labels>' },
+};
+
+export class EnvironmentMaker {
+  private readonly base: TaskEnvironment;
+  private readonly pool: ResourcePool;
+  private readonly ofBody = new WeakMap<WireBody, TaskEnvironment>();
+
+  /**
+   * @param env environment of the worker
+   * @param hqPath absolute path of the `hq` executable, for tasks that submit tasks
+   */
+  constructor(o: { env: Readonly<Record<string, string | undefined>>; hqPath: string; pool: ResourcePool }) {
+    this.base = {};
+    for (const [name, value] of Object.entries(o.env)) if (value !== undefined) this.base[name] = value;
+    this.base.HQ = o.hqPath;
+    this.pool = o.pool;
+  }
+
+  /** @returns all variables of a started task; inherited properties belong to it */
+  make(task: HeldTask): TaskEnvironment {
+    const { body } = task;
+    let shared = this.ofBody.get(body);
+    if (shared === undefined) {
+      shared = Object.assign(Object.create(this.base) as TaskEnvironment, body.env, { HQ: this.base.HQ, HQ_SUBMIT_DIR: body.submitDir });
+      this.ofBody.set(body, shared);
+    }
+    const env = Object.create(shared) as TaskEnvironment;
+    env.HQ_JOB_ID = String(task.job);
+    env.HQ_TASK_ID = String(task.task);
+    env.HQ_INSTANCE_ID = String(task.instance);
+    if (task.entry !== null) env.HQ_ENTRY = task.entry;
+    if (body.request.length > 1) env.HQ_RESOURCE_VARIANT = String(task.variant);
+    for (const entry of task.allocation?.entries ?? []) this.addResource(env, body, entry);
+    return env;
+  }
+
+  private addResource(env: TaskEnvironment, body: WireBody, allocated: AllocatedEntry): void {
+    const { entry, units, indices } = allocated;
+    const variable = entry.name.replace(/[^A-Za-z0-9]/g, '_');
+    env[`HQ_RESOURCE_REQUEST_${variable}`] = formatEntry(entry.asked);
+    if (indices === undefined) return;
+    const labels = this.pool.labels(allocated).join(',');
+    env[`HQ_RESOURCE_VALUES_${variable}`] = labels;
+    if (entry.name === 'cpus') {
+      env.HQ_CPUS = labels;
+      if (units % UNITS_PER_WHOLE === 0 && body.env.OMP_NUM_THREADS === undefined) env.OMP_NUM_THREADS = String(units / UNITS_PER_WHOLE);
+    }
+    for (const [name, value] of Object.entries(DEVICE_VARIABLES[this.pool.nameOf(entry.resource)] ?? {}))
+      env[name] = value === '<labels>' ? labels : value;
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Runs tasks: sets them up, starts them through the launcher, limits their time, stops them, and reports their ends in batches, one per turn of
+ * the event loop, after their output is in the log. Owned by the worker.
+ */
+import { closeSync, constants, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Channel, Outcome } from '../../outputlog/format.ts';
+import { HqError } from '../../protocol/errors.ts';
+import type { TaskUsage } from '../../protocol/schema/task.ts';
+import type { Deadline, Deadlines } from '../deadlines.ts';
+import { errorWords } from '../failureText.ts';
+import { type HeldTask, outcomeOf, type TaskEnd, type TaskOutcome } from '../heldTask.ts';
+import type { TaskEnded } from '../state.ts';
+import type { EnvironmentMaker } from './environment.ts';
+import type { Launcher, LaunchHandle, LaunchUsage, OutputTarget } from './launcher.ts';
+import type { Streams, TaskStream } from './streams.ts';
+import { filesToRemove, isStreamed, type TaskPaths, taskPaths } from './taskSetup.ts';
+
+/** Time between the interrupt and the kill when a task is stopped, milliseconds; as in the original. */
+export const STOP_GRACE_MS = 1_000;
+
+const STDIN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** A task between its start and the report of its end. */
+interface Run {
+  readonly task: HeldTask;
+  readonly paths: TaskPaths;
+  readonly startedMs: number;
+  stream: TaskStream | undefined;
+  handle: LaunchHandle | undefined;
+  limit: Deadline | undefined;
+  grace: Deadline | undefined;
+  end: TaskEnd | undefined;
+  usage: LaunchUsage | null;
+  wallMs: number;
+}
+
+export interface ExecutorOptions {
+  readonly launcher: Launcher;
+  readonly environment: EnvironmentMaker;
+  readonly streams: Streams;
+  readonly deadlines: Deadlines;
+  /** Node-local directory of this worker. */
+  readonly workDir: string;
+  /** All tasks that ended in one turn. */
+  onEnded(ends: TaskEnded[]): void;
+  /** The task has run as long as it may; the answer is expected to be a stop. */
+  onTimeLimit(task: HeldTask): void;
+}
+
+export class Executor {
+  private readonly options: ExecutorOptions;
+  private readonly runs = new Map<HeldTask, Run>();
+  private ended: Run[] = [];
+  private stdinNumber = 0;
+
+  constructor(options: ExecutorOptions) {
+    this.options = options;
+  }
+
+  /** Starts a task; whatever goes wrong is its end. */
+  start(task: HeldTask): void {
+    const run: Run = {
+      task,
+      paths: taskPaths(task),
+      startedMs: performance.now(),
+      stream: undefined,
+      handle: undefined,
+      limit: undefined,
+      grace: undefined,
+      end: undefined,
+      usage: null,
+      wallMs: 0,
+    };
+    this.runs.set(task, run);
+    try {
+      run.stream = this.beginStream(run);
+    } catch (error) {
+      if (!(error instanceof HqError)) throw error;
+      this.onExit(run, { kind: 'log', error: error.message }, null);
+      return;
+    }
+    this.launch(run);
+    const { timeLimitMs } = task.body;
+    if (timeLimitMs !== null && run.end === undefined)
+      run.limit = this.options.deadlines.after(timeLimitMs, () => this.options.onTimeLimit(task));
+  }
+
+  /** Interrupts a task; after a second what is left of it is killed. */
+  stop(task: HeldTask): void {
+    const run = this.runs.get(task);
+    if (run === undefined || run.end !== undefined || run.grace !== undefined) return;
+    run.handle?.signalGroup('SIGINT');
+    run.grace = this.options.deadlines.after(STOP_GRACE_MS, () => run.handle?.signalGroup('SIGKILL'));
+  }
+
+  /** Kills everything at once. Their ends are reported as usual. */
+  killAll(): void {
+    for (const run of this.runs.values()) if (run.end === undefined) run.handle?.signalGroup('SIGKILL');
+  }
+
+  /** Once per second: copies the output of running streamed tasks. */
+  sweep(nowMs: number): void {
+    this.options.streams.sweep(nowMs);
+  }
+
+  private beginStream({ task, paths }: Run): TaskStream | undefined {
+    if (!isStreamed(task.body)) return undefined;
+    const channels: Channel[] = [];
+    if (paths.stdout === undefined) channels.push('stdout');
+    if (paths.stderr === undefined) channels.push('stderr');
+    return this.options.streams.begin(task, channels, Date.now());
+  }
+
+  private launch(run: Run): void {
+    const { task, paths } = run;
+    let stdin: number | null = null;
+    try {
+      stdin = task.body.stdin === null ? null : this.makeStdin(task.body.stdin);
+    } catch (error) {
+      this.onExit(run, { kind: 'spawn', error: `Cannot prepare the standard input: ${errorWords(error)}` }, null);
+      return;
+    }
+    const stdout = this.target(run, 'stdout');
+    const same = typeof paths.stdout === 'string' && paths.stdout === paths.stderr;
+    run.handle = this.options.launcher.launch(
+      {
+        command: task.body.command,
+        env: this.options.environment.make(task),
+        cwd: paths.cwd,
+        stdin,
+        stdout,
+        stderr: same ? { kind: 'same' } : this.target(run, 'stderr'),
+      },
+      (end, usage) => this.onExit(run, end, usage),
+    );
+    if (stdin !== null) closeSync(stdin);
+  }
+
+  private target({ paths, stream }: Run, channel: Channel): OutputTarget {
+    const path = paths[channel];
+    if (typeof path === 'string') return { kind: 'file', path };
+    const fd = stream === undefined ? undefined : this.options.streams.fdOf(stream, channel);
+    return fd === undefined ? { kind: 'null' } : { kind: 'fd', fd };
+  }
+
+  /** A file without a name: nothing has to be fed while the task runs, and nothing is left when it does not read. */
+  private makeStdin(data: Uint8Array): number {
+    this.stdinNumber += 1;
+    const path = join(this.options.workDir, `stdin-${this.stdinNumber}`);
+    const writing = openSync(path, STDIN_FLAGS, 0o600);
+    try {
+      for (let at = 0; at < data.length; ) at += writeSync(writing, data, at);
+      // Opened again because the task must begin to read at the start.
+      return openSync(path, constants.O_RDONLY);
+    } finally {
+      closeSync(writing);
+      unlinkSync(path);
+    }
+  }
+
+  private onExit(run: Run, end: TaskEnd, usage: LaunchUsage | null): void {
+    run.end = end;
+    run.usage = usage;
+    run.wallMs = performance.now() - run.startedMs;
+    this.options.deadlines.cancel(run.limit);
+    this.options.deadlines.cancel(run.grace);
+    this.ended.push(run);
+    if (this.ended.length === 1) setImmediate(() => this.reportEnds());
+  }
+
+  private reportEnds(): void {
+    const runs = this.ended;
+    this.ended = [];
+    const atMs = Date.now();
+    this.completeLogs(runs, atMs);
+    const ends: TaskEnded[] = [];
+    for (const run of runs) {
+      this.runs.delete(run.task);
+      const end = run.end as TaskEnd;
+      if (outcomeOf(run.task, end) === 'finished') removeFiles(filesToRemove(run.task, run.paths));
+      ends.push({ task: run.task, end, usage: usageOf(run), atMs });
+    }
+    this.options.onEnded(ends);
+  }
+
+  /** The log must hold the end of a task before anybody hears of it; a task whose output is lost has failed. */
+  private completeLogs(runs: readonly Run[], atMs: number): void {
+    const streamed = runs.filter((run) => run.stream !== undefined);
+    if (streamed.length === 0) return;
+    for (const run of streamed) {
+      try {
+        this.options.streams.end(run.stream as TaskStream, logOutcome(outcomeOf(run.task, run.end as TaskEnd)), atMs);
+      } catch (error) {
+        if (!(error instanceof HqError)) throw error;
+        failByLog(run, error);
+      }
+    }
+    const errors = this.options.streams.flush();
+    for (const run of streamed) {
+      const error = errors.get((run.stream as TaskStream).log);
+      if (error !== undefined) failByLog(run, error);
+    }
+  }
+}
+
+/** Only a success is taken back: another failure says more. */
+function failByLog(run: Run, error: HqError): void {
+  if (outcomeOf(run.task, run.end as TaskEnd) === 'finished') run.end = { kind: 'log', error: error.message };
+}
+
+function logOutcome(outcome: TaskOutcome): Outcome {
+  return outcome === 'unwanted' ? 'canceled' : outcome;
+}
+
+function usageOf({ wallMs, usage, end }: Run): TaskUsage | null {
+  if (end?.kind === 'spawn') return null;
+  return { wallMs, userMs: usage?.userMs ?? null, systemMs: usage?.systemMs ?? null, maxRssBytes: usage?.maxRssBytes ?? null };
+}
+
+function removeFiles(paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      rmSync(path, { force: true });
+    } catch {
+      // The task has finished; a file that cannot be removed is no reason to say otherwise.
+    }
+  }
+}

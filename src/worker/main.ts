@@ -1,0 +1,86 @@
+/**
+ * Runs one worker from its start to its end. Called by `worker start` through a dynamic import.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { HqError } from '../protocol/errors.ts';
+import { findWorkerAccess, readWorkerAccess } from './access.ts';
+import { makeConfiguration } from './configuration.ts';
+import { NodeLauncher } from './executor/nodeLauncher.ts';
+import type { WorkerOptions } from './options.ts';
+import { Worker, type WorkerParts } from './worker.ts';
+
+const CONNECT_TIMEOUT_MS = 20_000;
+
+/**
+ * @returns the exit code, 0 after an orderly end (stopped by the server, by a signal, by its time limit or idle timeout)
+ * @throws HqError HQ_E_NO_SERVER, HQ_E_ACCESS_FILE, HQ_E_SERVER_UNREACHABLE, HQ_E_WORKER_REFUSED, HQ_E_AUTH, HQ_E_VERSION when it did not get to
+ * work, HQ_E_SERVER_LOST when it ended because of its server, HQ_E_USAGE and HQ_E_RESOURCE_DESCRIPTOR for a wrong configuration
+ */
+export async function runWorker(options: WorkerOptions): Promise<number> {
+  const startedAtMs = Date.now();
+  const { io, overrides = {} } = options;
+  const accessPath = findWorkerAccess(options.serverDir);
+  readWorkerAccess(accessPath);
+  const log: WorkerParts['log'] = (level, line) => {
+    io.stderr.write(`${new Date().toISOString().slice(0, 19)}Z ${level} ${line}\n`);
+  };
+  const workDir = makeWorkDir(overrides.workDir ?? io.env.TMPDIR ?? tmpdir());
+  try {
+    const configuration = await makeConfiguration({ overrides, env: io.env, workDir, startedAtMs, warn: (line) => log('WARN', line) });
+    await work({
+      configuration,
+      accessPath,
+      session: randomBytes(16).toString('hex'),
+      launcher: new NodeLauncher(),
+      env: io.env,
+      hqPath: options.hqPath ?? resolve(process.argv[1] ?? 'hq'),
+      connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      log,
+      onRegistered: (worker) => options.onRegistered?.(worker),
+      signal: io.signal,
+    });
+    return 0;
+  } finally {
+    rmSync(workDir, { recursive: true, force: true });
+  }
+}
+
+/** Resolves when the worker has ended in order, else rejects. */
+async function work({ signal, ...parts }: Omit<WorkerParts, 'done'> & { signal: AbortSignal }): Promise<void> {
+  let stop = (): void => {};
+  let kill = (): void => {};
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const worker = new Worker({ ...parts, done: (error) => (error === null ? resolve() : reject(error)) });
+      kill = () => worker.killAll();
+      stop = () => {
+        // The caller turns the first signal into the abort; whoever sends another one does not want to wait for the grace period.
+        process.on('SIGINT', kill).on('SIGTERM', kill);
+        worker.stop();
+      };
+      worker.start();
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop, { once: true });
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+    process.off('SIGINT', kill).off('SIGTERM', kill);
+  }
+}
+
+/** A fresh directory of this worker, for nobody else. */
+function makeWorkDir(parent: string): string {
+  try {
+    mkdirSync(parent, { recursive: true });
+    return mkdtempSync(join(parent, 'hq-worker'));
+  } catch (error) {
+    throw new HqError(
+      'HQ_E_FILE',
+      { path: parent, detail: `no working directory can be made: ${(error as Error).message}` },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,54 @@
+/** What starts a worker: given by `worker start` (after parsing) and by tests. Times in milliseconds. */
+import type { Writable } from 'node:stream';
+import type { NamedCoupling } from '../common/coupling.ts';
+import type { ParsedDescriptor } from '../common/resourceDescriptor.ts';
+import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
+import type { OnServerLost, WorkerInfo } from '../protocol/schema/worker.ts';
+import type { ManagerChoice } from './detect/batchJob.ts';
+import type { Detectable } from './detect/hwdetect.ts';
+
+/** Everything that is left out is detected or has the default of the option of the same name. */
+export interface WorkerOverrides {
+  readonly cpus?: ResourceDescriptor;
+  readonly resources?: readonly ParsedDescriptor[];
+  readonly coupling?: readonly NamedCoupling[];
+  /** What to detect; default: everything. */
+  readonly detect?: readonly Detectable[];
+  /** False: one CPU per core. */
+  readonly hyperThreading?: boolean;
+  /** Default: id of the batch job, else `default`. */
+  readonly group?: string;
+  readonly hostname?: string;
+  readonly heartbeatMs?: number;
+  /** Default: what the server says. */
+  readonly idleTimeoutMs?: number;
+  /** Default: remaining time of the batch job. */
+  readonly timeLimitMs?: number;
+  readonly onServerLost?: OnServerLost;
+  readonly minUtilization?: number;
+  readonly manager?: ManagerChoice;
+  /** Directory for files of running tasks; a directory of its own is made inside. Default: TMPDIR. */
+  readonly workDir?: string;
+}
+
+export interface WorkerIo {
+  /** Log lines go to stderr. */
+  readonly stderr: Writable;
+  /** Environment of the worker and, through it, of its tasks. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted: the worker stops its tasks and leaves. */
+  readonly signal: AbortSignal;
+}
+
+export interface WorkerOptions {
+  /** Absolute path of a server directory, one of its numbered subdirectories, or an access file. */
+  readonly serverDir: string;
+  readonly overrides?: WorkerOverrides;
+  readonly io: WorkerIo;
+  /** Absolute path of the `hq` executable, which tasks find in HQ; default: the running script. */
+  readonly hqPath?: string;
+  /** How long to wait for a server that does not answer at the start; default 20 s. */
+  readonly connectTimeoutMs?: number;
+  /** Called once, when the server has accepted the worker. */
+  onRegistered?(worker: WorkerInfo): void;
+}

@@ -1,0 +1,246 @@
+/**
+ * One worker at work: carries events between the session, the state machine and the executor, and ends in order. Made by `runWorker`.
+ *
+ * Ending: no task starts any more and running ones are stopped (or, with `finish-running`, waited for); when the last one has ended the server
+ * is told and has confirmed every result, or the results go to the spool file; then logs are closed and `done` is called.
+ */
+import { HqError } from '../protocol/errors.ts';
+import type { TaskKey, Welcome } from '../protocol/messages/worker.ts';
+import type { WorkerConfiguration, WorkerInfo } from '../protocol/schema/worker.ts';
+import { Deadlines } from './deadlines.ts';
+import { EnvironmentMaker } from './executor/environment.ts';
+import { Executor } from './executor/executor.ts';
+import type { Launcher } from './executor/launcher.ts';
+import { Streams } from './executor/streams.ts';
+import { Lifetime } from './lifetime.ts';
+import { Session, type TaskMessage } from './session.ts';
+import { type Instructions, WorkerState } from './state.ts';
+
+/** Output of running streamed tasks is copied this often, milliseconds. */
+const SWEEP_MS = 1_000;
+
+/** An ending worker waits this long for the server's confirmation before it writes the spool file, milliseconds. */
+const CONFIRM_TIMEOUT_MS = 5_000;
+
+type LeaveReason = 'STOPPED' | 'IDLE TIMEOUT' | 'TIME LIMIT REACHED';
+
+interface Ending {
+  readonly reason: LeaveReason;
+  /** Set when the server is lost or has refused the worker: there is nobody to say goodbye to. */
+  readonly error: HqError | null;
+  stopRunning: boolean;
+  /** The last task has ended. */
+  settled: boolean;
+}
+
+export interface WorkerParts {
+  readonly configuration: WorkerConfiguration;
+  readonly accessPath: string;
+  /** 128 random bits, hex. */
+  readonly session: string;
+  readonly launcher: Launcher;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly hqPath: string;
+  readonly connectTimeoutMs: number;
+  log(level: 'INFO' | 'WARN' | 'ERROR', line: string): void;
+  onRegistered(worker: WorkerInfo): void;
+  /** Called once at the end: null after an orderly end. */
+  done(error: HqError | null): void;
+}
+
+export class Worker {
+  private readonly parts: WorkerParts;
+  private readonly deadlines = new Deadlines();
+  private readonly state: WorkerState;
+  private readonly session: Session;
+  private readonly lifetime: Lifetime;
+  private readonly startedMs = performance.now();
+  private readonly sweepTimer: NodeJS.Timeout;
+  /** Made at the first welcome, when the names of logs are known. */
+  private executor: Executor | undefined;
+  private streams: Streams | undefined;
+  private ending: Ending | undefined;
+  private lossTold = false;
+
+  constructor(parts: WorkerParts) {
+    const { configuration } = parts;
+    this.parts = parts;
+    const endsAtMs = configuration.timeLimitMs === null ? null : configuration.startedAtMs + configuration.timeLimitMs;
+    this.state = new WorkerState({ resources: configuration.resources, endsAtMs });
+    this.lifetime = new Lifetime({
+      deadlines: this.deadlines,
+      timeLimitMs: endsAtMs === null ? null : endsAtMs - Date.now(),
+      onTimeLimit: () => this.end('TIME LIMIT REACHED'),
+      onIdleTimeout: () => this.end('IDLE TIMEOUT'),
+      onServerLostTimeout: () => this.endLost('it has not come back in time', true),
+    });
+    this.session = new Session({
+      accessPath: parts.accessPath,
+      configuration,
+      session: parts.session,
+      handlers: {
+        held: (limit) => this.state.heldForHello(limit),
+        onWelcome: (welcome, repeated) => this.onWelcome(welcome, repeated),
+        onRepeatedConfirmed: () => this.apply(this.state.handle({ kind: 'settled' })),
+        onMessage: (message) => this.onMessage(message),
+        onLost: (error, wasRegistered) => this.onLost(error, wasRegistered),
+        onRefused: (error) => this.beginEnd({ reason: 'STOPPED', error, stopRunning: true }),
+      },
+    });
+    this.sweepTimer = setInterval(() => this.sweep(), SWEEP_MS);
+  }
+
+  start(): void {
+    this.session.start();
+  }
+
+  /** Stops the tasks and leaves. */
+  stop(): void {
+    this.end('STOPPED');
+  }
+
+  /** Kills the tasks without grace; only of use while the worker stops. */
+  killAll(): void {
+    this.executor?.killAll();
+  }
+
+  private onWelcome(welcome: Welcome, repeated: readonly TaskKey[]): void {
+    const { configuration } = this.parts;
+    this.lifetime.setServerLost(false);
+    this.lifetime.setIdleTimeout(configuration.idleTimeoutMs ?? welcome.idleTimeoutMs);
+    if (this.executor === undefined) {
+      this.executor = this.makeExecutor(welcome);
+      this.parts.onRegistered(workerInfo(welcome.workerId, configuration));
+    } else {
+      this.parts.log('INFO', `reconnected to the server as worker ${welcome.workerId}`);
+    }
+    this.lossTold = false;
+    this.apply(this.state.handle({ kind: 'reconnected', wanted: welcome.wanted, settled: repeated, nowMs: Date.now() }));
+  }
+
+  private makeExecutor(welcome: Welcome): Executor {
+    const { configuration, env, hqPath, launcher, session } = this.parts;
+    const { workDir } = configuration;
+    this.streams = new Streams({ workDir, serverUid: welcome.serverUid, workerId: welcome.workerId, session });
+    return new Executor({
+      launcher,
+      environment: new EnvironmentMaker({ env, hqPath, pool: this.state.pool }),
+      streams: this.streams,
+      deadlines: this.deadlines,
+      workDir,
+      onEnded: (ends) => this.apply(this.state.handle({ kind: 'ended', ends, nowMs: Date.now() })),
+      onTimeLimit: (task) => this.apply(this.state.handle({ kind: 'time-limit', task })),
+    });
+  }
+
+  private onMessage(message: TaskMessage): void {
+    const nowMs = Date.now();
+    switch (message[0]) {
+      case 'compute':
+        this.apply(this.state.handle({ kind: 'compute', bodies: message[1], tasks: message[2], nowMs }));
+        break;
+      case 'cancel':
+      case 'retract':
+        this.apply(this.state.handle({ kind: message[0], tasks: message[1], nowMs }));
+        break;
+      case 'stop':
+        this.parts.log('INFO', 'the server stops this worker');
+        this.end('STOPPED');
+        break;
+    }
+  }
+
+  /** Reports first, because starting processes takes long compared with it. */
+  private apply({ updates, stop, start }: Instructions): void {
+    if (updates.length > 0) this.session.report(updates);
+    for (const task of stop) this.executor?.stop(task);
+    for (const task of start) this.executor?.start(task);
+    this.lifetime.setIdle(this.state.isIdle && this.ending === undefined);
+    this.settle();
+  }
+
+  private sweep(): void {
+    const nowMs = Date.now();
+    this.executor?.sweep(nowMs);
+    if (this.state.queue.size > 0) this.apply(this.state.handle({ kind: 'sweep', nowMs }));
+  }
+
+  private onLost(error: HqError, wasRegistered: boolean): void {
+    if (this.ending !== undefined) return;
+    if (this.executor === undefined) {
+      this.onNotReached(error);
+      return;
+    }
+    if (!this.lossTold) this.parts.log('WARN', error.message);
+    this.lossTold = true;
+    this.lifetime.setServerLost(true);
+    if (!wasRegistered) return;
+    const { onServerLost } = this.parts.configuration;
+    if (onServerLost !== 'reconnect') this.endLost(String(error.data.detail ?? error.message), onServerLost === 'stop');
+  }
+
+  /** The first connection: a server that is just being restarted gets some time. */
+  private onNotReached(error: HqError): void {
+    const waitedMs = performance.now() - this.startedMs;
+    if (waitedMs >= this.parts.connectTimeoutMs) {
+      this.beginEnd({ reason: 'STOPPED', error, stopRunning: true });
+      return;
+    }
+    if (!this.lossTold) this.parts.log('WARN', `${error.message}; trying for ${Math.ceil(this.parts.connectTimeoutMs / 1000)} s`);
+    this.lossTold = true;
+  }
+
+  private end(reason: LeaveReason): void {
+    this.beginEnd({ reason, error: null, stopRunning: true });
+  }
+
+  private endLost(detail: string, stopRunning: boolean): void {
+    this.beginEnd({ reason: 'STOPPED', error: new HqError('HQ_E_SERVER_LOST', { detail }), stopRunning });
+  }
+
+  private beginEnd(o: { reason: LeaveReason; error: HqError | null; stopRunning: boolean }): void {
+    if (this.ending !== undefined && (this.ending.stopRunning || !o.stopRunning)) return;
+    if (this.ending === undefined) {
+      this.ending = { ...o, settled: false };
+      this.lifetime.cancel();
+      if (o.error !== null) this.session.close();
+    }
+    this.ending.stopRunning = o.stopRunning;
+    this.apply(this.state.handle({ kind: 'close', running: o.stopRunning, nowMs: Date.now() }));
+  }
+
+  private settle(): void {
+    const { ending } = this;
+    if (ending === undefined || ending.settled || !this.state.isIdle) return;
+    ending.settled = true;
+    if (ending.error !== null) this.complete(ending);
+    else this.session.leave(ending.reason, { timeoutMs: CONFIRM_TIMEOUT_MS, done: () => this.complete(ending) });
+  }
+
+  private complete({ error }: Ending): void {
+    clearInterval(this.sweepTimer);
+    this.deadlines.clear();
+    this.streams?.closeAll();
+    try {
+      const path = this.session.spool();
+      if (path !== undefined) this.parts.log('WARN', `results that the server has not confirmed are kept in ${path}`);
+    } catch (thrown) {
+      this.parts.log('ERROR', `results that the server has not confirmed are lost: ${(thrown as Error).message}`);
+    }
+    this.parts.done(error);
+  }
+}
+
+function workerInfo(id: number, configuration: WorkerConfiguration): WorkerInfo {
+  return {
+    id,
+    configuration,
+    state: 'running',
+    connectedAtMs: Date.now(),
+    endedAtMs: null,
+    endReason: null,
+    runningTasks: 0,
+    assignedTasks: 0,
+    lastTaskStarted: null,
+  };
+}

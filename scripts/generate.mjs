@@ -15,10 +15,11 @@ const GENERATORS = [generateErrors, generateModels, generateOpenApi];
 
 function parse(argv) {
   const options = { check: false, dist };
-  for (let i = 0; i < argv.length; i += 1) {
-    if (argv[i] === '--check') options.check = true;
-    else if (argv[i] === '--dist' && argv[i + 1] !== undefined) options.dist = resolve(argv[(i += 1)]);
-    else throw new Trouble(`unknown argument '${argv[i]}'; usage: node scripts/generate.mjs [--check] [--dist DIR]`);
+  const words = [...argv];
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    if (word === '--check') options.check = true;
+    else if (word === '--dist' && words.length > 0) options.dist = resolve(words.shift());
+    else throw new Trouble(`unknown argument '${word}'; usage: node scripts/generate.mjs [--check] [--dist DIR]`);
   }
   if (!existsSync(resolve(options.dist, 'protocol/errors.js')))
     throw new Trouble(`nothing is compiled in ${options.dist}; run first: npm run build`);

@@ -99,7 +99,11 @@ export class HqClient {
   }
 
   /** Sorted by id, at most 100,000 at a time; the next page is `after` the last id. */
-  listTasks(jobId: number, query: { ids?: string; states?: readonly TaskState[]; after?: number; limit?: number } = {}, options?: Abortable): Promise<TaskInfo[]> {
+  listTasks(
+    jobId: number,
+    query: { ids?: string; states?: readonly TaskState[]; after?: number; limit?: number } = {},
+    options?: Abortable,
+  ): Promise<TaskInfo[]> {
     const states = query.states?.join(',');
     return this.get(`/v1/jobs/${jobId}/tasks${queryText({ ...query, states })}`, options);
   }

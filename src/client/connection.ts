@@ -124,10 +124,14 @@ export class Connection {
   private candidates(): Candidate[] {
     const { socket, client } = this.found.access;
     const list: Candidate[] = [];
-    if (socket !== null && socket.hostname === hostname() && existsSync(socket.path)) list.push(() => new HttpTransport({ socketPath: socket.path }));
+    if (socket !== null && socket.hostname === hostname() && existsSync(socket.path))
+      list.push(() => new HttpTransport({ socketPath: socket.path }));
     const { certificate, token, port } = client;
     if (certificate === null && token !== null) {
-      throw new HqError('HQ_E_ACCESS_FILE', { path: this.found.file, detail: 'it has a token but no certificate; a token is never sent without TLS' });
+      throw new HqError('HQ_E_ACCESS_FILE', {
+        path: this.found.file,
+        detail: 'it has a token but no certificate; a token is never sent without TLS',
+      });
     }
     for (const host of client.hosts) {
       if (certificate === null) list.push(() => new HttpTransport({ host, port }));
@@ -140,7 +144,8 @@ export class Connection {
     const path = this.found.serverDir;
     const isHere = this.found.access.hostname === hostname();
     const last = failures.at(-1);
-    if (last === undefined || (isHere && failures.every(({ error }) => error.refused))) return new HqError('HQ_E_NO_SERVER', { path }, { cause: last?.error });
+    if (last === undefined || (isHere && failures.every(({ error }) => error.refused)))
+      return new HqError('HQ_E_NO_SERVER', { path }, { cause: last?.error });
     const address = failures.map(({ transport }) => transport.address).join(', ');
     return new HqError('HQ_E_SERVER_UNREACHABLE', { path, address, detail: last.error.message }, { cause: last.error });
   }

@@ -3,7 +3,7 @@
  * and in order. Made by `HqClient.events`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ErrorCode, ERRORS, HqError } from '../protocol/errors.ts';
+import { ERRORS, type ErrorCode, HqError } from '../protocol/errors.ts';
 import type { ErrorBody } from '../protocol/schema/error.ts';
 import type { EventBody, HqEvent } from '../protocol/schema/event.ts';
 import type { Connection } from './connection.ts';
@@ -137,7 +137,9 @@ export class EventReader implements AsyncIterableIterator<readonly HqEvent[]> {
   private *take({ id, event, data }: SseMessage): Generator<readonly HqEvent[]> {
     if (event === 'failure' && data !== null) {
       const { error } = JSON.parse(data) as ErrorBody;
-      throw error.code in ERRORS ? new HqError(error.code as ErrorCode, error.data) : new HqError('HQ_E_PROTOCOL', { detail: error.message });
+      throw error.code in ERRORS
+        ? new HqError(error.code as ErrorCode, error.data)
+        : new HqError('HQ_E_PROTOCOL', { detail: error.message });
     }
     // Before the events are handed over: leaving in mid-batch counts as having seen it.
     if (id !== '') this.position = Number(id);

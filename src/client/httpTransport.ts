@@ -1,5 +1,5 @@
 /** Requests over a Unix socket, or over plain TCP to a server without authentication. `node:http` alone: it is there in 4 ms. */
-import { Agent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { CONNECT_TIMEOUT_MS, IDLE_MS, type Transport, type TransportAnswer, TransportError, type TransportRequest } from './transport.ts';
 
 export type HttpPlace = { readonly socketPath: string } | { readonly host: string; readonly port: number };

@@ -2,11 +2,18 @@
  * Requests with TLS to a server on another host, verified against the one certificate of the access file. Loads undici (more than 100 ms),
  * so this module is imported only when it is needed.
  */
-import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+
 import { X509Certificate } from 'node:crypto';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { type buildConnector, Pool } from 'undici';
 import {
-  CONNECT_TIMEOUT_MS, IDLE_MS, TCP_KEEP_ALIVE_MS, type Transport, type TransportAnswer, TransportError, type TransportRequest,
+  CONNECT_TIMEOUT_MS,
+  IDLE_MS,
+  TCP_KEEP_ALIVE_MS,
+  type Transport,
+  type TransportAnswer,
+  TransportError,
+  type TransportRequest,
 } from './transport.ts';
 
 export interface TlsPlace {

@@ -27,7 +27,11 @@ export async function waitForServer(options: ConnectOptions & { readonly timeout
     await delay(stepMs, undefined, { signal }).catch(() => undefined);
   }
   outer?.throwIfAborted();
-  throw new HqError('HQ_E_SERVER_TIMEOUT', { seconds: options.timeoutMs / 1000, path: namedServerDir(serverDirOptions(options)) }, { cause });
+  throw new HqError(
+    'HQ_E_SERVER_TIMEOUT',
+    { seconds: options.timeoutMs / 1000, path: namedServerDir(serverDirOptions(options)) },
+    { cause },
+  );
 }
 
 /** @returns the client, or why there is none yet */

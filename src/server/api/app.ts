@@ -31,7 +31,10 @@ type ApiContext = Context<{ Bindings: ApiBindings }>;
 
 /** One handler per route; returning a `Response` bypasses the JSON answer. */
 type Handlers = {
-  readonly [Name in RouteName]: (input: RouteInput<Name>, context: ApiContext) => Promise<RouteAnswer<Name> | Response> | RouteAnswer<Name> | Response;
+  readonly [Name in RouteName]: (
+    input: RouteInput<Name>,
+    context: ApiContext,
+  ) => Promise<RouteAnswer<Name> | Response> | RouteAnswer<Name> | Response;
 };
 
 /**
@@ -115,7 +118,8 @@ function mount(app: ApiApp, { route, handler, limits }: { route: Route; handler:
     const params = route.params && checked(route.params, c.req.param());
     const query = checked(route.query ?? NO_QUERY, c.req.queries());
     const body =
-      route.body && (await readJsonBody(c.env.incoming, { model: route.body, optional: route.bodyOptional ?? false, limitBytes: limits.bodyBytes }));
+      route.body &&
+      (await readJsonBody(c.env.incoming, { model: route.body, optional: route.bodyOptional ?? false, limitBytes: limits.bodyBytes }));
     const answer = await handler({ params, query, body }, c);
     if (answer instanceof Response) return answer;
     return route.status === 204 ? c.body(null, 204) : c.json(answer as object, route.status);
@@ -130,7 +134,10 @@ function checked(schema: z.ZodObject, values: unknown): unknown {
 
 function methodError(c: ApiContext): Response {
   const matches = (path: string) => new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`).test(c.req.path);
-  const allowed = Object.values(ROUTES).filter((route) => matches(route.path)).map((route) => route.method.toUpperCase()).join(', ');
+  const allowed = Object.values(ROUTES)
+    .filter((route) => matches(route.path))
+    .map((route) => route.method.toUpperCase())
+    .join(', ');
   if (allowed === '') return errorResponse(new HqError('HQ_E_ROUTE', { path: c.req.path }));
   return errorResponse(new HqError('HQ_E_METHOD', { method: c.req.method, path: c.req.path, allowed }), { allow: allowed });
 }

@@ -145,5 +145,7 @@ async function takenOrClosed(outgoing: ServerResponse): Promise<void> {
   const done = new AbortController();
   // The loser of the race has to let go of its listeners.
   const quiet = { signal: done.signal };
-  await Promise.race([once(outgoing, 'drain', quiet), once(outgoing, 'close', quiet)]).finally(() => done.abort()).catch(() => undefined);
+  await Promise.race([once(outgoing, 'drain', quiet), once(outgoing, 'close', quiet)])
+    .finally(() => done.abort())
+    .catch(() => undefined);
 }

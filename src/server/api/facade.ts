@@ -3,9 +3,7 @@
  * between HTTP and these calls, so that the same calls can be tested without a socket.
  */
 import type { HqEvent } from '../../protocol/schema/event.ts';
-import type {
-  CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery,
-} from '../../protocol/schema/job.ts';
+import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';

@@ -4,8 +4,8 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { hostname } from 'node:os';
 import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { HqError } from '../../protocol/errors.ts';
 
 /** @returns why the request is refused, or null */
@@ -29,11 +29,15 @@ export function tokenGuard(token: string): Guard {
  * an `Origin`, or a `Host` name that its owner has pointed to this address.
  */
 export const plainGuard: Guard = ({ host, origin }) => {
-  const name = (host ?? 'localhost').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  const name = (host ?? 'localhost')
+    .replace(/:\d+$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase();
   if (isIP(name) === 0 && name !== 'localhost' && name !== hostname().toLowerCase()) {
     return new HqError('HQ_E_FORBIDDEN', { detail: 'the Host header is neither an address nor the name of this host' });
   }
-  if (origin !== undefined && origin !== `http://${host}`) return new HqError('HQ_E_FORBIDDEN', { detail: 'the request comes from another web page' });
+  if (origin !== undefined && origin !== `http://${host}`)
+    return new HqError('HQ_E_FORBIDDEN', { detail: 'the request comes from another web page' });
   return null;
 };
 

@@ -103,7 +103,8 @@ function makeServer(target: ListenTarget, limits: ApiLimits): Server {
 function guardOf(target: ListenTarget): Guard {
   if ('socketPath' in target) return openGuard;
   if (target.token !== null) return tokenGuard(target.token);
-  if (!isLoopback(target.host)) throw new HqError('HQ_E_USAGE', { detail: `without authentication the server listens on loopback only, not on ${target.host}` });
+  if (!isLoopback(target.host))
+    throw new HqError('HQ_E_USAGE', { detail: `without authentication the server listens on loopback only, not on ${target.host}` });
   return plainGuard;
 }
 

@@ -6,22 +6,64 @@ import { z } from 'zod';
 import { health, leaseEnded, stopRequest } from '../../protocol/schema/control.ts';
 import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';
-import {
-  cancelAnswer, cancelRequest, createJob, jobDetail, jobInfo, submitInfo, submitted, taskStats,
-} from '../../protocol/schema/job.ts';
+import { cancelAnswer, cancelRequest, createJob, jobDetail, jobInfo, submitInfo, submitted, taskStats } from '../../protocol/schema/job.ts';
 import { couplingWeight, requestSpec, resourceDescriptor, workerResources } from '../../protocol/schema/resources.ts';
 import { serverInfo } from '../../protocol/schema/serverInfo.ts';
 import {
-  crashLimit, failureKind, graphTask, stdioSpec, submit, taskArray, taskDetail, taskGraph, taskInfo, taskPatch, taskSpec, taskState, taskUsage,
+  crashLimit,
+  failureKind,
+  graphTask,
+  stdioSpec,
+  submit,
+  taskArray,
+  taskDetail,
+  taskGraph,
+  taskInfo,
+  taskPatch,
+  taskSpec,
+  taskState,
+  taskUsage,
 } from '../../protocol/schema/task.ts';
 import { onServerLost, workerConfiguration, workerEnd, workerInfo } from '../../protocol/schema/worker.ts';
 
 /** Name in the documents -> schema. A model that others contain is referred to by its name. */
 export const MODELS = {
-  requestSpec, stdioSpec, crashLimit, taskSpec, taskPatch, graphTask, taskArray, taskGraph, submit, createJob, submitted,
-  taskState, failureKind, taskUsage, taskStats, submitInfo, jobInfo, jobDetail, taskInfo, taskDetail, cancelRequest, cancelAnswer,
-  resourceDescriptor, couplingWeight, workerResources, onServerLost, workerEnd, workerConfiguration, workerInfo,
-  serverInfo, eventBody, hqEvent, error: errorBody, stopRequest, leaseEnded, health,
+  requestSpec,
+  stdioSpec,
+  crashLimit,
+  taskSpec,
+  taskPatch,
+  graphTask,
+  taskArray,
+  taskGraph,
+  submit,
+  createJob,
+  submitted,
+  taskState,
+  failureKind,
+  taskUsage,
+  taskStats,
+  submitInfo,
+  jobInfo,
+  jobDetail,
+  taskInfo,
+  taskDetail,
+  cancelRequest,
+  cancelAnswer,
+  resourceDescriptor,
+  couplingWeight,
+  workerResources,
+  onServerLost,
+  workerEnd,
+  workerConfiguration,
+  workerInfo,
+  serverInfo,
+  eventBody,
+  hqEvent,
+  error: errorBody,
+  stopRequest,
+  leaseEnded,
+  health,
 } as const satisfies Record<string, z.ZodType>;
 export type ModelName = keyof typeof MODELS;
 
@@ -35,7 +77,11 @@ export type JsonSchema = Record<string, unknown>;
 export function jsonSchemas(refPrefix: string): Record<ModelName, JsonSchema> {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(MODELS)) registry.add(schema, { id });
-  const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: (id) => `${refPrefix}${id}`, override: ({ jsonSchema }) => dropSafeIntegerBounds(jsonSchema) });
+  const { schemas } = z.toJSONSchema(registry, {
+    io: 'input',
+    uri: (id) => `${refPrefix}${id}`,
+    override: ({ jsonSchema }) => dropSafeIntegerBounds(jsonSchema),
+  });
   const named = Object.keys(MODELS).map((id) => {
     const { $schema: _dialect, $id: _uri, ...schema } = (schemas as Record<string, JsonSchema>)[id] as JsonSchema;
     return [id, schema];

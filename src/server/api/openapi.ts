@@ -22,8 +22,7 @@ export function openApiDocument(): JsonSchema {
 function make(): JsonSchema {
   const paths: Record<string, Record<string, JsonSchema>> = {};
   for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {
-    const path = (paths[route.path] ??= {});
-    path[route.method] = operation(name, route);
+    paths[route.path] = { ...paths[route.path], [route.method]: operation(name, route) };
   }
   return {
     openapi: '3.1.0',
@@ -56,7 +55,10 @@ function operation(name: string, route: Route): JsonSchema {
 
 function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'): JsonSchema[] {
   if (schema === undefined) return [];
-  const { properties, required } = z.toJSONSchema(schema, { io: 'input' }) as { properties: Record<string, JsonSchema>; required?: string[] };
+  const { properties, required } = z.toJSONSchema(schema, { io: 'input' }) as {
+    properties: Record<string, JsonSchema>;
+    required?: string[];
+  };
   return Object.entries(properties).map(([name, { description, ...property }]) => ({
     name,
     in: place,
@@ -74,7 +76,8 @@ function defaultOf(schema: z.core.$ZodType | undefined): JsonSchema {
 /** Lists are comma separated; a map is KEY=VALUE, repeated. */
 function serialised(schema: JsonSchema): JsonSchema {
   if (schema['type'] === 'array') return { style: 'form', explode: false, schema };
-  if (schema['type'] === 'object') return { style: 'form', explode: true, schema: { type: 'array', items: { type: 'string', pattern: '^[^=]+=' } } };
+  if (schema['type'] === 'object')
+    return { style: 'form', explode: true, schema: { type: 'array', items: { type: 'string', pattern: '^[^=]+=' } } };
   return { schema };
 }
 
@@ -82,7 +85,8 @@ function success(name: string, route: Route): JsonSchema {
   if (route.status === 204) return { description: 'done; on disk' };
   if (name === 'events') {
     return {
-      description: 'messages `batch` (id: last sequence number, data: JSON array of hqEvent) and at the end perhaps `failure` (data: error)',
+      description:
+        'messages `batch` (id: last sequence number, data: JSON array of hqEvent) and at the end perhaps `failure` (data: error)',
       content: { 'text/event-stream': { schema: { type: 'string' } } },
     };
   }
@@ -100,7 +104,9 @@ function failures(route: Route): JsonSchema {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   const sorted = [...byStatus].sort(([a], [b]) => a - b);
-  return Object.fromEntries(sorted.map(([status, codes]) => [status, { description: codes.join(', '), content: json(reference('error')) }]));
+  return Object.fromEntries(
+    sorted.map(([status, codes]) => [status, { description: codes.join(', '), content: json(reference('error')) }]),
+  );
 }
 
 const reference = (model: ModelName): JsonSchema => ({ $ref: `#/components/schemas/${model}` });

@@ -103,7 +103,9 @@ export const workersQuery = z.strictObject({
 export const eventsQuery = z.strictObject({
   after: reading(wholeNumber, z.int().min(0))
     .optional()
-    .describe('first the kept events with a higher sequence number (0: all), then new ones; left out: new ones only. Last-Event-ID has precedence'),
+    .describe(
+      'first the kept events with a higher sequence number (0: all), then new ones; left out: new ones only. Last-Event-ID has precedence',
+    ),
   follow: reading(truth, z.boolean()).default(true).describe('false: ends after the kept events'),
   jobs: reading(jobIds, z.array(z.int()).min(1)).optional().describe('job ids like 1-10,20; only their events'),
   types: reading(list, z.array(eventType).min(1)).optional().describe('comma separated; only events of these types'),

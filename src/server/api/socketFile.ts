@@ -13,7 +13,8 @@ export const SOCKET_PATH_MAX_BYTES = 107;
  */
 export function prepareSocketFile(path: string): void {
   const refuse = (detail: string) => new HqError('HQ_E_SERVER_DIR', { path: dirname(path), detail });
-  if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) throw refuse(`the socket path ${path} is longer than ${SOCKET_PATH_MAX_BYTES} bytes`);
+  if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES)
+    throw refuse(`the socket path ${path} is longer than ${SOCKET_PATH_MAX_BYTES} bytes`);
   const folder = lstatSync(dirname(path), { throwIfNoEntry: false });
   if (folder === undefined) throw refuse('it does not exist');
   if (!folder.isDirectory()) throw refuse('it is not a directory');

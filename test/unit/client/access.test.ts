@@ -6,10 +6,17 @@ import { type ClientAccess, clientAccess } from '../../../src/protocol/accessFil
 
 const text = fc.string();
 const good: fc.Arbitrary<ClientAccess> = fc.record({
-  version: text, protocol: text, serverUid: fc.string({ minLength: 1 }), pid: fc.nat(), hostname: text, startedAtMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
+  version: text,
+  protocol: text,
+  serverUid: fc.string({ minLength: 1 }),
+  pid: fc.nat(),
+  hostname: text,
+  startedAtMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
   client: fc.record({
-    hosts: fc.array(fc.string({ minLength: 1 }), { minLength: 1 }), port: fc.integer({ min: 1, max: 65_535 }),
-    token: fc.option(text), certificate: fc.option(text),
+    hosts: fc.array(fc.string({ minLength: 1 }), { minLength: 1 }),
+    port: fc.integer({ min: 1, max: 65_535 }),
+    token: fc.option(text),
+    certificate: fc.option(text),
   }),
   socket: fc.option(fc.record({ path: text, hostname: text })),
 });
@@ -30,7 +37,11 @@ function paths(value: unknown, prefix: (string | number)[] = []): (string | numb
 }
 
 test('with any value replaced or removed, the quick check agrees with the schema', () => {
-  const spoiled = fc.tuple(good, fc.nat(), fc.oneof(fc.constant(undefined), fc.constantFrom(null, '', 0, -1, 1.5, 65_536, 1e300, true, [], {}, ['']), fc.anything()));
+  const spoiled = fc.tuple(
+    good,
+    fc.nat(),
+    fc.oneof(fc.constant(undefined), fc.constantFrom(null, '', 0, -1, 1.5, 65_536, 1e300, true, [], {}, ['']), fc.anything()),
+  );
   const seen = { accepted: 0, refused: 0 };
   fc.assert(
     fc.property(spoiled, ([access, pick, value]) => {
@@ -47,7 +58,7 @@ test('with any value replaced or removed, the quick check agrees with the schema
       seen[accepted ? 'accepted' : 'refused'] += 1;
       expect([accepted, JSON.stringify(path)]).toEqual([clientAccess.safeParse(read).success, JSON.stringify(path)]);
     }),
-    { numRuns: 500 },
+    { numRuns: 2_000 },
   );
-  expect(Math.min(seen.accepted, seen.refused)).toBeGreaterThan(20);
+  expect(Math.min(seen.accepted, seen.refused)).toBeGreaterThan(10);
 });

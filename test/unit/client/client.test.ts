@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectClient, type HqClient } from '../../../src/client/client.ts';
 import { HqError } from '../../../src/protocol/errors.ts';
-import { ROUTES } from '../../../src/server/api/routes.ts';
+import type { ROUTES } from '../../../src/server/api/routes.ts';
 import { makeCertificate } from '../net/certificate.ts';
 import { SERVER_INFO, WORKER } from '../server/api/support/fakeFacade.ts';
 import { TestServer } from '../server/api/support/testServer.ts';
@@ -73,16 +73,38 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       workerInfo: await client.workerInfo(1),
       stopWorker: await client.stopWorker(1),
       endLease: await client.endLease('a/b c'),
-      events: await client.events({ after: 0, follow: false }).next().then(({ value }) => value?.map((event) => event.type)),
+      events: await client
+        .events({ after: 0, follow: false })
+        .next()
+        .then(({ value }) => value?.map((event) => event.type)),
       stopServer: await client.stopServer({ keepWorkers: true }),
     };
     expect(answers).toEqual({
-      health: { status: 'ok' }, openApi: '3.1.0', serverInfo: SERVER_INFO, createJob: { jobId: 1, taskIds: '0', warnings: [] },
-      submitTasks: { jobId: 1, taskIds: '1', warnings: ['no worker has gpus'] }, listJobs: ['j'], jobDetail: '0', listTasks: 1, taskDetail: ['true'],
-      closeJob: undefined, cancel: { canceled: 1, alreadyDone: 0 }, forgetJob: undefined, listWorkers: [WORKER], workerInfo: WORKER,
-      stopWorker: undefined, endLease: { ended: 0 }, events: ['job-created'], stopServer: undefined,
+      health: { status: 'ok' },
+      openApi: '3.1.0',
+      serverInfo: SERVER_INFO,
+      createJob: { jobId: 1, taskIds: '0', warnings: [] },
+      submitTasks: { jobId: 1, taskIds: '1', warnings: ['no worker has gpus'] },
+      listJobs: ['j'],
+      jobDetail: '0',
+      listTasks: 1,
+      taskDetail: ['true'],
+      closeJob: undefined,
+      cancel: { canceled: 1, alreadyDone: 0 },
+      forgetJob: undefined,
+      listWorkers: [WORKER],
+      workerInfo: WORKER,
+      stopWorker: undefined,
+      endLease: { ended: 0 },
+      events: ['job-created'],
+      stopServer: undefined,
     });
-    expect(server.facade.calls.map(([method, ...values]) => [method, ...values.filter((value) => typeof value !== 'object' || !('submitDir' in (value as object)))])).toEqual([
+    expect(
+      server.facade.calls.map(([method, ...values]) => [
+        method,
+        ...values.filter((value) => typeof value !== 'object' || !('submitDir' in (value as object))),
+      ]),
+    ).toEqual([
       ['createJob', expect.objectContaining({ name: 'j', labels: { run: 'a=b' } })],
       ['submitTasks', 1],
       ['listJobs', { live: true, ids: '1-5', labels: { run: 'a=b' } }],
@@ -102,7 +124,12 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
     const client = await connect();
     const error = (await client.jobDetail(9).catch((thrown: unknown) => thrown)) as HqError;
     expect(error).toBeInstanceOf(HqError);
-    expect([error.code, error.message, error.hint, error.data]).toEqual(['HQ_E_JOB_NOT_FOUND', 'job 9 not found', 'List the jobs with: hq job list --all', { job: 9 }]);
+    expect([error.code, error.message, error.hint, error.data]).toEqual([
+      'HQ_E_JOB_NOT_FOUND',
+      'job 9 not found',
+      'List the jobs with: hq job list --all',
+      { job: 9 },
+    ]);
   });
 
   test('connections are used again', async () => {
@@ -179,7 +206,10 @@ describe('choosing an address', () => {
 
   test('TLS when the socket is of another host or its file is gone', async () => {
     await server.start({ tls: true, socket: true });
-    for (const socket of [{ path: server.socketPath, hostname: 'another-host' }, { path: join(server.dir, 'gone'), hostname: hostname() }]) {
+    for (const socket of [
+      { path: server.socketPath, hostname: 'another-host' },
+      { path: join(server.dir, 'gone'), hostname: hostname() },
+    ]) {
       server.writeAccess({ socket, client: { token: 'wrong' } });
       expect(await refusal((await connect()).health())).toContain('HQ_E_AUTH');
     }
@@ -192,7 +222,11 @@ describe('choosing an address', () => {
     mkdirSync(join(parent, '001'), { recursive: true });
     renameSync(join(server.dir, 'access.json'), join(parent, '001', 'access.json'));
     symlinkSync('001', join(parent, 'hq-current'));
-    for (const options of [{ serverDir: parent, env: {} }, { env: { HQ_SERVER_DIR: parent } }, { serverDir: 'parent', env: {}, io: { cwd: server.dir } }]) {
+    for (const options of [
+      { serverDir: parent, env: {} },
+      { env: { HQ_SERVER_DIR: parent } },
+      { serverDir: 'parent', env: {}, io: { cwd: server.dir } },
+    ]) {
       const client = await connectClient(options);
       clients.push(client);
       expect(await client.health()).toEqual({ status: 'ok' });
@@ -202,7 +236,9 @@ describe('choosing an address', () => {
 
 describe('no server', () => {
   test('no directory, no access file', async () => {
-    expect(await refusal(connect(join(server.dir, 'none')))).toBe(`HQ_E_NO_SERVER: no running server was found at ${join(server.dir, 'none')}`);
+    expect(await refusal(connect(join(server.dir, 'none')))).toBe(
+      `HQ_E_NO_SERVER: no running server was found at ${join(server.dir, 'none')}`,
+    );
     expect(await refusal(connect())).toBe(`HQ_E_NO_SERVER: no running server was found at ${server.dir}`);
   });
 
@@ -270,13 +306,20 @@ describe('answers that are none', () => {
     server.writeAccess();
     return await connect();
   };
-  afterEach(() => new Promise((resolve) => (fake.closeAllConnections(), fake.close(resolve))));
+  afterEach(async () => {
+    fake.closeAllConnections();
+    await new Promise((resolve) => fake.close(resolve));
+  });
 
   test.each([
     [200, '<html>', 'HQ_E_PROTOCOL: protocol error: the answer with status 200 is not JSON'],
     [502, 'Bad Gateway', 'HQ_E_PROTOCOL: protocol error: the answer with status 502 is not JSON'],
     [500, '{}', 'HQ_E_PROTOCOL: protocol error: the answer has status 500 and no error'],
-    [418, '{"error":{"code":"HQ_E_TEAPOT","message":"short and stout","hint":"","data":{}}}', 'HQ_E_PROTOCOL: protocol error: short and stout (HQ_E_TEAPOT, of a newer server)'],
+    [
+      418,
+      '{"error":{"code":"HQ_E_TEAPOT","message":"short and stout","hint":"","data":{}}}',
+      'HQ_E_PROTOCOL: protocol error: short and stout (HQ_E_TEAPOT, of a newer server)',
+    ],
   ])('%s %s', async (status, body, expected) => {
     expect(await refusal((await answering(status, body)).health())).toBe(expected);
   });

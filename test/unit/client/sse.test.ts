@@ -9,7 +9,8 @@ const parse = (...chunks: Uint8Array[]): SseMessage[] => {
 };
 
 test('blocks, comments, ids without data, line ends, several data lines', () => {
-  const text = 'id: 7\n\n: keep-alive\n\nid: 9\r\nevent: batch\r\ndata: [1]\r\n\r\ndata:a\ndata: b\nretry: 5\n\nevent: x\n\ndata: not ended\n';
+  const text =
+    'id: 7\n\n: keep-alive\n\nid: 9\r\nevent: batch\r\ndata: [1]\r\n\r\ndata:a\ndata: b\nretry: 5\n\nevent: x\n\ndata: not ended\n';
   expect(parse(Buffer.from(text))).toEqual([
     { id: '7', event: '', data: null },
     { id: '9', event: 'batch', data: '[1]' },

@@ -24,7 +24,9 @@ test('returns a client as soon as the server answers', async () => {
 });
 
 test('gives up after the time', async () => {
-  await expect(waitForServer({ serverDir: server.dir, env: {}, timeoutMs: 60 })).rejects.toThrow(`timeout after 0.06 s: could not connect to a server at ${server.dir}`);
+  await expect(waitForServer({ serverDir: server.dir, env: {}, timeoutMs: 60 })).rejects.toThrow(
+    `timeout after 0.06 s: could not connect to a server at ${server.dir}`,
+  );
 });
 
 test('a server that accepts and does not answer counts as none', async () => {

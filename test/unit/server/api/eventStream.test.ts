@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { HqError } from '../../../../src/protocol/errors.ts';
 import type { HqEvent } from '../../../../src/protocol/schema/event.ts';
 import type { EventFilter } from '../../../../src/server/api/facade.ts';
+import type { FakeFacade } from './support/fakeFacade.ts';
 import { open } from './support/rawSocket.ts';
 import { TestServer } from './support/testServer.ts';
 
@@ -40,7 +41,9 @@ class Reader {
 
 function follow(query = '', headers: Record<string, string> = {}): Promise<Reader> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath: server.socketPath, path: `/v1/events${query}`, headers, agent: false }, (response) => resolve(new Reader(response)));
+    const outgoing = request({ socketPath: server.socketPath, path: `/v1/events${query}`, headers, agent: false }, (response) =>
+      resolve(new Reader(response)),
+    );
     outgoing.on('error', reject);
     outgoing.end();
   });
@@ -56,7 +59,11 @@ describe('what is sent', () => {
     publish(5);
     const reader = await follow('?after=2&follow=false');
     expect(await reader.ended).toBe('end');
-    expect(reader.response.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'hq-server-uid': 'uid-1' });
+    expect(reader.response.headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'hq-server-uid': 'uid-1',
+    });
     expect(reader.text).toBe(`: resumed\n\nid: 5\nevent: batch\ndata: ${JSON.stringify(server.facade.log.slice(2))}\n\n`);
     expect(server.facade.streamEnds).toEqual(['done']);
   });
@@ -84,7 +91,9 @@ describe('what is sent', () => {
   test('the filter reaches the facade', async () => {
     await server.start();
     await follow('?after=7&jobs=3-5&types=task-started,task-failed&lease=wf%201');
-    expect(server.facade.calls).toEqual([['events', { follow: true, after: 7, jobIds: [3, 4, 5], types: ['task-started', 'task-failed'], lease: 'wf 1' }]]);
+    expect(server.facade.calls).toEqual([
+      ['events', { follow: true, after: 7, jobIds: [3, 4, 5], types: ['task-started', 'task-failed'], lease: 'wf 1' }],
+    ]);
   });
 
   test('a batch of many events is sent as several messages', async () => {
@@ -112,24 +121,25 @@ describe('how it ends', () => {
     server.facade.failNext = { method: 'events', error: new HqError('HQ_E_EVENTS_GONE', { first: 90 }) };
     const reader = await follow('?after=1');
     await reader.ended;
-    expect([reader.response.statusCode, JSON.parse(reader.text)]).toMatchObject([410, { error: { code: 'HQ_E_EVENTS_GONE', data: { first: 90 } } }]);
+    expect([reader.response.statusCode, JSON.parse(reader.text)]).toMatchObject([
+      410,
+      { error: { code: 'HQ_E_EVENTS_GONE', data: { first: 90 } } },
+    ]);
   });
 
   test('what it refuses later is a message', async () => {
     await server.start();
-    server.facade.events = async function* () {
-      throw new HqError('HQ_E_EVENTS_GONE', { first: 90 });
-    };
+    server.facade.events = failing(new HqError('HQ_E_EVENTS_GONE', { first: 90 }));
     const reader = await follow('?after=1');
     expect(await reader.ended).toBe('end');
-    expect(reader.text).toMatch(/^: resumed\n\nevent: failure\ndata: \{"error":\{"code":"HQ_E_EVENTS_GONE".*"data":\{"first":90\}\}\}\n\n$/);
+    expect(reader.text).toMatch(
+      /^: resumed\n\nevent: failure\ndata: \{"error":\{"code":"HQ_E_EVENTS_GONE".*"data":\{"first":90\}\}\}\n\n$/,
+    );
   });
 
   test('a defect of the facade is logged', async () => {
     await server.start();
-    server.facade.events = async function* () {
-      throw new TypeError('boom');
-    };
+    server.facade.events = failing(new TypeError('boom'));
     const reader = await follow('?after=1');
     await reader.ended;
     expect(reader.text).toContain('HQ_E_INTERNAL');
@@ -162,7 +172,15 @@ describe('how it ends', () => {
     const order: string[] = [];
     server.facade.events = ({ signal }: EventFilter) => {
       signal.addEventListener('abort', () => order.push(`abort: ${signal.reason}`));
-      return { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined), return: async () => (order.push('return'), { done: true, value: undefined }) }) };
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: () => new Promise(() => undefined),
+          return: async () => {
+            order.push('return');
+            return { done: true, value: undefined };
+          },
+        }),
+      };
     };
     const reader = await follow('?lease=a');
     await endLease('a');
@@ -185,7 +203,10 @@ describe('a slow reader', () => {
     let seq = 0;
     server.facade.events = async function* ({ signal }: EventFilter) {
       try {
-        for (;;) yield [{ seq: (seq += 1), timeMs: 1, type: 'job-canceled', jobId: 1, reason: 'x'.repeat(1_000) }] as HqEvent[];
+        for (;;) {
+          seq += 1;
+          yield [{ seq, timeMs: 1, type: 'job-canceled', jobId: 1, reason: 'x'.repeat(1_000) }] as HqEvent[];
+        }
       } finally {
         server.facade.streamEnds.push(signal.aborted ? 'lost' : 'done');
       }
@@ -203,7 +224,10 @@ describe('a slow reader', () => {
     // The buffers of the kernel and of the connection, 1 kB an event: far from everything.
     expect(taken()).toBeGreaterThan(10);
     expect(taken()).toBeLessThan(5_000);
-    expect(server.logged.map(([level, , text]) => [level, text])).toContainEqual(['warn', 'an event stream is cut off: its reader takes nothing']);
+    expect(server.logged.map(([level, , text]) => [level, text])).toContainEqual([
+      'warn',
+      'an event stream is cut off: its reader takes nothing',
+    ]);
     socket.destroy();
   });
 
@@ -219,6 +243,11 @@ describe('a slow reader', () => {
     expect([...seen, ...second.seqs]).toEqual(server.facade.log.map((event) => event.seq));
   });
 });
+
+/** An iterator that fails at its first step. */
+function failing(error: Error): FakeFacade['events'] {
+  return () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) });
+}
 
 function endLease(lease: string): Promise<unknown> {
   return new Promise((resolve, reject) => {

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdirSync, renameSync, statSync, symlinkSync, wr
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ApiLimits } from '../../../../src/server/api/limits.ts';
 import { createApi } from '../../../../src/server/api/app.ts';
+import type { ApiLimits } from '../../../../src/server/api/limits.ts';
 import { listenApi } from '../../../../src/server/api/listen.ts';
 import { FakeFacade } from './support/fakeFacade.ts';
 import { exchange, open, type Place } from './support/rawSocket.ts';
@@ -42,7 +42,10 @@ describe('the token', () => {
     await server.start({ tls: true });
     const body = '{"name":"x"}';
     for (const request of [
-      get('/v1/nothing'), get('/v1/events'), get('/v1/openapi.json'), get('/v1/jobs').replace('GET', 'PUT'),
+      get('/v1/nothing'),
+      get('/v1/events'),
+      get('/v1/openapi.json'),
+      get('/v1/jobs').replace('GET', 'PUT'),
       `POST /v1/jobs HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     ]) {
       const answer = await exchange(tls(), request);
@@ -82,7 +85,9 @@ describe('without authentication', () => {
   test.each(['0.0.0.0', '::', '192.0.2.1', 'example.org'])('it does not listen on %s', async (host) => {
     const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
     const app = createApi(new FakeFacade(), { logger });
-    await expect(listenApi({ app, logger, target: { host, port: 0, cert: null, key: null, token: null } })).rejects.toMatchObject({ code: 'HQ_E_USAGE' });
+    await expect(listenApi({ app, logger, target: { host, port: 0, cert: null, key: null, token: null } })).rejects.toMatchObject({
+      code: 'HQ_E_USAGE',
+    });
   });
 });
 
@@ -107,7 +112,9 @@ describe('hostile bytes', () => {
     const place = await start({});
     const answer = await exchange(place, bytes);
     expect(codeOf(answer)).toBe('400 HQ_E_REQUEST');
-    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))).toMatchObject({ error: { message: 'invalid request: this is not HTTP' } });
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))).toMatchObject({
+      error: { message: 'invalid request: this is not HTTP' },
+    });
     await alive(place);
   });
 
@@ -168,7 +175,11 @@ describe('the socket file', () => {
     const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
     return listenApi({ app: createApi(new FakeFacade(), { logger }), logger, target: { socketPath } });
   };
-  const refusal = (socketPath: string) => listen(socketPath).then(() => 'accepted', (error: Error) => error.message);
+  const refusal = (socketPath: string) =>
+    listen(socketPath).then(
+      () => 'accepted',
+      (error: Error) => error.message,
+    );
 
   test('is private and disappears with the listener', async () => {
     const listening = await listen(server.socketPath);
@@ -220,7 +231,11 @@ describe('the socket file', () => {
 test('a port that is taken is named', async () => {
   await server.start({ tls: true });
   const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-  const again = listenApi({ app: createApi(new FakeFacade(), { logger }), logger, target: { host: '127.0.0.1', port: server.port, cert: CERT, key: KEY, token: TOKEN } });
+  const again = listenApi({
+    app: createApi(new FakeFacade(), { logger }),
+    logger,
+    target: { host: '127.0.0.1', port: server.port, cert: CERT, key: KEY, token: TOKEN },
+  });
   await expect(again).rejects.toThrow(`cannot listen on port ${server.port} of 127.0.0.1: listen EADDRINUSE`);
 });
 

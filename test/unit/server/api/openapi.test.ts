@@ -14,7 +14,10 @@ function references(value: unknown): string[] {
 }
 
 function lookUp(root: Tree, reference: string): unknown {
-  return reference.replace(/^#\//, '').split('/').reduce<Tree | undefined>((node, key) => node?.[key], root);
+  return reference
+    .replace(/^#\//, '')
+    .split('/')
+    .reduce<Tree | undefined>((node, key) => node?.[key], root);
 }
 
 describe('openapi.json', () => {
@@ -29,7 +32,9 @@ describe('openapi.json', () => {
       expect(operation['operationId']).toBe(name);
       const parameters = (operation['parameters'] ?? []) as unknown as { name: string; in: string; required: boolean }[];
       const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
-      expect(parameters.filter((parameter) => parameter.in === 'path').map(({ name: key, required }) => [key, required])).toEqual(inPath.map((key) => [key, true]));
+      expect(parameters.filter((parameter) => parameter.in === 'path').map(({ name: key, required }) => [key, required])).toEqual(
+        inPath.map((key) => [key, true]),
+      );
       expect(operation['requestBody'] !== undefined).toBe('body' in route);
       const statuses = Object.keys(operation['responses'] as object).map(Number);
       expect(statuses).toContain(route.status);
@@ -43,11 +48,32 @@ describe('openapi.json', () => {
       { name: 'id', in: 'path', required: true, description: 'job id', schema: { type: 'integer', minimum: 1, maximum: 4_294_967_295 } },
       { name: 'ids', in: 'query', required: false, description: 'like 1-10,20', schema: { type: 'string' } },
       {
-        name: 'states', in: 'query', required: false, description: 'comma separated', style: 'form', explode: false,
-        schema: { type: 'array', minItems: 1, items: { type: 'string', enum: ['waiting', 'running', 'finished', 'failed', 'canceled', 'aborted'] } },
+        name: 'states',
+        in: 'query',
+        required: false,
+        description: 'comma separated',
+        style: 'form',
+        explode: false,
+        schema: {
+          type: 'array',
+          minItems: 1,
+          items: { type: 'string', enum: ['waiting', 'running', 'finished', 'failed', 'canceled', 'aborted'] },
+        },
       },
-      { name: 'after', in: 'query', required: false, description: 'only ids after this one, for paging', schema: { type: 'integer', minimum: 0, maximum: 4_294_967_295 } },
-      { name: 'limit', in: 'query', required: false, description: 'most tasks in the answer', schema: { type: 'integer', minimum: 1, maximum: 100_000, default: 100_000 } },
+      {
+        name: 'after',
+        in: 'query',
+        required: false,
+        description: 'only ids after this one, for paging',
+        schema: { type: 'integer', minimum: 0, maximum: 4_294_967_295 },
+      },
+      {
+        name: 'limit',
+        in: 'query',
+        required: false,
+        description: 'most tasks in the answer',
+        schema: { type: 'integer', minimum: 1, maximum: 100_000, default: 100_000 },
+      },
     ]);
   });
 });

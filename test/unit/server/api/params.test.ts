@@ -17,7 +17,11 @@ const labelKey = fc.string({ minLength: 1 }).filter((key) => !key.includes('=') 
 describe('round trips', () => {
   test('tasks', () => {
     const record = fc.record(
-      { after: id, limit: fc.integer({ min: 1, max: 100_000 }), states: fc.uniqueArray(fc.constantFrom(...taskState.options), { minLength: 1 }) },
+      {
+        after: id,
+        limit: fc.integer({ min: 1, max: 100_000 }),
+        states: fc.uniqueArray(fc.constantFrom(...taskState.options), { minLength: 1 }),
+      },
       { requiredKeys: [] },
     );
     fc.assert(
@@ -38,20 +42,28 @@ describe('round trips', () => {
   });
 
   test('events', () => {
-    const record = fc.record({ after: fc.maxSafeNat().map((n) => n % 1e15), follow: fc.boolean(), lease: fc.string({ minLength: 1, maxLength: 200 }) }, { requiredKeys: [] });
+    const record = fc.record(
+      { after: fc.maxSafeNat().map((n) => n % 1e15), follow: fc.boolean(), lease: fc.string({ minLength: 1, maxLength: 200 }) },
+      { requiredKeys: [] },
+    );
     fc.assert(
       fc.property(record, (query) => {
         expect(eventsQuery.parse(received(queryText(query)))).toEqual({ follow: true, ...query });
       }),
     );
     expect(eventsQuery.parse({ jobs: ['2-4,9'], types: ['job-idle', 'task-failed,job-closed'] })).toEqual({
-      follow: true, jobs: [2, 3, 4, 9], types: ['job-idle', 'task-failed', 'job-closed'],
+      follow: true,
+      jobs: [2, 3, 4, 9],
+      types: ['job-idle', 'task-failed', 'job-closed'],
     });
   });
 });
 
 test('no text makes a check throw', () => {
-  const texts = fc.dictionary(fc.constantFrom('after', 'limit', 'ids', 'states', 'live', 'label', 'all', 'jobs', 'types', 'lease', 'follow'), fc.array(fc.string(), { minLength: 1, maxLength: 3 }));
+  const texts = fc.dictionary(
+    fc.constantFrom('after', 'limit', 'ids', 'states', 'live', 'label', 'all', 'jobs', 'types', 'lease', 'follow'),
+    fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
+  );
   fc.assert(
     fc.property(texts, (query) => {
       for (const schema of [tasksQuery, jobsQuery, workersQuery, eventsQuery]) schema.safeParse(query);

@@ -23,7 +23,11 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
-function ask(method: string, path: string, options: { body?: unknown; raw?: string | Buffer; headers?: Record<string, string> } = {}): Promise<Answer> {
+function ask(
+  method: string,
+  path: string,
+  options: { body?: unknown; raw?: string | Buffer; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
   return new Promise((resolve, reject) => {
     const headers = { ...(body !== undefined && { 'content-type': 'application/json' }), ...options.headers };
@@ -109,7 +113,10 @@ describe('answers', () => {
     const [, created] = server.facade.calls[0] as [string, { submit: { tasks: unknown } }];
     expect(created.submit.tasks).toEqual({
       ...tasks,
-      tasks: [{ ...tasks.tasks[0], request: [{ resources: { cpus: 4, mem: '4GiB' }, nodes: 0, timeRequestMs: 0, weight: 1 }] }, tasks.tasks[1]],
+      tasks: [
+        { ...tasks.tasks[0], request: [{ resources: { cpus: 4, mem: '4GiB' }, nodes: 0, timeRequestMs: 0, weight: 1 }] },
+        tasks.tasks[1],
+      ],
     });
   });
 });
@@ -132,14 +139,29 @@ describe('refusals', () => {
     ['GET', '/v1/jobs?live=1&live=0', {}, '400 HQ_E_REQUEST invalid request: live: is given more than once'],
     ['GET', '/v1/server?verbose=1', {}, "400 HQ_E_REQUEST invalid request: the query: unknown field 'verbose'"],
     ['GET', '/v1/jobs/1/tasks?limit=0', {}, '400 HQ_E_REQUEST invalid request: limit: expected number to be >=1'],
-    ['GET', '/v1/jobs/1/tasks?states=done', {}, '400 HQ_E_REQUEST invalid request: states[0]: expected one of "waiting"|"running"|"finished"|"failed"|"canceled"|"aborted"'],
+    [
+      'GET',
+      '/v1/jobs/1/tasks?states=done',
+      {},
+      '400 HQ_E_REQUEST invalid request: states[0]: expected one of "waiting"|"running"|"finished"|"failed"|"canceled"|"aborted"',
+    ],
     ['GET', '/v1/events?types=task-died', {}, '400 HQ_E_REQUEST invalid request: types[0]: expected one of "server-start"'],
     ['GET', '/v1/events?jobs=1-4000000000', {}, '400 HQ_E_REQUEST invalid request: jobs: selects more than 10000 jobs'],
     ['GET', '/v1/events?after=-1', {}, "400 HQ_E_REQUEST invalid request: after: '-1' is not a whole number"],
-    ['GET', '/v1/events', { headers: { 'last-event-id': 'x' } }, '400 HQ_E_REQUEST invalid request: Last-Event-ID is not a sequence number'],
+    [
+      'GET',
+      '/v1/events',
+      { headers: { 'last-event-id': 'x' } },
+      '400 HQ_E_REQUEST invalid request: Last-Event-ID is not a sequence number',
+    ],
     ['POST', '/v1/jobs', { raw: '{"name":' }, '400 HQ_E_REQUEST invalid request: the body is not JSON:'],
     ['POST', '/v1/jobs', { raw: Buffer.from([0x22, 0xff, 0x22]) }, '400 HQ_E_REQUEST invalid request: the body is not UTF-8'],
-    ['POST', '/v1/jobs', { raw: 'name=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, '400 HQ_E_REQUEST invalid request: the body must be JSON'],
+    [
+      'POST',
+      '/v1/jobs',
+      { raw: 'name=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      '400 HQ_E_REQUEST invalid request: the body must be JSON',
+    ],
     ['POST', '/v1/jobs', {}, '400 HQ_E_REQUEST invalid request: the body must be JSON'],
     ['POST', '/v1/jobs', { body: [] }, '400 HQ_E_REQUEST invalid request: the body: expected object, received array'],
     ['POST', '/v1/jobs', { body: {} }, '400 HQ_E_REQUEST invalid request: name: is missing'],
@@ -152,15 +174,26 @@ describe('refusals', () => {
 
   test.each([
     [{ kind: 'array', spec: { command: [] } }, 'submit.tasks.spec.command: expected array to have >=1 items'],
-    [{ kind: 'array', spec: { command: ['x'], stdout: 'file' } }, 'submit.tasks.spec.stdout: expected null, received string, or expected object, received string'],
+    [
+      { kind: 'array', spec: { command: ['x'], stdout: 'file' } },
+      'submit.tasks.spec.stdout: expected null, received string, or expected object, received string',
+    ],
     [{ kind: 'array', spec: { command: ['x'], stdout: { path: 'a', mode: 'w' } } }, "submit.tasks.spec.stdout: unknown field 'mode'"],
-    [{ kind: 'array', spec: { command: ['x'], request: [{ resources: { cpus: -1 } }] } }, 'submit.tasks.spec.request[0].resources.cpus: expected number to be >0'],
-    [{ kind: 'graph', tasks: [{ command: ['x'] }, { command: ['x', 5] }] }, 'submit.tasks.tasks[1].command[1]: expected string, received number'],
+    [
+      { kind: 'array', spec: { command: ['x'], request: [{ resources: { cpus: -1 } }] } },
+      'submit.tasks.spec.request[0].resources.cpus: expected number to be >0',
+    ],
+    [
+      { kind: 'graph', tasks: [{ command: ['x'] }, { command: ['x', 5] }] },
+      'submit.tasks.tasks[1].command[1]: expected string, received number',
+    ],
     [{ kind: 'graph', tasks: [{ command: ['x'] }, { id: 4 }] }, 'submit.tasks.tasks[1].command: neither the task nor shared has a command'],
     [{ kind: 'graph', tasks: [{ command: ['x'], 'a b': 1 }] }, "submit.tasks.tasks[0]: unknown field 'a b'"],
     [{ kind: 'list' }, 'submit.tasks.kind: '],
   ])('names the bad field of %j', async (tasks, expected) => {
-    expect(refusal(await ask('POST', '/v1/jobs', { body: { name: 'j', submit: { submitDir: '/tmp', tasks } } }))).toContain(`invalid request: ${expected}`);
+    expect(refusal(await ask('POST', '/v1/jobs', { body: { name: 'j', submit: { submitDir: '/tmp', tasks } } }))).toContain(
+      `invalid request: ${expected}`,
+    );
   });
 
   test('allowed methods are named', async () => {
@@ -173,7 +206,12 @@ describe('refusals', () => {
 
   test('a body over the limit is refused by its announced length, before it is sent', async () => {
     const answer = await new Promise<number>((resolve, reject) => {
-      const outgoing = request({ socketPath: server.socketPath, method: 'POST', path: '/v1/jobs', headers: { 'content-type': 'application/json', 'content-length': '100001' } });
+      const outgoing = request({
+        socketPath: server.socketPath,
+        method: 'POST',
+        path: '/v1/jobs',
+        headers: { 'content-type': 'application/json', 'content-length': '100001' },
+      });
       outgoing.on('response', (response) => resolve(response.resume().statusCode as number));
       outgoing.on('error', reject);
       outgoing.flushHeaders();
@@ -191,17 +229,24 @@ describe('refusals', () => {
     const error = new Error('boom');
     server.facade.failNext = { method: 'serverInfo', error };
     expect(refusal(await ask('GET', '/v1/server'))).toBe('500 HQ_E_INTERNAL internal error: boom');
-    expect(server.logged.filter(([level]) => level === 'error')).toEqual([['error', expect.objectContaining({ err: error, path: '/v1/server' }), 'a request failed']]);
+    expect(server.logged.filter(([level]) => level === 'error')).toEqual([
+      ['error', expect.objectContaining({ err: error, path: '/v1/server' }), 'a request failed'],
+    ]);
   });
 
   test('errors of the facade keep code, data and hint', async () => {
     server.facade.failNext = { method: 'createJob', error: new HqError('HQ_E_JOURNAL_WRITE', { detail: 'disk full' }) };
     const answer = await ask('POST', '/v1/jobs', { body: JOB });
-    expect([answer.status, answer.json]).toEqual([507, {
-      error: {
-        code: 'HQ_E_JOURNAL_WRITE', message: 'the journal could not be written: disk full',
-        hint: 'Free disk space in the server directory; nothing of this request was kept', data: { detail: 'disk full' },
+    expect([answer.status, answer.json]).toEqual([
+      507,
+      {
+        error: {
+          code: 'HQ_E_JOURNAL_WRITE',
+          message: 'the journal could not be written: disk full',
+          hint: 'Free disk space in the server directory; nothing of this request was kept',
+          data: { detail: 'disk full' },
+        },
       },
-    }]);
+    ]);
   });
 });

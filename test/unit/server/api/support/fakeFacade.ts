@@ -1,26 +1,68 @@
 /** An in-memory server behind the facade: keeps jobs and events, records calls, and says how each event stream ended. */
 import { HqError } from '../../../../../src/protocol/errors.ts';
 import type { EventBody, HqEvent } from '../../../../../src/protocol/schema/event.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../../../../src/protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJob,
+  JobDetail,
+  JobInfo,
+  Submitted,
+  TaskQuery,
+} from '../../../../../src/protocol/schema/job.ts';
 import type { ServerInfo } from '../../../../../src/protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../../../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../../../../src/protocol/schema/worker.ts';
 import { type EventFilter, LEASE_ENDED, type ServerFacade } from '../../../../../src/server/api/facade.ts';
 
 export const SERVER_INFO: ServerInfo = {
-  serverUid: 'uid-1', serverDir: '/srv/hq', version: '0.1.0', protocol: '1.0', pid: 1, hostname: 'h', startedAtMs: 1, journalPath: '/srv/hq/journal',
-  clientHost: '127.0.0.1', clientPort: 1, workerHost: '127.0.0.1', workerPort: 2, socketPath: null, idleTimeoutMs: null, exitWhenIdleMs: null,
-  leases: 0, jobs: 0, workers: 0, resourceNames: ['cpus'],
+  serverUid: 'uid-1',
+  serverDir: '/srv/hq',
+  version: '0.1.0',
+  protocol: '1.0',
+  pid: 1,
+  hostname: 'h',
+  startedAtMs: 1,
+  journalPath: '/srv/hq/journal',
+  clientHost: '127.0.0.1',
+  clientPort: 1,
+  workerHost: '127.0.0.1',
+  workerPort: 2,
+  socketPath: null,
+  idleTimeoutMs: null,
+  exitWhenIdleMs: null,
+  leases: 0,
+  jobs: 0,
+  workers: 0,
+  resourceNames: ['cpus'],
 };
 
 const STATS = { running: 0, finished: 0, failed: 0, canceled: 0, aborted: 0, waiting: 1 };
 
 export const WORKER: WorkerInfo = {
-  id: 1, state: 'running', connectedAtMs: 1, endedAtMs: null, endReason: null, runningTasks: 0, assignedTasks: 0, lastTaskStarted: null,
+  id: 1,
+  state: 'running',
+  connectedAtMs: 1,
+  endedAtMs: null,
+  endReason: null,
+  runningTasks: 0,
+  assignedTasks: 0,
+  lastTaskStarted: null,
   configuration: {
-    resources: { resources: [{ name: 'cpus', kind: 'sum', size: 40_000 }], coupling: { weights: [] } }, hostname: 'h', group: 'default', pid: 5, workDir: '/w',
-    heartbeatMs: 8_000, idleTimeoutMs: null, timeLimitMs: null, startedAtMs: 1, onServerLost: 'reconnect', minUtilization: 0, allocation: null,
-    listenAddress: '', version: '0.1.0',
+    resources: { resources: [{ name: 'cpus', kind: 'sum', size: 40_000 }], coupling: { weights: [] } },
+    hostname: 'h',
+    group: 'default',
+    pid: 5,
+    workDir: '/w',
+    heartbeatMs: 8_000,
+    idleTimeoutMs: null,
+    timeLimitMs: null,
+    startedAtMs: 1,
+    onServerLost: 'reconnect',
+    minUtilization: 0,
+    allocation: null,
+    listenAddress: '',
+    version: '0.1.0',
   },
 };
 
@@ -94,7 +136,15 @@ export class FakeFacade implements ServerFacade {
 
   async taskDetail(jobId: number, taskId: number): Promise<TaskDetail> {
     if (taskId !== 0) throw new HqError('HQ_E_TASK_NOT_FOUND', { job: jobId, task: taskId });
-    const spec = { command: ['true'], env: {}, secretEnv: [], request: [{ nodes: 0, timeRequestMs: 0, weight: 1 }], priority: 0, crashLimit: 5, maxRetries: 0 };
+    const spec = {
+      command: ['true'],
+      env: {},
+      secretEnv: [],
+      request: [{ nodes: 0, timeRequestMs: 0, weight: 1 }],
+      priority: 0,
+      crashLimit: 5,
+      maxRetries: 0,
+    };
     return { ...taskInfo(jobId), spec, deps: [], entry: null };
   }
 
@@ -185,13 +235,38 @@ export class FakeFacade implements ServerFacade {
 
   private jobInfo(id: number): JobInfo {
     const { name, open, labels } = this.job(id);
-    return { id, name, isOpen: open, cancelReason: null, taskCount: 1, stats: STATS, maxFails: null, labels, submittedAtMs: 1, finishedAtMs: null };
+    return {
+      id,
+      name,
+      isOpen: open,
+      cancelReason: null,
+      taskCount: 1,
+      stats: STATS,
+      maxFails: null,
+      labels,
+      submittedAtMs: 1,
+      finishedAtMs: null,
+    };
   }
 }
 
 export function taskInfo(jobId: number): TaskInfo {
   return {
-    jobId, id: 0, label: null, state: 'waiting', instance: 0, workers: [], startedAtMs: null, finishedAtMs: null, cwd: null, stdout: null, stderr: null,
-    error: null, failure: null, exitCode: null, signal: null, usage: null,
+    jobId,
+    id: 0,
+    label: null,
+    state: 'waiting',
+    instance: 0,
+    workers: [],
+    startedAtMs: null,
+    finishedAtMs: null,
+    cwd: null,
+    stdout: null,
+    stderr: null,
+    error: null,
+    failure: null,
+    exitCode: null,
+    signal: null,
+    usage: null,
   };
 }

@@ -25,21 +25,37 @@ export class TestServer {
   }
 
   /** Listens on what is named. */
-  async start(places: { socket?: boolean; tls?: boolean; plain?: boolean; port?: number; limits?: Partial<ApiLimits> } = { socket: true }): Promise<void> {
-    const write = (level: string) => (...values: unknown[]) => void this.logged.push([level, ...values]);
+  async start(
+    places: { socket?: boolean; tls?: boolean; plain?: boolean; port?: number; limits?: Partial<ApiLimits> } = { socket: true },
+  ): Promise<void> {
+    const write =
+      (level: string) =>
+      (...values: unknown[]) =>
+        void this.logged.push([level, ...values]);
     const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
     const limits = places.limits ?? {};
     const app = createApi(this.facade, { logger, limits });
     const { port = 0 } = places;
     if (places.socket) this.listeners.push(await listenApi({ app, logger, limits, target: { socketPath: this.socketPath } }));
-    if (places.tls) this.listeners.push(await listenApi({ app, logger, limits, target: { host: '127.0.0.1', port, cert: CERT, key: KEY, token: TOKEN } }));
-    if (places.plain) this.listeners.push(await listenApi({ app, logger, limits, target: { host: '127.0.0.1', port, cert: null, key: null, token: null } }));
+    if (places.tls)
+      this.listeners.push(
+        await listenApi({ app, logger, limits, target: { host: '127.0.0.1', port, cert: CERT, key: KEY, token: TOKEN } }),
+      );
+    if (places.plain)
+      this.listeners.push(
+        await listenApi({ app, logger, limits, target: { host: '127.0.0.1', port, cert: null, key: null, token: null } }),
+      );
   }
 
   /** Writes `access.json` as the server does. */
   writeAccess(changes: { client?: Partial<ClientAccess['client']>; socket?: ClientAccess['socket']; hostname?: string } = {}): void {
     const access: ClientAccess = {
-      version: '0.1.0', protocol: '1.0', serverUid: this.facade.info.serverUid, pid: process.pid, hostname: changes.hostname ?? hostname(), startedAtMs: 1,
+      version: '0.1.0',
+      protocol: '1.0',
+      serverUid: this.facade.info.serverUid,
+      pid: process.pid,
+      hostname: changes.hostname ?? hostname(),
+      startedAtMs: 1,
       client: { hosts: ['127.0.0.1'], port: this.port ?? 1, token: TOKEN, certificate: CERT, ...changes.client },
       socket: changes.socket === undefined ? { path: this.socketPath, hostname: hostname() } : changes.socket,
     };

@@ -14,23 +14,82 @@ export type JobHeader = Omit<CreateJob, 'submit' | 'open'>;
 export type JournalEntry =
   | { readonly kind: 'job'; readonly jobId: number; readonly header: JobHeader; readonly open: boolean; readonly atMs: number }
   /** `taskIds` in the order of the tasks (IntArray text). `submitIndex` counts from 0 within the job. */
-  | { readonly kind: 'submit'; readonly jobId: number; readonly submitIndex: number; readonly taskIds: string; readonly submit: Submit; readonly atMs: number }
+  | {
+      readonly kind: 'submit';
+      readonly jobId: number;
+      readonly submitIndex: number;
+      readonly taskIds: string;
+      readonly submit: Submit;
+      readonly atMs: number;
+    }
   | { readonly kind: 'job-closed'; readonly jobId: number }
   | { readonly kind: 'job-canceled'; readonly jobId: number; readonly reason: string | null }
   /** Every task of the job has ended; `completed` when the job is closed too. Written again when an open job gets more tasks (`finishedAtMs` null). */
-  | { readonly kind: 'job-stats'; readonly jobId: number; readonly stats: TaskStats; readonly finishedAtMs: number | null; readonly completed: boolean }
+  | {
+      readonly kind: 'job-stats';
+      readonly jobId: number;
+      readonly stats: TaskStats;
+      readonly finishedAtMs: number | null;
+      readonly completed: boolean;
+    }
   | { readonly kind: 'job-forgotten'; readonly jobId: number }
   /** Values of secret variables of this submit are no longer needed and are overwritten. */
   | { readonly kind: 'redact'; readonly jobId: number; readonly submitIndex: number }
   /** The instance is given out to this worker session; committed before the frame is sent. */
-  | { readonly kind: 'assigned'; readonly workerId: number; readonly tasks: readonly (readonly [job: number, task: number, instance: number])[] }
-  | { readonly kind: 'started'; readonly jobId: number; readonly taskId: number; readonly instance: number; readonly workerId: number; readonly variant: number; readonly atMs: number }
+  | {
+      readonly kind: 'assigned';
+      readonly workerId: number;
+      readonly tasks: readonly (readonly [job: number, task: number, instance: number])[];
+    }
+  | {
+      readonly kind: 'started';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly workerId: number;
+      readonly variant: number;
+      readonly atMs: number;
+    }
   /** The task waits again: `nextInstance` has not been given out yet. Counters are kept over restarts of the server. */
-  | { readonly kind: 'requeued'; readonly jobId: number; readonly taskId: number; readonly nextInstance: number; readonly crashes: number; readonly retries: number }
-  | { readonly kind: 'ended'; readonly jobId: number; readonly taskId: number; readonly instance: number; readonly state: Exclude<TaskState, 'waiting' | 'running'>; readonly atMs: number; readonly usage: TaskUsage | null; readonly failure: { readonly kind: FailureKind; readonly error: string; readonly exitCode: number | null; readonly signal: string | null } | null }
+  | {
+      readonly kind: 'requeued';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly nextInstance: number;
+      readonly crashes: number;
+      readonly retries: number;
+    }
+  | {
+      readonly kind: 'ended';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly state: Exclude<TaskState, 'waiting' | 'running'>;
+      readonly atMs: number;
+      readonly usage: TaskUsage | null;
+      readonly failure: {
+        readonly kind: FailureKind;
+        readonly error: string;
+        readonly exitCode: number | null;
+        readonly signal: string | null;
+      } | null;
+    }
   /** Many tasks that never started end at once; stays compressed (IntArray text). */
-  | { readonly kind: 'bulk-ended'; readonly jobId: number; readonly taskIds: string; readonly state: 'canceled' | 'aborted'; readonly atMs: number; readonly error: string | null }
-  | { readonly kind: 'worker'; readonly workerId: number; readonly session: string; readonly configuration: WorkerConfiguration; readonly atMs: number }
+  | {
+      readonly kind: 'bulk-ended';
+      readonly jobId: number;
+      readonly taskIds: string;
+      readonly state: 'canceled' | 'aborted';
+      readonly atMs: number;
+      readonly error: string | null;
+    }
+  | {
+      readonly kind: 'worker';
+      readonly workerId: number;
+      readonly session: string;
+      readonly configuration: WorkerConfiguration;
+      readonly atMs: number;
+    }
   /** All updates of this session up to `seq` are part of this or an earlier transaction. */
   | { readonly kind: 'worker-seq'; readonly workerId: number; readonly seq: number }
   | { readonly kind: 'worker-ended'; readonly workerId: number; readonly reason: WorkerEnd; readonly atMs: number };
@@ -108,7 +167,12 @@ export interface Restored {
   readonly lastSeq: number;
   readonly maxJobId: number;
   readonly maxWorkerId: number;
-  readonly jobs: readonly { readonly job: JobRow; readonly submits: readonly SubmitRow[]; readonly tasks: readonly TaskRow[]; readonly bulk: readonly BulkRow[] }[];
+  readonly jobs: readonly {
+    readonly job: JobRow;
+    readonly submits: readonly SubmitRow[];
+    readonly tasks: readonly TaskRow[];
+    readonly bulk: readonly BulkRow[];
+  }[];
   readonly workers: readonly WorkerRow[];
 }
 

@@ -1,0 +1,183 @@
+/**
+ * A batch on its way to the journal's thread: hot entries as numbers in one array, the rest packed. Cloning objects between threads would
+ * cost the server's thread more than everything else that it does for a task. Never stored, so it needs no version.
+ */
+import { assertNever, invariant } from '../../common/assert.ts';
+import { FAILURE_CODE, STATE_CODE } from './codes.ts';
+import { encodeEvents } from './eventCodec.ts';
+import { packBytes, unpackBytes } from './pack.ts';
+import type { JournalBatch, JournalEntry } from './types.ts';
+
+type HotKind = 'assigned' | 'started' | 'ended' | 'requeued' | 'worker-seq';
+type Packed<K extends JournalEntry['kind'], F extends string> = Omit<Extract<JournalEntry, { kind: K }>, F> & Record<F, Uint8Array>;
+
+/** Entries that are not hot; what is stored as a blob is packed already. */
+export type ColdEntry =
+  | Exclude<JournalEntry, { kind: HotKind | 'job' | 'submit' | 'worker' }>
+  | Packed<'job', 'header'>
+  | Packed<'submit', 'submit'>
+  | Packed<'worker', 'configuration'>;
+
+/** Why an attempt failed, as in an `ended` entry. */
+export type Failure = NonNullable<Extract<JournalEntry, { kind: 'ended' }>['failure']>;
+
+/** Codes of the hot entries and what follows each in `hot`. */
+export const HOT = {
+  /** workerId, count, then count times jobId, taskId, instance */
+  assigned: 0,
+  /** jobId, taskId, instance, workerId, variant, atMs */
+  started: 1,
+  /** jobId, taskId, instance, state code, atMs, index of the failure or -1, 1 when usage follows: wallMs, userMs, systemMs, maxRssBytes (NaN: null) */
+  ended: 2,
+  /** jobId, taskId, nextInstance, crashes, retries */
+  requeued: 3,
+  /** workerId, seq */
+  workerSeq: 4,
+  /** index of the entry */
+  cold: 5,
+} as const;
+
+/** What crosses to the thread; all buffers are of their own and can be transferred. */
+export interface EncodedBatch {
+  readonly durable: boolean;
+  readonly hot: Float64Array<ArrayBuffer>;
+  /** Packed array of cold entries and failures; null when there is none. */
+  readonly cold: Uint8Array<ArrayBuffer> | null;
+  readonly events: EncodedEvents | null;
+}
+
+export interface EncodedEvents {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Time of the last one, Unix milliseconds. */
+  readonly atMs: number;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+/** Grows as needed and is used again for every batch. */
+let scratch = new Float64Array(4_096);
+
+/** @throws Error when the sequence numbers of the events have a gap; a defect */
+export function encodeBatch({ entries, events, durable }: JournalBatch): EncodedBatch {
+  const cold: (ColdEntry | Failure)[] = [];
+  let length = 0;
+  for (const entry of entries) {
+    const most = length + 16 + (entry.kind === 'assigned' ? entry.tasks.length * 3 : 0);
+    if (most > scratch.length) scratch = grown(scratch, most);
+    length = encodeEntry(entry, length, cold);
+  }
+  return {
+    durable,
+    hot: scratch.slice(0, length),
+    cold: cold.length === 0 ? null : packBytes(cold),
+    events: events.length === 0 ? null : packEvents(events),
+  };
+}
+
+/** @returns the cold entries and failures of a batch by their index */
+export function coldEntries(batch: EncodedBatch): readonly (ColdEntry | Failure)[] {
+  return batch.cold === null ? [] : (unpackBytes(batch.cold) as (ColdEntry | Failure)[]);
+}
+
+/** The buffers of a batch, to be transferred rather than copied. */
+export function transferList(batch: EncodedBatch): ArrayBuffer[] {
+  return [batch.hot, batch.cold, batch.events?.payload].flatMap((array) => array?.buffer ?? []);
+}
+
+function packEvents(events: JournalBatch['events']): EncodedEvents {
+  const [first, last] = [events[0], events.at(-1)];
+  invariant(first !== undefined && last !== undefined && last.seq - first.seq === events.length - 1, 'events have gapless numbers');
+  return { firstSeq: first.seq, lastSeq: last.seq, atMs: last.timeMs, payload: encodeEvents(events) };
+}
+
+function encodeEntry(entry: JournalEntry, start: number, cold: (ColdEntry | Failure)[]): number {
+  const out = scratch;
+  let at = start;
+  switch (entry.kind) {
+    case 'assigned':
+      out[at++] = HOT.assigned;
+      out[at++] = entry.workerId;
+      out[at++] = entry.tasks.length;
+      for (const task of entry.tasks) {
+        out[at++] = task[0];
+        out[at++] = task[1];
+        out[at++] = task[2];
+      }
+      return at;
+    case 'started':
+      out[at++] = HOT.started;
+      out[at++] = entry.jobId;
+      out[at++] = entry.taskId;
+      out[at++] = entry.instance;
+      out[at++] = entry.workerId;
+      out[at++] = entry.variant;
+      out[at++] = entry.atMs;
+      return at;
+    case 'ended': {
+      const { usage, failure } = entry;
+      out[at++] = HOT.ended;
+      out[at++] = entry.jobId;
+      out[at++] = entry.taskId;
+      out[at++] = entry.instance;
+      out[at++] = STATE_CODE[entry.state];
+      out[at++] = entry.atMs;
+      out[at++] = failure === null ? -1 : cold.push(failure) - 1;
+      out[at++] = usage === null ? 0 : 1;
+      if (usage === null) return at;
+      out[at++] = usage.wallMs;
+      out[at++] = usage.userMs ?? Number.NaN;
+      out[at++] = usage.systemMs ?? Number.NaN;
+      out[at++] = usage.maxRssBytes ?? Number.NaN;
+      return at;
+    }
+    case 'requeued':
+      out[at++] = HOT.requeued;
+      out[at++] = entry.jobId;
+      out[at++] = entry.taskId;
+      out[at++] = entry.nextInstance;
+      out[at++] = entry.crashes;
+      out[at++] = entry.retries;
+      return at;
+    case 'worker-seq':
+      out[at++] = HOT.workerSeq;
+      out[at++] = entry.workerId;
+      out[at++] = entry.seq;
+      return at;
+    default:
+      out[at++] = HOT.cold;
+      out[at++] = cold.push(packCold(entry)) - 1;
+      return at;
+  }
+}
+
+function packCold(entry: Exclude<JournalEntry, { kind: HotKind }>): ColdEntry {
+  switch (entry.kind) {
+    case 'job':
+      return { ...entry, header: packBytes(entry.header) };
+    case 'submit':
+      return { ...entry, submit: packBytes(entry.submit) };
+    case 'worker':
+      return { ...entry, configuration: packBytes(entry.configuration) };
+    case 'job-closed':
+    case 'job-canceled':
+    case 'job-stats':
+    case 'job-forgotten':
+    case 'redact':
+    case 'bulk-ended':
+    case 'worker-ended':
+      return entry;
+    default:
+      return assertNever(entry, 'journal entry');
+  }
+}
+
+function grown(array: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(Math.max(length, array.length * 2));
+  larger.set(array);
+  return larger;
+}
+
+/** @returns the code of a failure in the database */
+export function failureCode(failure: Failure): number {
+  return FAILURE_CODE[failure.kind];
+}

@@ -20,6 +20,7 @@ export const serverInfo = z.object({
   leases: z.int().describe('bridges that hold the server alive'),
   jobs: z.int(),
   workers: z.int(),
+  allocationQueues: z.int().optional().describe('allocation queues that start workers when they are needed; left out: none'),
   resourceNames: z.array(z.string()).describe('every resource name that a connected worker provides'),
 });
 export type ServerInfo = z.infer<typeof serverInfo>;

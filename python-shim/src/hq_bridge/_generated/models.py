@@ -241,7 +241,7 @@ class Submitted(TypedDict):
 TaskState = Literal["waiting", "running", "finished", "failed", "canceled", "aborted"]
 
 
-FailureKind = Literal["exit", "signal", "time-limit", "memory-limit", "spawn", "log", "worker-lost", "internal"]
+FailureKind = Literal["exit", "signal", "time-limit", "memory-limit", "spawn", "log", "worker-lost", "canceled", "internal"]
 
 
 class TaskUsage(TypedDict):
@@ -466,7 +466,7 @@ class WorkerInfo(TypedDict):
     lastTaskStarted: Union["WorkerInfoLastTaskStarted", None]
 
 
-class ServerInfo(TypedDict):
+class _ServerInfo(TypedDict):
     serverUid: str
     serverDir: str
     version: str
@@ -490,6 +490,11 @@ class ServerInfo(TypedDict):
     workers: int
     # every resource name that a connected worker provides
     resourceNames: List[str]
+
+
+class ServerInfo(_ServerInfo, total=False):
+    # allocation queues that start workers when they are needed; left out: none
+    allocationQueues: int
 
 
 class HqEventServerStart(TypedDict):

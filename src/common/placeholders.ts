@@ -11,7 +11,7 @@ const PATTERN = /%\{([A-Za-z_]+)\}/g;
 /** @returns the text with every placeholder replaced that has a value; others are left as they are */
 export function fillPlaceholders(text: string, values: Readonly<Record<string, string>>): string {
   if (!text.includes('%{')) return text;
-  return text.replace(PATTERN, (whole, name: string) => values[name] ?? whole);
+  return text.replace(PATTERN, (whole, name: string) => (Object.hasOwn(values, name) ? (values[name] as string) : whole));
 }
 
 /** Names in the order of their appearance, repeated ones too. */

@@ -20,8 +20,9 @@ const FACTORS: Readonly<Record<string, number>> = {
 /** @returns bytes, or undefined when the text is not a size. Units ending in `iB` are powers of 1,024, others of 1,000. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d[\d_]*(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const factor = match === null ? undefined : FACTORS[(match[2] as string).toLowerCase()];
-  return match === null || factor === undefined ? undefined : Math.round(Number((match[1] as string).replaceAll('_', '')) * factor);
+  const unit = match?.[2]?.toLowerCase();
+  if (match === null || unit === undefined || !Object.hasOwn(FACTORS, unit)) return undefined;
+  return Math.round(Number((match[1] as string).replaceAll('_', '')) * (FACTORS[unit] as number));
 }
 
 /** `4.12 GiB`, `512 B`: two decimals at most. */

@@ -88,11 +88,8 @@ class Generator:
         return name + pascal(constants[0])
 
     def alias(self, name: str, text: str) -> None:
-        line = f"{name} = {text}"
-        if len(line) > WIDTH and text.startswith("Union["):
-            line = f"{name} = Union[\n" + "".join(f"    {part},\n" for part in text[6:-1].split(", ")) + "]"
         self.names.append(name)
-        self.blocks.append(line + "\n")
+        self.blocks.append(fitted(f"{name} = {text}", "") + "\n")
 
     def typed_dict(self, name: str, parts: List[Schema]) -> None:
         """Two classes where some fields may be left out: Python 3.8 has no `NotRequired`."""
@@ -118,7 +115,8 @@ class Generator:
     def field(self, owner: str, name: str, schema: Schema) -> str:
         remark = schema.get("description")
         comment = "".join(f"    # {line}\n" for line in wrapped(remark)) if remark else ""
-        return f"{comment}    {name}: {self.type_of(owner + pascal(name), schema)}\n"
+        line = f"    {name}: {self.type_of(owner + pascal(name), schema)}"
+        return comment + fitted(line, "    ") + "\n"
 
     def type_of(self, place: str, schema: Schema) -> str:
         """Python type of a schema; `place` names the class when it is an object of its own."""
@@ -149,6 +147,16 @@ class Generator:
 
 def unique(items: Iterable[str]) -> List[str]:
     return list(dict.fromkeys(items))
+
+
+def fitted(line: str, indent: str) -> str:
+    """A line that ends with a list in brackets, broken like a formatter does it where it is too long."""
+    if len(line) <= WIDTH or not line.endswith("]"):
+        return line
+    head, _, items = line[:-1].partition("[")
+    if "[" in items:
+        raise SystemExit(f"generate_models.py cannot break this line: {line}")
+    return f"{head}[\n" + "".join(f"{indent}    {item},\n" for item in items.split(", ")) + f"{indent}]"
 
 
 def wrapped(text: str) -> List[str]:

@@ -241,7 +241,17 @@ class Submitted(TypedDict):
 TaskState = Literal["waiting", "running", "finished", "failed", "canceled", "aborted"]
 
 
-FailureKind = Literal["exit", "signal", "time-limit", "memory-limit", "spawn", "log", "worker-lost", "canceled", "internal"]
+FailureKind = Literal[
+    "exit",
+    "signal",
+    "time-limit",
+    "memory-limit",
+    "spawn",
+    "log",
+    "worker-lost",
+    "canceled",
+    "internal",
+]
 
 
 class TaskUsage(TypedDict):

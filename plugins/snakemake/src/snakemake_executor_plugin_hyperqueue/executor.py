@@ -1,0 +1,98 @@
+"""The executor: Snakemake's calls -> one open job on a HyperQueue server.
+
+Two threads call it: the scheduler (`run_jobs`, `cancel`, `shutdown`) and the base class's status thread
+(`check_active_jobs`). Only `Run.tasks` knows which jobs run; the base class's own list is empty while the status
+thread waits, and whoever cancels by it cancels nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+from .settings import DEFAULT_STREAM_DIR, ExecutorSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+    from .run import Run
+
+# Longest wait for news, so that a shutdown that wakes nobody is still noticed.
+WAIT_LIMIT_S = 0.2
+# News are taken in portions: each round costs the scheduler's thread its turn.
+ROUND_S = 0.02
+
+
+class Executor(RemoteExecutor):
+    """Sends every batch of jobs with one request and learns of their ends from the server's events."""
+
+    def __init__(self, workflow: Any, logger: Any) -> None:
+        if workflow.remote_execution_settings.immediate_submit:
+            raise WorkflowError("The hyperqueue executor does not support --immediate-submit.")
+        # The base class starts the status thread in its constructor; this is all that the thread needs.
+        self._run: Run | None = None
+        self._formats_group = False
+        super().__init__(workflow, logger)
+
+    def __post_init__(self) -> None:
+        self.next_seconds_between_status_checks = ROUND_S
+        self.settings: ExecutorSettings = self.executor_settings or ExecutorSettings()
+        # Now, as a relative path is meant from the directory that Snakemake was started for.
+        self.stream_dir = Path(os.path.abspath(self.settings.stream_dir or DEFAULT_STREAM_DIR))
+
+    # The scheduler's thread
+
+    def run_job(self, job: JobExecutorInterface) -> None:
+        self.run_jobs([job])
+
+    def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
+        """Submits all jobs with one request (or few, when they are very many)."""
+        for job in jobs:
+            self.run_job_pre(job)
+        if self._run is None:
+            from .run import Run
+
+            self._run = Run(self)
+        self._run.submit(jobs)
+
+    def format_job_exec(self, job: JobExecutorInterface) -> str:
+        self._formats_group = job.is_group()
+        return super().format_job_exec(job)
+
+    def additional_general_args(self) -> str:
+        """The Snakemake of a job has one job, for which solving a schedule takes longer than running it.
+
+        It also waits for the end of its rate limiter's period before it exits: a second in which its cores do nothing.
+        In a group that wait is what keeps members from polling for cores.
+        """
+        return "--scheduler greedy" if self._formats_group else "--scheduler greedy --max-jobs-per-timespan 100/0s"
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Cancels everything of this run, whatever the given list holds. A second call finds nothing left."""
+        if self._run is not None:
+            self._run.cancel("the workflow was interrupted")
+
+    def shutdown(self) -> None:
+        if self._run is not None:
+            self._run.inbox.close()
+        super().shutdown()
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+
+    # The status thread
+
+    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
+        """Reports what has ended. Nothing is given back: the cost of a round must not grow with the jobs that run."""
+        run = self._run
+        if run is not None:
+            run.monitor.handle(await run.inbox.take(WAIT_LIMIT_S))
+        return
+        yield  # Makes this the generator that the interface asks for.

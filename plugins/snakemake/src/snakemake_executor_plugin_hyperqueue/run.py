@@ -1,0 +1,150 @@
+"""One run of a workflow, from its first batch of jobs to its end. Made by the executor when there is one to run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hq_bridge import Gap, HqError
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+from .failure import Failures
+from .resources import ResourceMapper, priority_of
+from .session import Session
+from .site import SiteView
+from .status import Inbox, Monitor, Registry
+from .submit import command_fields, label_of, portions, shared_fields
+
+if TYPE_CHECKING:
+    from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+    from .executor import Executor
+
+
+class Run:
+    """What the scheduler's thread and the status thread share; the latter uses `inbox` and `monitor`."""
+
+    def __init__(self, executor: Executor) -> None:
+        settings = executor.settings
+        workdir = str(executor.workflow.workdir_init)
+        self._executor = executor
+        self._logger = executor.logger
+        self._keep_logs = settings.keep_logs
+        self._said: set[str] = set()
+        self._site: SiteView | None = None
+        self._shared = shared_fields(executor.envvars(), workdir)
+        self._mapper = ResourceMapper(
+            time_limit=settings.time_limit == "on", time_request=settings.time_request, warn=self._warn_once
+        )
+        self._session = Session(
+            server_dir=settings.server_dir,
+            cpus=settings.cpus,
+            max_jobs=executor.workflow.resource_settings.nodes,
+            workdir=workdir,
+            stream_dir=executor.stream_dir,
+            say=lambda line: self._warn_once(line, line),
+        )
+        self.tasks: Registry = {}
+        self.inbox = Inbox()
+        self.monitor = Monitor(
+            session=self._session,
+            tasks=self.tasks,
+            failures=Failures(
+                self._session, None if settings.keep_logs == "never" else executor.stream_dir, self._logger
+            ),
+            succeed=executor.report_job_success,
+            fail=executor.report_job_error,
+            logger=self._logger,
+        )
+
+    def submit(self, jobs: list[JobExecutorInterface]) -> None:
+        """Every job is reported once: as submitted, or as failed when the server does not take it.
+
+        :raises WorkflowError: when there is no server; the workflow then ends
+        """
+        try:
+            if self._site is None:
+                self._site = self._start()
+            self._mapper.site = self._site.now()
+            fresh = self._take_over(jobs)
+        except HqError as error:
+            raise WorkflowError(f"HyperQueue: {error}") from error
+        infos: dict[int, SubmittedJobInfo] = {}
+        tasks = [self._task_of(job, infos) for job in fresh]
+        for portion in portions(tasks):
+            self._send(portion, [infos[task["id"]] for task in portion])
+
+    def cancel(self, reason: str) -> None:
+        """Cancels whatever of this run is unfinished; reports nothing."""
+        self.tasks.clear()
+        try:
+            self._session.cancel(reason)
+        except HqError as error:
+            jobs = ",".join(map(str, self._session.job_ids))
+            self._logger.error(f"HyperQueue: the tasks could not be canceled: {error}. Try: hq job cancel {jobs}")
+
+    def close(self) -> None:
+        """The status thread has ended. What still runs would write files that nobody waits for."""
+        if self.tasks:
+            self.cancel("the workflow ended early")
+        self._session.close(keep_output=self._keep_logs == "always")
+
+    def _start(self) -> SiteView:
+        session = self._session
+        session.open(self.inbox.put)
+        self._logger.info(f"HyperQueue: job {session.job_id} of the server in {session.client.server_dir}")
+        with_lives = self._executor.settings.time_request
+        return SiteView(session.client, embedded=session.embedded, with_lives=with_lives)
+
+    def _take_over(self, jobs: list[JobExecutorInterface]) -> list[JobExecutorInterface]:
+        """Follows tasks that an earlier run, now dead, has left behind for these jobs; returns the other jobs."""
+        session, leftovers = self._session, self._session.leftovers
+        if not leftovers:
+            return jobs
+        fresh = []
+        for job in jobs:
+            external_id = self._executor.dag.incomplete_external_jobid(job)
+            key = leftovers.claim(external_id, session.server_uid)
+            if key is None:
+                fresh.append(job)
+                continue
+            self.tasks[key] = info = SubmittedJobInfo(job, external_jobid=external_id, aux={"label": label_of(job)})
+            self._executor.report_job_submission(info)
+            self._logger.info(f"HyperQueue: {job.name} is still running since an earlier run (task {external_id})")
+        if len(fresh) < len(jobs):
+            # They may have ended before they were registered.
+            self.inbox.put(Gap())
+        leftovers.cancel_like({label_of(job) for job in fresh})
+        return fresh
+
+    def _task_of(self, job: JobExecutorInterface, infos: dict[int, SubmittedJobInfo]) -> dict[str, Any]:
+        """The task of a job, which is registered before it is sent: its end may be told before the answer comes."""
+        job_id, task_id = self._session.job_id, self._session.new_task_id()
+        request = self._mapper.request(job.name, job.threads, dict(job.resources.items()))
+        label = label_of(job)
+        memory = request.spec.get("resources", {}).get("mem")
+        aux = {"label": label, "time_limit_ms": request.time_limit_ms, "memory": memory}
+        external_id = f"{self._session.server_uid}/{job_id}/{task_id}"
+        infos[task_id] = self.tasks[(job_id, task_id)] = SubmittedJobInfo(job, external_jobid=external_id, aux=aux)
+        task = {"id": task_id, "label": label, "request": [request.spec], "priority": priority_of(job)}
+        if request.time_limit_ms is not None:
+            task["timeLimitMs"] = request.time_limit_ms
+        return {**task, **command_fields(self._executor.format_job_exec(job))}
+
+    def _send(self, tasks: list[dict[str, Any]], infos: list[SubmittedJobInfo]) -> None:
+        try:
+            warnings = self._session.submit(self._shared, tasks)
+        except HqError as error:
+            for task, info in zip(tasks, infos, strict=True):
+                self.tasks.pop((self._session.job_id, task["id"]), None)
+                self._executor.report_job_error(info, f"HyperQueue did not take the job: {error}\n")
+            return
+        for warning in warnings:
+            self._warn_once(warning, warning)
+        for info in infos:
+            self._executor.report_job_submission(info)
+
+    def _warn_once(self, kind: str, line: str) -> None:
+        if kind not in self._said:
+            self._said.add(kind)
+            self._logger.warning(f"HyperQueue: {line}")

@@ -34,7 +34,7 @@ const JITTER = 0.25;
 
 /** A server that answers heartbeats is taken for dead after this many unanswered ones, but not sooner than the least time, milliseconds. */
 const MISSED_HEARTBEATS = 4;
-const LEAST_SILENCE_MS = 10_000;
+const LEAST_SILENCE_MS = 2_000;
 
 /** Largest encoding of one held task in a hello. */
 const HELD_TASK_BYTES = 17;
@@ -80,6 +80,7 @@ export class Session {
   /** Number of the newest frame that was repeated; 0 when none is waited for. */
   private repeatedUntil = 0;
   private onConfirmed: (() => void) | undefined;
+  private onClosed: (() => void) | undefined;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -116,8 +117,10 @@ export class Session {
     const finish = (): void => {
       clearTimeout(timer);
       this.onConfirmed = undefined;
+      // The process may exit as soon as it is told: the last frame must have left by then.
+      if (this.connection === undefined) o.done();
+      else this.onClosed = o.done;
       this.close();
-      o.done();
     };
     const timer = setTimeout(finish, o.timeoutMs);
     this.onConfirmed = finish;
@@ -194,7 +197,7 @@ export class Session {
   }
 
   private onFrame(connection: Connection, body: Buffer): void {
-    if (this.mode === 'closed' && this.onConfirmed === undefined) return;
+    if (this.mode === 'closed') return;
     const message = decodeToWorker(body);
     if (message[0] === 'refused') {
       this.refuse(refusal(message[1], message[2], this.options.accessPath));
@@ -243,7 +246,10 @@ export class Session {
 
   private onClose(reason: CloseReason): void {
     this.connection = undefined;
-    if (this.mode === 'closed') return;
+    if (this.mode === 'closed') {
+      this.onClosed?.();
+      return;
+    }
     const wasRegistered = this.mode === 'registered';
     if (this.onConfirmed !== undefined) {
       this.onConfirmed();

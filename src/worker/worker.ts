@@ -60,7 +60,8 @@ export class Worker {
   private executor: Executor | undefined;
   private streams: Streams | undefined;
   private ending: Ending | undefined;
-  private lossTold = false;
+  /** What was last said about the lost server: attempts every two seconds must not fill the log. */
+  private lossTold = '';
 
   constructor(parts: WorkerParts) {
     const { configuration } = parts;
@@ -114,7 +115,7 @@ export class Worker {
     } else {
       this.parts.log('INFO', `reconnected to the server as worker ${welcome.workerId}`);
     }
-    this.lossTold = false;
+    this.lossTold = '';
     this.apply(this.state.handle({ kind: 'reconnected', wanted: welcome.wanted, settled: repeated, nowMs: Date.now() }));
   }
 
@@ -171,8 +172,8 @@ export class Worker {
       this.onNotReached(error);
       return;
     }
-    if (!this.lossTold) this.parts.log('WARN', error.message);
-    this.lossTold = true;
+    if (this.lossTold !== error.message) this.parts.log('WARN', error.message);
+    this.lossTold = error.message;
     this.lifetime.setServerLost(true);
     if (!wasRegistered) return;
     const { onServerLost } = this.parts.configuration;
@@ -186,8 +187,8 @@ export class Worker {
       this.beginEnd({ reason: 'STOPPED', error, stopRunning: true });
       return;
     }
-    if (!this.lossTold) this.parts.log('WARN', `${error.message}; trying for ${Math.ceil(this.parts.connectTimeoutMs / 1000)} s`);
-    this.lossTold = true;
+    if (this.lossTold === '') this.parts.log('WARN', `${error.message}; trying for ${Math.ceil(this.parts.connectTimeoutMs / 1000)} s`);
+    this.lossTold = error.message;
   }
 
   private end(reason: LeaveReason): void {

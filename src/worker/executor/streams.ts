@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Channel, Outcome } from '../../outputlog/format.ts';
 import { LogWriteError } from '../../outputlog/writeError.ts';
-import { OutputLogWriter } from '../../outputlog/writer.ts';
+import { type OpenOptions, OutputLogWriter } from '../../outputlog/writer.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { HeldTask } from '../heldTask.ts';
 
@@ -16,7 +16,7 @@ const CLOSE_AFTER_MS = 30_000;
 const CHANNEL_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** The log of one job on this worker. */
-interface JobLog {
+export interface JobLog {
   readonly key: string;
   readonly writer: OutputLogWriter;
   tasks: number;
@@ -45,6 +45,8 @@ export interface StreamsOptions {
   readonly serverUid: string;
   readonly workerId: number;
   readonly session: string;
+  /** Default: the writer of the consolidated log. */
+  readonly openWriter?: (options: OpenOptions) => OutputLogWriter;
 }
 
 export class Streams {
@@ -150,7 +152,8 @@ export class Streams {
     let log = this.logs.get(key);
     if (log === undefined) {
       const { serverUid, workerId, session } = this.options;
-      const writer = OutputLogWriter.open({ dir, jobId: task.job, serverUid, workerId, session, nowMs });
+      const open = this.options.openWriter ?? ((o: OpenOptions) => OutputLogWriter.open(o));
+      const writer = open({ dir, jobId: task.job, serverUid, workerId, session, nowMs });
       log = { key, writer, tasks: 0, idleSinceMs: performance.now(), dirty: false };
       this.logs.set(key, log);
     }

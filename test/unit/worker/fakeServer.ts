@@ -113,6 +113,13 @@ export class FakeServer {
     });
   }
 
+  /** Acknowledges everything from now on and everything before. */
+  ackAll(): void {
+    this.acks = true;
+    this.ackedSeq = this.seenSeq;
+    this.send(['ack', this.seenSeq]);
+  }
+
   /** Stops listening and cuts the line, as a killed server does. */
   async vanish(): Promise<void> {
     await this.listener?.close();

@@ -227,9 +227,9 @@ test('background children of a finished task are gone when its end is reported',
 
 test('each task leads its own session', async () => {
   await worker();
-  server.compute(script('read -r line < /proc/$$/stat; set -- ${line##*) }; echo "$3 $4 $$"'), [1]);
+  server.compute({ ...script(''), command: ['cat', '/proc/self/stat'] }, [1]);
   await server.waitEnd(1);
-  const [group, session, pid] = read('out-1').trim().split(' ');
+  const [pid, , , , group, session] = read('out-1').split(' ');
   expect([group, session]).toEqual([pid, pid]);
 });
 

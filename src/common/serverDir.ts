@@ -94,7 +94,7 @@ export function foreignDirectory(path: string): string | null {
   if (found.isSymbolicLink())
     return `it is a symbolic link; give the directory it leads to (${resolve(dirname(path), readlinkSync(path))})`;
   if (!found.isDirectory()) return 'it is not a directory';
-  return found.uid === process.getuid?.() ? null : 'it belongs to somebody else';
+  return found.uid === process.geteuid?.() ? null : 'it belongs to somebody else';
 }
 
 function isDirectory(path: string): boolean {

@@ -1,0 +1,318 @@
+/** Every command with its arguments, options and examples: the source of the commander tree and of the help. */
+import { Option } from 'commander';
+import type { Context } from './context.ts';
+import { append, durationMs, integer, once, port, positiveDurationMs } from './options.ts';
+
+/** @returns an exit code, or nothing for the context's */
+export type RunCommand = (context: Context, args: never, options: never) => Promise<number | undefined>;
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly description: string;
+  readonly args?: readonly (readonly [argument: string, description: string])[];
+  readonly options?: () => Option[];
+  /** Everything from the first positional on belongs to the task's command line. */
+  readonly tail?: boolean;
+  readonly examples?: readonly string[];
+  load(): Promise<RunCommand>;
+}
+
+export interface CommandGroup {
+  readonly name: string;
+  readonly description: string;
+  readonly commands: readonly (CommandEntry | CommandGroup)[];
+}
+
+const opt = (flags: string, description: string): Option => new Option(flags, description);
+/** A single option with a parser. */
+const val = <T>(flags: string, description: string, parse: (text: string) => T): Option =>
+  new Option(flags, description).argParser(once(parse, flags.replace(/^-\w, /, '')));
+const text = (value: string): string => value;
+
+const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
+const LAST_SELECTOR_ARG = ['<selector>', 'last or ids like 1-3,7'] as const;
+const TASK_STATES = 'waiting,running,finished,failed,canceled,aborted';
+
+const server = () => import('./commands/server.ts');
+const worker = () => import('./commands/worker.ts');
+const job = () => import('./commands/job.ts');
+const jobShow = () => import('./commands/jobShow.ts');
+const task = () => import('./commands/task.ts');
+const submit = () => import('./commands/submit.ts');
+
+function submitOptions(): Option[] {
+  return [
+    val('--name <NAME>', "job name (default: the program's file name)", text),
+    val('--array <IDS>', 'task ids, e.g. 1-100 or 1-10:2,20', text),
+    val('--cpus <AMOUNT>', "CPUs per task, e.g. 4, 0.5, all, 2-8 or '4 compact' (default: 1)", text),
+    opt('--resource <NAME=AMOUNT>', 'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB').argParser(append),
+    opt('--env <NAME=VALUE>', 'environment variable, repeatable').argParser(append),
+    val('--cwd <DIR>', 'working directory, placeholders allowed (default: the current one)', text),
+    val('--stdout <SPEC>', 'none, PATH or PATH:rm-if-finished (default: %{CWD}/job-%{JOB_ID}/%{TASK_ID}.stdout)', text),
+    val('--stderr <SPEC>', 'the same for the error output', text),
+    val('--stream <DIR>', 'write all output into one consolidated log per job in this directory', text),
+    val('--priority <N>', 'higher first (default: 0)', integer(-0x8000_0000, 0x7fff_ffff)),
+    val('--time-limit <DURATION>', 'kill the task after this time', positiveDurationMs),
+    val('--time-request <DURATION>', 'only start on workers that live at least this long', durationMs),
+    val('--max-fails <N>', 'abort the job when more tasks than this have failed', integer(0, 0xffff_ffff)),
+    val(
+      '--crash-limit <N>',
+      'fail a task lost N times with its worker, and abort the job after more than N failed tasks; or never-restart, unlimited (default: 5, per task only)',
+      text,
+    ),
+    val('--max-retries <N>', 'run a failed task again up to N times (default: 0)', integer(0, 65_535)),
+    opt('--strict', 'refuse tasks that no connected worker could ever run'),
+    opt('--stdin', 'pass the standard input of this command to every task'),
+  ];
+}
+
+const waiting = (): Option[] => [
+  opt('--wait', 'wait until the job has ended').conflicts('progress'),
+  opt('--progress', 'wait and show a progress bar').conflicts('wait'),
+];
+
+const SUBMIT: Omit<CommandEntry, 'name'> = {
+  description: 'Submit a task or an array of tasks',
+  args: [['<command...>', 'program and its arguments']],
+  options: () => [...submitOptions(), val('--job <ID>', 'add to this open job', integer(1, 0xffff_ffff)), ...waiting()],
+  tail: true,
+  examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
+  load: async () => (await submit()).runSubmit as RunCommand,
+};
+
+export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
+  {
+    name: 'server',
+    description: 'Start, stop and look at the server',
+    commands: [
+      {
+        name: 'start',
+        description: 'Run a server in the foreground',
+        options: () => [
+          val('--host <HOST>', 'address for clients and workers (default: this host)', text),
+          val('--client-port <PORT>', 'port for clients (default: the previous one, else a free one)', port),
+          val('--worker-port <PORT>', 'port for workers (default: the previous one, else a free one)', port),
+          val('--idle-timeout <DURATION>', 'default idle timeout of workers (default: none)', positiveDurationMs),
+          val('--journal <FILE>', 'journal file (default: journal.db in the server directory)', text),
+          val(
+            '--reconnect-timeout <DURATION>',
+            'how long workers of a previous server may take to come back (default: 2min)',
+            positiveDurationMs,
+          ),
+          val('--exit-when-idle <DURATION>', 'end after this time without users and tasks (default: never)', positiveDurationMs),
+          opt('--new', 'start with a new identity and an empty journal'),
+          opt('--disable-client-authentication-and-encryption', 'loopback only'),
+          opt('--disable-worker-authentication-and-encryption', 'loopback only'),
+        ],
+        examples: ['hq server start', 'hq server start --host login1 --client-port 4711'],
+        load: async () => (await server()).runStart as RunCommand,
+      },
+      {
+        name: 'stop',
+        description: 'Stop the server and its workers',
+        options: () => [opt('--keep-workers', 'leave workers and their tasks alone; they return to the next server')],
+        load: async () => (await server()).runStop as RunCommand,
+      },
+      { name: 'info', description: 'Show the running server', load: async () => (await server()).runInfo as RunCommand },
+      {
+        name: 'wait',
+        description: 'Wait until a server answers',
+        options: () => [val('--timeout <DURATION>', 'how long at most (default: 5min)', positiveDurationMs)],
+        load: async () => (await server()).runWait as RunCommand,
+      },
+    ],
+  },
+  {
+    name: 'worker',
+    description: 'Start, stop and look at workers',
+    commands: [
+      {
+        name: 'start',
+        description: 'Run a worker in the foreground',
+        options: () => [
+          val('--cpus <CPUS>', 'CPUs, e.g. 8, 2x4 or [[0-3],[4-7]] (default: all that this process may use)', text),
+          opt(
+            '--resource <NAME=DESC>',
+            'other resource, repeatable, e.g. licenses=4, gpus=[0,1], ids=range(1-10), mem=sum(4096)',
+          ).argParser(append),
+          val('--coupling <SPEC>', 'groups that belong together, e.g. cpus[0]:gpus[0],cpus[1]:gpus[1]', text),
+          val('--time-limit <DURATION>', 'lifetime of the worker (default: none)', positiveDurationMs),
+          val('--idle-timeout <DURATION>', "leave after this time without tasks (default: the server's)", positiveDurationMs),
+          val('--heartbeat <DURATION>', 'heartbeat interval (default: 8s)', positiveDurationMs),
+          opt('--on-server-lost <ACTION>', 'reconnect, stop or finish-running (default: reconnect)').choices([
+            'reconnect',
+            'stop',
+            'finish-running',
+          ]),
+          val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
+          val('--group <NAME>', 'group for multi-node tasks (default: default)', text),
+          val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),
+        ],
+        examples: ['hq worker start --cpus 8 --resource licenses=4'],
+        load: async () => (await import('./commands/workerStart.ts')).runWorkerStart as RunCommand,
+      },
+      { name: 'stop', description: 'Stop workers', args: [SELECTOR_ARG], load: async () => (await worker()).runStop as RunCommand },
+      {
+        name: 'list',
+        description: 'List workers',
+        options: () => [
+          opt('--all', 'also those that are gone').conflicts('filter'),
+          opt('--filter <STATE>', 'running or offline').choices(['running', 'offline']).conflicts('all'),
+        ],
+        load: async () => (await worker()).runList as RunCommand,
+      },
+      { name: 'info', description: 'Show workers', args: [SELECTOR_ARG], load: async () => (await worker()).runInfo as RunCommand },
+      {
+        name: 'wait',
+        description: 'Wait until this many workers are connected',
+        args: [['<count>', 'number of workers']],
+        load: async () => (await worker()).runWait as RunCommand,
+      },
+      { name: 'hwdetect', description: 'Show the resources of this machine', load: async () => (await worker()).runHwdetect as RunCommand },
+      {
+        name: 'address',
+        description: "Print a worker's host name",
+        args: [['<id>', 'worker id']],
+        load: async () => (await worker()).runAddress as RunCommand,
+      },
+    ],
+  },
+  { name: 'submit', ...SUBMIT },
+  {
+    name: 'job',
+    description: 'Submit, look at and change jobs',
+    commands: [
+      { name: 'submit', ...SUBMIT },
+      {
+        name: 'submit-task',
+        description: 'Add tasks to an open job',
+        args: [
+          ['<job>', 'id of the job'],
+          ['<command...>', 'program and its arguments'],
+        ],
+        options: () => [...submitOptions(), ...waiting()],
+        tail: true,
+        examples: ['hq job submit-task 3 -- process file1.txt'],
+        load: async () => (await submit()).runSubmitTask as RunCommand,
+      },
+      {
+        name: 'list',
+        description: 'List jobs (default: open, waiting and running ones)',
+        options: () => [
+          opt('--all', 'all jobs').conflicts('filter'),
+          val('--filter <STATES>', `${TASK_STATES},opened`, text).conflicts('all'),
+          opt('--verbose', 'more columns'),
+        ],
+        load: async () => (await jobShow()).runList as RunCommand,
+      },
+      { name: 'summary', description: 'Count jobs by state', load: async () => (await jobShow()).runSummary as RunCommand },
+      {
+        name: 'info',
+        description: 'Show jobs',
+        args: [SELECTOR_ARG],
+        options: () => [opt('--tasks', 'list the tasks, too')],
+        load: async () => (await jobShow()).runInfo as RunCommand,
+      },
+      {
+        name: 'cancel',
+        description: 'Cancel unfinished tasks of jobs',
+        args: [SELECTOR_ARG],
+        options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', text)],
+        load: async () => (await job()).runCancel as RunCommand,
+      },
+      { name: 'close', description: 'Close open jobs', args: [SELECTOR_ARG], load: async () => (await job()).runClose as RunCommand },
+      {
+        name: 'open',
+        description: 'Create an open job and print its id',
+        options: () => [
+          val('--name <NAME>', 'job name (default: job)', text),
+          val('--max-fails <N>', 'abort the job when more tasks than this have failed', integer(0, 0xffff_ffff)),
+        ],
+        load: async () => (await job()).runOpen as RunCommand,
+      },
+      {
+        name: 'forget',
+        description: 'Drop ended jobs from lists and journal',
+        args: [SELECTOR_ARG],
+        options: () => [val('--filter <STATES>', 'only jobs in these states (default: finished,failed,aborted,canceled)', text)],
+        load: async () => (await job()).runForget as RunCommand,
+      },
+      {
+        name: 'wait',
+        description: 'Wait until jobs have ended',
+        args: [SELECTOR_ARG],
+        options: () => [opt('--without-close', 'do not wait for open jobs to be closed')],
+        load: async () => (await import('./commands/jobWait.ts')).runWait as RunCommand,
+      },
+      {
+        name: 'progress',
+        description: 'Follow jobs with a progress bar',
+        args: [SELECTOR_ARG],
+        load: async () => (await import('./commands/jobWait.ts')).runProgress as RunCommand,
+      },
+      {
+        name: 'cat',
+        description: 'Print output of tasks',
+        args: [LAST_SELECTOR_ARG, ['<channel>', 'stdout or stderr']],
+        options: () => [
+          val('--tasks <IDS>', 'only these tasks', text),
+          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
+          opt('--print-task-header', 'a line with job and task before each output'),
+        ],
+        load: async () => (await import('./commands/jobCat.ts')).runCat as RunCommand,
+      },
+      {
+        name: 'task-ids',
+        description: 'Print task ids',
+        args: [SELECTOR_ARG],
+        options: () => [val('--filter <STATES>', `only tasks in these states (${TASK_STATES})`, text)],
+        load: async () => (await jobShow()).runTaskIds as RunCommand,
+      },
+    ],
+  },
+  {
+    name: 'task',
+    description: 'Look at tasks',
+    commands: [
+      {
+        name: 'list',
+        description: 'List tasks of jobs',
+        args: [LAST_SELECTOR_ARG],
+        options: () => [
+          val('--tasks <IDS>', 'only these tasks', text),
+          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
+          opt('-v, --verbose', 'whole error texts'),
+        ],
+        load: async () => (await task()).runList as RunCommand,
+      },
+      {
+        name: 'info',
+        description: 'Show tasks in full',
+        args: [
+          ['<job>', 'job id or last'],
+          ['<tasks>', 'task ids like 1-3,7'],
+        ],
+        options: () => [opt('-v, --verbose', 'whole command lines')],
+        load: async () => (await task()).runInfo as RunCommand,
+      },
+    ],
+  },
+  {
+    name: 'output-log',
+    description: 'Read consolidated logs',
+    args: [
+      ['<path>', 'stream directory or log file'],
+      ['<words...>', 'summary | jobs | show | cat JOB CHANNEL | stdout | stderr | export JOB'],
+    ],
+    options: () => [
+      val('--job <ID>', 'only this job', integer(1, 0xffff_ffff)),
+      val('--channel <CHANNEL>', 'stdout or stderr', text),
+      val('--task <IDS>', 'only these tasks, in this order', text),
+      opt('--allow-unfinished', 'also tasks that have not ended'),
+      val('--server-uid <UID>', 'only logs of this server', text),
+      opt('--follow', 'go on while the log grows'),
+    ],
+    examples: ['hq output-log logs/job-3.log stdout --task=42', 'hq output-log logs summary', 'hq output-log logs show --follow'],
+    load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
+  },
+];

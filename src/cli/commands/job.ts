@@ -1,0 +1,45 @@
+/** `hq job cancel|close|open|forget`: commands that change jobs. */
+import { type JobInfo, type JobState, jobState } from '../../protocol/schema/job.ts';
+import type { Context } from '../context.ts';
+import { selectJobs } from '../jobSelection.ts';
+import { parseJobStates } from '../states.ts';
+
+const ENDED: ReadonlySet<JobState> = new Set<JobState>(['FINISHED', 'FAILED', 'ABORTED', 'CANCELED']);
+
+export async function runCancel(context: Context, [selector]: [string], options: { reason?: string }): Promise<undefined> {
+  const client = await context.client();
+  const isActive = (job: JobInfo): boolean => ['WAITING', 'RUNNING'].includes(jobState(job));
+  for (const job of await selectJobs(context, selector, { client, allows: isActive })) {
+    const { canceled, alreadyDone } = await client.cancel(job.id, options.reason === undefined ? {} : { reason: options.reason });
+    context.output.done(`Job ${job.id} canceled (${canceled} tasks canceled, ${alreadyDone} tasks already finished)`);
+  }
+}
+
+export async function runClose(context: Context, [selector]: [string]): Promise<undefined> {
+  const client = await context.client();
+  for (const job of await selectJobs(context, selector, { client, allows: (candidate) => candidate.isOpen })) {
+    await client.closeJob(job.id);
+    context.output.done(`Job ${job.id} closed`);
+  }
+}
+
+export async function runOpen(context: Context, _args: [], options: { name?: string; maxFails?: number }): Promise<undefined> {
+  const { jobId } = await (await context.client()).createJob({
+    name: options.name ?? 'job',
+    open: true,
+    ...(options.maxFails === undefined ? {} : { maxFails: options.maxFails }),
+  });
+  context.output.opened(jobId, { sentence: context.compat.jobOpenSentence });
+}
+
+export async function runForget(context: Context, [selector]: [string], options: { filter?: string }): Promise<undefined> {
+  const states = options.filter === undefined ? ENDED : parseJobStates(options.filter);
+  const client = await context.client();
+  const jobs = await selectJobs(context, selector, { client });
+  const chosen = jobs.filter((job) => !job.isOpen && states.has(jobState(job)) && ENDED.has(jobState(job)));
+  for (const job of chosen) await client.forgetJob(job.id);
+  const ignored = jobs.length - chosen.length;
+  context.output.done(
+    `${chosen.length} jobs were forgotten${ignored === 0 ? '' : `, ${ignored} were ignored due to wrong state or invalid ID`}`,
+  );
+}

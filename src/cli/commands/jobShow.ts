@@ -1,0 +1,50 @@
+/** `hq job list|summary|info|task-ids`: commands that show jobs. */
+import { IntArray } from '../../common/intArray.ts';
+import { jobState } from '../../protocol/schema/job.ts';
+import type { Context } from '../context.ts';
+import { selectJobs } from '../jobSelection.ts';
+import { isPlainId, parseSelector } from '../selectors.ts';
+import { parseJobStates, parseTaskStates } from '../states.ts';
+
+export async function runList(
+  context: Context,
+  _args: [],
+  options: { all?: boolean; filter?: string; verbose?: boolean },
+): Promise<undefined> {
+  const states = options.filter === undefined ? undefined : parseJobStates(options.filter);
+  const client = await context.client();
+  const all = await client.listJobs(options.all === true || states !== undefined || context.mode === 'cli' ? {} : { live: true });
+  const isLive = (job: (typeof all)[number]): boolean => job.isOpen || ['WAITING', 'RUNNING'].includes(jobState(job));
+  const jobs = states !== undefined ? all.filter((job) => states.has(jobState(job))) : options.all === true ? all : all.filter(isLive);
+  context.output.jobs(jobs, {
+    total: all.length,
+    verbose: options.verbose === true,
+    listsAll: options.all === true || states !== undefined,
+  });
+}
+
+export async function runSummary(context: Context): Promise<undefined> {
+  context.output.jobSummary(await (await context.client()).listJobs());
+}
+
+export async function runInfo(context: Context, [text]: [string], options: { tasks?: boolean }): Promise<undefined> {
+  const client = await context.client();
+  const infos = await selectJobs(context, text, { client });
+  const jobs = await Promise.all(infos.map(async ({ id }) => ({ job: await client.jobDetail(id), tasks: await client.listTasks(id) })));
+  const single = isPlainId(parseSelector(text));
+  if (jobs.length === 0 && single) return;
+  context.output.jobInfos(jobs, { single, compat: context.compat.jobInfoArray, listTasks: options.tasks === true });
+}
+
+export async function runTaskIds(context: Context, [selector]: [string], options: { filter?: string }): Promise<undefined> {
+  const states = parseTaskStates(options.filter);
+  const client = await context.client();
+  const ids = new Map<number, string>();
+  for (const { id } of await selectJobs(context, selector, { client })) {
+    // Without a filter the compressed list is enough: no task is looked at.
+    const text =
+      states === undefined ? (await client.jobDetail(id)).taskIds : (await client.listTasks(id, { states })).map((task) => task.id);
+    ids.set(id, typeof text === 'string' ? text : IntArray.from(text).toString());
+  }
+  if (ids.size > 0) context.output.taskIds(ids);
+}

@@ -1,0 +1,83 @@
+/** `hq server start|stop|info|wait` */
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { toHqError } from '../../protocol/errors.ts';
+import type { Context } from '../context.ts';
+
+/** Between two looks whether a stopping server has gone. */
+const STOP_POLL_MS = 30;
+/** The original's default of `server wait`. */
+const WAIT_TIMEOUT_MS = 300_000;
+
+interface StartOptions {
+  readonly host?: string;
+  readonly clientPort?: number;
+  readonly workerPort?: number;
+  readonly idleTimeout?: number;
+  readonly journal?: string;
+  readonly reconnectTimeout?: number;
+  readonly exitWhenIdle?: number;
+  readonly new?: boolean;
+  readonly disableClientAuthenticationAndEncryption?: boolean;
+  readonly disableWorkerAuthenticationAndEncryption?: boolean;
+}
+
+/** Serves until it is told to end. */
+export async function runStart(context: Context, _args: [], options: StartOptions): Promise<number> {
+  const { runServer } = await import('../../server/main.ts');
+  const { io } = context;
+  return runServer({
+    serverDir: context.serverDir,
+    env: io.env,
+    stderr: io.stderr,
+    signal: io.signal,
+    debug: context.globals.debug === true,
+    fresh: options.new === true,
+    disableClientAuth: options.disableClientAuthenticationAndEncryption === true,
+    disableWorkerAuth: options.disableWorkerAuthenticationAndEncryption === true,
+    ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.clientPort === undefined ? {} : { clientPort: options.clientPort }),
+    ...(options.workerPort === undefined ? {} : { workerPort: options.workerPort }),
+    ...(options.idleTimeout === undefined ? {} : { idleTimeoutMs: options.idleTimeout }),
+    ...(options.journal === undefined ? {} : { journalPath: resolve(io.cwd, options.journal) }),
+    ...(options.reconnectTimeout === undefined ? {} : { reconnectTimeoutMs: options.reconnectTimeout }),
+    ...(options.exitWhenIdle === undefined ? {} : { exitWhenIdleMs: options.exitWhenIdle }),
+    onReady: (info) => context.output.serverInfo(info, { started: true }),
+  });
+}
+
+/** Returns when the server has ended and given its directory free. */
+export async function runStop(context: Context, _args: [], options: { keepWorkers?: boolean }): Promise<undefined> {
+  const client = await context.client();
+  await client.stopServer({ keepWorkers: options.keepWorkers === true });
+  while (await answers(context)) await delay(STOP_POLL_MS, undefined, { signal: context.io.signal });
+  context.output.done('Server stopped');
+}
+
+/** Is there still an access file with a server behind it? */
+async function answers(context: Context): Promise<boolean> {
+  const { connectClient } = await import('../../client/client.ts');
+  try {
+    const client = await connectClient({ serverDir: context.globals.serverDir, env: context.io.env, io: context.io });
+    await client.health().finally(() => client.close());
+    return true;
+  } catch (error) {
+    // While it shuts down the listeners are closed first, its access files go last.
+    return toHqError(error).code !== 'HQ_E_NO_SERVER';
+  }
+}
+
+export async function runInfo(context: Context): Promise<undefined> {
+  context.output.serverInfo(await (await context.client()).serverInfo(), { started: false });
+}
+
+export async function runWait(context: Context, _args: [], options: { timeout?: number }): Promise<undefined> {
+  const { waitForServer } = await import('../../client/wait.ts');
+  const client = await waitForServer({
+    serverDir: context.globals.serverDir,
+    env: context.io.env,
+    io: context.io,
+    timeoutMs: options.timeout ?? WAIT_TIMEOUT_MS,
+  });
+  client.close();
+}

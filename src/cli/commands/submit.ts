@@ -1,0 +1,58 @@
+/** `hq submit` (= `hq job submit`) and `hq job submit-task`: from flags to one request. */
+import { isAbsolute, join } from 'node:path';
+import type { HqClient } from '../../client/client.ts';
+import { IntArray } from '../../common/intArray.ts';
+import { HqError } from '../../protocol/errors.ts';
+import type { SubmitInput } from '../../protocol/schema/task.ts';
+import type { Context } from '../context.ts';
+import { integer } from '../options.ts';
+import { readAll } from '../readAll.ts';
+import { jobFailLimit, type SubmitFlags, taskSpecOf } from '../submit/spec.ts';
+import { submitWarnings } from '../submit/warnings.ts';
+
+export async function runSubmit(context: Context, [command]: [string[]], flags: SubmitFlags): Promise<number | undefined> {
+  const { request, jobFlags } = await prepare(context, command, flags);
+  const client = await context.client();
+  if (flags.job !== undefined) {
+    if (jobFlags.length > 0)
+      throw new HqError('HQ_E_USAGE', { detail: `${jobFlags.join(' and ')} cannot be used with --job: the job has it already` });
+    return finish(context, { client, flags, submitted: await client.submitTasks(flags.job, request) });
+  }
+  const maxFails = jobFailLimit(flags, context.compat);
+  const name = flags.name ?? (command[0] as string).replace(/^.*\//, '');
+  const submitted = await client.createJob({ name, submit: request, ...(maxFails === undefined ? {} : { maxFails }) });
+  return finish(context, { client, flags, submitted });
+}
+
+export async function runSubmitTask(context: Context, [job, command]: [string, string[]], flags: SubmitFlags): Promise<number | undefined> {
+  return runSubmit(context, [command], { ...flags, job: integer(1, 0xffff_ffff)(job) });
+}
+
+async function prepare(context: Context, command: string[], flags: SubmitFlags): Promise<{ request: SubmitInput; jobFlags: string[] }> {
+  const stdin = flags.stdin === true ? await readAll(context.io.stdin, context.io.signal) : undefined;
+  const spec = taskSpecOf(command, flags, stdin);
+  const ids = flags.array === undefined ? undefined : IntArray.parse(flags.array);
+  if (typeof ids === 'string') throw new HqError('HQ_E_ARRAY', { input: flags.array as string, detail: ids });
+  for (const warning of submitWarnings({ flags, taskCount: ids?.length ?? 1 })) context.warn(warning);
+  const { cwd } = context.io;
+  const request: SubmitInput = {
+    submitDir: cwd,
+    strict: flags.strict === true,
+    ...(flags.stream === undefined ? {} : { stream: isAbsolute(flags.stream) ? flags.stream : join(cwd, flags.stream) }),
+    tasks: { kind: 'array', spec, ...(ids === undefined ? {} : { ids: ids.toString() }) },
+  };
+  const jobFlags = [...(flags.name === undefined ? [] : ['--name']), ...(flags.maxFails === undefined ? [] : ['--max-fails'])];
+  return { request, jobFlags };
+}
+
+async function finish(
+  context: Context,
+  o: { client: HqClient; flags: SubmitFlags; submitted: { jobId: number; warnings: string[] } },
+): Promise<number | undefined> {
+  for (const warning of o.submitted.warnings) context.warn(warning);
+  context.output.submitted(o.submitted.jobId);
+  if (o.flags.wait !== true && o.flags.progress !== true) return undefined;
+  const { waitForJobs } = await import('../jobProgress.ts');
+  await waitForJobs(context, o.client, { ids: [o.submitted.jobId], bar: o.flags.progress === true, untilClosed: false });
+  return undefined;
+}

@@ -1,0 +1,30 @@
+/** `hq task list|info` */
+import type { TaskInfo } from '../../protocol/schema/task.ts';
+import type { Context } from '../context.ts';
+import { selectJobs, selectOneJob } from '../jobSelection.ts';
+import { parseIdList } from '../selectors.ts';
+import { parseTaskStates } from '../states.ts';
+
+export async function runList(
+  context: Context,
+  [selector]: [string],
+  options: { tasks?: string; taskStatus?: string; verbose?: boolean },
+): Promise<undefined> {
+  const states = parseTaskStates(options.taskStatus);
+  const ids = options.tasks === undefined ? undefined : parseIdList(options.tasks).toString();
+  const client = await context.client();
+  const lists = new Map<number, TaskInfo[]>();
+  for (const { id } of await selectJobs(context, selector, { client, allowAll: false })) {
+    lists.set(id, await client.listTasks(id, { ...(states === undefined ? {} : { states }), ...(ids === undefined ? {} : { ids }) }));
+  }
+  if (lists.size > 0) context.output.taskLists(lists, { verbose: options.verbose === true });
+}
+
+export async function runInfo(context: Context, [job, tasks]: [string, string], options: { verbose?: boolean }): Promise<undefined> {
+  const ids = parseIdList(tasks);
+  const client = await context.client();
+  const jobId = await selectOneJob(job, client);
+  const details = [];
+  for (const id of ids) details.push(await client.taskDetail(jobId, id));
+  context.output.taskDetails(details, { verbose: options.verbose === true });
+}

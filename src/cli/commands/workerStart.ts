@@ -1,0 +1,49 @@
+/** `hq worker start` */
+import { resolve } from 'node:path';
+import { parseCoupling } from '../../common/coupling.ts';
+import { parseCpuDescriptor, parseResourceOption } from '../../common/resourceDescriptor.ts';
+import { HqError } from '../../protocol/errors.ts';
+import type { OnServerLost } from '../../protocol/schema/worker.ts';
+import type { WorkerOverrides } from '../../worker/options.ts';
+import type { Context } from '../context.ts';
+
+interface StartOptions {
+  readonly cpus?: string;
+  readonly resource?: string[];
+  readonly coupling?: string;
+  readonly timeLimit?: number;
+  readonly idleTimeout?: number;
+  readonly heartbeat?: number;
+  readonly onServerLost?: OnServerLost;
+  readonly workDir?: string;
+  readonly group?: string;
+  readonly hostname?: string;
+}
+
+/** Works until it is told to end. */
+export async function runWorkerStart(context: Context, _args: [], options: StartOptions): Promise<number> {
+  const overrides = overridesOf(context, options);
+  const { runWorker } = await import('../../worker/main.ts');
+  const { io } = context;
+  return runWorker({ serverDir: context.serverDir, overrides, io, onRegistered: (worker) => context.output.workerStarted(worker) });
+}
+
+function overridesOf(context: Context, options: StartOptions): WorkerOverrides {
+  const resources = (options.resource ?? []).map(parseResourceOption);
+  if (options.cpus !== undefined && resources.some(({ descriptor }) => descriptor.name === 'cpus')) {
+    throw new HqError('HQ_E_USAGE', { detail: '--cpus and --resource cpus= say the same thing twice: use one of them' });
+  }
+  const onServerLost = options.onServerLost ?? (context.compat.stopOnServerLost ? 'stop' : undefined);
+  return {
+    resources,
+    ...(options.cpus === undefined ? {} : { cpus: parseCpuDescriptor(options.cpus) }),
+    ...(options.coupling === undefined ? {} : { coupling: parseCoupling(options.coupling) }),
+    ...(options.timeLimit === undefined ? {} : { timeLimitMs: options.timeLimit }),
+    ...(options.idleTimeout === undefined ? {} : { idleTimeoutMs: options.idleTimeout }),
+    ...(options.heartbeat === undefined ? {} : { heartbeatMs: options.heartbeat }),
+    ...(onServerLost === undefined ? {} : { onServerLost }),
+    ...(options.workDir === undefined ? {} : { workDir: resolve(context.io.cwd, options.workDir) }),
+    ...(options.group === undefined ? {} : { group: options.group }),
+    ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
+  };
+}

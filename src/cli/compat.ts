@@ -1,0 +1,25 @@
+/** Every place where HQ_COMPAT=hyperqueue changes what a command does, in one file; `docs/compatibility.md` explains each. */
+
+export interface Compat {
+  /** `hq job open` prints the sentence on stdout instead of the bare id. */
+  readonly jobOpenSentence: boolean;
+  /** `job info` prints the original's array with its keys only. */
+  readonly jobInfoArray: boolean;
+  /** An explicit `--crash-limit` of a submit does not limit the failed tasks of the job. */
+  readonly crashLimitPerTaskOnly: boolean;
+  /** Unknown job or worker ids are a log line and exit 0. */
+  readonly unknownIdsExitZero: boolean;
+  /** `worker start` stops when the server is lost. */
+  readonly stopOnServerLost: boolean;
+}
+
+export function compatOf(env: Readonly<Record<string, string | undefined>>): Compat {
+  const original = env['HQ_COMPAT'] === 'hyperqueue';
+  return {
+    jobOpenSentence: original,
+    jobInfoArray: original,
+    crashLimitPerTaskOnly: original,
+    unknownIdsExitZero: original,
+    stopOnServerLost: original,
+  };
+}

@@ -1,0 +1,72 @@
+/** What a command gets: the outside (`io`), the global options, a client made when it is needed, and the renderer of the chosen mode. */
+import type { HqClient } from '../client/client.ts';
+import { namedServerDir } from '../common/serverDir.ts';
+import type { HqError } from '../protocol/errors.ts';
+import { type Compat, compatOf } from './compat.ts';
+import type { CliIo } from './io.ts';
+import type { Output } from './output/output.ts';
+
+export const OUTPUT_MODES = ['cli', 'json', 'quiet'] as const;
+export type OutputMode = (typeof OUTPUT_MODES)[number];
+
+/** Values of the options that every command takes. */
+export interface GlobalOptions {
+  readonly serverDir?: string;
+  readonly outputMode?: OutputMode;
+  readonly colors?: 'auto' | 'always' | 'never';
+  readonly debug?: boolean;
+}
+
+export class Context {
+  readonly io: CliIo;
+  readonly globals: GlobalOptions;
+  readonly compat: Compat;
+  readonly mode: OutputMode;
+  readonly output: Output;
+  private connected: Promise<HqClient> | undefined;
+  private failures = 0;
+
+  constructor(o: { io: CliIo; globals: GlobalOptions; mode: OutputMode; output: Output }) {
+    this.io = o.io;
+    this.globals = o.globals;
+    this.mode = o.mode;
+    this.output = o.output;
+    this.compat = compatOf(o.io.env);
+  }
+
+  /** Absolute path of the server directory that was named. */
+  get serverDir(): string {
+    return namedServerDir({ serverDir: this.globals.serverDir, env: this.io.env, cwd: this.io.cwd });
+  }
+
+  /** @throws HqError HQ_E_NO_SERVER, HQ_E_ACCESS_FILE */
+  client(): Promise<HqClient> {
+    this.connected ??= import('../client/client.ts').then(({ connectClient }) =>
+      connectClient({ serverDir: this.globals.serverDir, env: this.io.env, io: this.io }),
+    );
+    return this.connected;
+  }
+
+  async close(): Promise<void> {
+    (await this.connected?.catch(() => undefined))?.close();
+  }
+
+  /** A line for the person, never for a script. */
+  note(line: string): void {
+    this.io.stderr.write(`${line}\n`);
+  }
+
+  warn(line: string): void {
+    this.note(`WARN ${line}`);
+  }
+
+  /** One of several things asked for could not be done: a line, and exit code 1 at the end (0 where the original has it so). */
+  fail(error: HqError): void {
+    this.note(`ERROR ${error.message}${error.hint === '' ? '' : `. ${error.hint}`}`);
+    if (!this.compat.unknownIdsExitZero) this.failures += 1;
+  }
+
+  get exitCode(): number {
+    return this.failures > 0 ? 1 : 0;
+  }
+}

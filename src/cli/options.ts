@@ -1,0 +1,42 @@
+/** Option values that several commands parse, as commander parsers: each refuses bad input with one line. */
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../common/duration.ts';
+
+/** @returns milliseconds */
+export function durationMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError("a duration like 90, 10min, '1h 30m' or 01:30:00 is expected");
+  return ms;
+}
+
+/** A duration above zero. */
+export function positiveDurationMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms <= 0) throw new InvalidArgumentError('a duration above zero is expected');
+  return ms;
+}
+
+/** An integer between two bounds, inclusive. */
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isNaN(value) || value < min || value > max)
+      throw new InvalidArgumentError(`a whole number from ${min} to ${max} is expected`);
+    return value;
+  };
+}
+
+export const port: (text: string) => number = integer(1, 65_535);
+
+/** Collects a repeatable option. */
+export function append(text: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), text];
+}
+
+/** An option that may be given once: a second time is a mistake, as in the original. */
+export function once<T>(parse: (text: string) => T, flag: string): (text: string, previous: T | undefined) => T {
+  return (text, previous) => {
+    if (previous !== undefined) throw new InvalidArgumentError(`the argument '${flag}' cannot be used multiple times`);
+    return parse(text);
+  };
+}

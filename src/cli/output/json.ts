@@ -1,0 +1,150 @@
+/** `--output-mode json`: exactly one value per process, in the original's shapes (docs/compatibility.md lists what was added). */
+
+import { IntArray } from '../../common/intArray.ts';
+import type { Summary } from '../../outputlog/summary.ts';
+import type { HqError } from '../../protocol/errors.ts';
+import { type JobInfo, jobState } from '../../protocol/schema/job.ts';
+import type { WorkerResources } from '../../protocol/schema/resources.ts';
+import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
+import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { CliIo } from '../io.ts';
+import { jobInfoJson, submitJson, taskJson } from './jsonShapes.ts';
+import { date, Float, jsonText, seconds } from './jsonText.ts';
+import type { JobWithTasks, Output } from './output.ts';
+import { stateCounts } from './states.ts';
+
+export class JsonOutput implements Output {
+  private readonly io: CliIo;
+  private printed = false;
+
+  constructor(io: CliIo) {
+    this.io = io;
+  }
+
+  serverInfo(info: ServerInfo, o: { started: boolean }): void {
+    this.print({
+      server_dir: o.started ? info.serverDir : null,
+      server_uid: info.serverUid,
+      client_host: info.clientHost,
+      client_port: info.clientPort,
+      worker_host: info.workerHost,
+      worker_port: info.workerPort,
+      pid: info.pid,
+      start_date: date(info.startedAtMs),
+      version: info.version,
+      journal_path: info.journalPath,
+    });
+  }
+
+  workers(workers: readonly WorkerInfo[]): void {
+    this.print(workers.map((worker) => workerJson(worker, false)));
+  }
+
+  workerInfos(workers: readonly WorkerInfo[]): void {
+    this.print(workers.map((worker) => workerJson(worker, true)));
+  }
+
+  workerStarted(worker: WorkerInfo): void {
+    this.print([workerJson(worker, false)]);
+  }
+
+  hardware(resources: WorkerResources): void {
+    this.print(resources);
+  }
+
+  submitted(jobId: number): void {
+    this.print({ id: jobId });
+  }
+
+  opened(jobId: number): void {
+    this.print({ id: jobId });
+  }
+
+  jobs(jobs: readonly JobInfo[]): void {
+    this.print(jobs.map(jobInfoJson));
+  }
+
+  jobSummary(jobs: readonly JobInfo[]): void {
+    const counts = stateCounts(jobs).filter(([state, count]) => state !== 'OPENED' || count > 0);
+    this.print(Object.fromEntries(counts.map(([state, count]) => [state.charAt(0) + state.slice(1).toLowerCase(), count])));
+  }
+
+  jobInfos(jobs: readonly JobWithTasks[], o: { single: boolean; compat: boolean }): void {
+    const values = jobs.map(({ job, tasks }) => {
+      const original = {
+        info: jobInfoJson(job),
+        max_fails: job.maxFails,
+        started_at: date(job.submittedAtMs),
+        finished_at: date(job.finishedAtMs),
+        submits: job.submits.map(submitJson),
+        tasks: tasks.map(taskJson),
+      };
+      if (o.compat) return original;
+      return { ...original, ...job.stats, id: job.id, name: job.name, state: jobState(job), labels: job.labels };
+    });
+    this.print(o.single && !o.compat ? values[0] : values);
+  }
+
+  taskLists(lists: ReadonlyMap<number, readonly TaskInfo[]>): void {
+    this.print(Object.fromEntries([...lists].map(([jobId, tasks]) => [String(jobId), tasks.map(taskJson)])));
+  }
+
+  taskDetails(tasks: readonly TaskDetail[]): void {
+    this.print(tasks.map(taskJson));
+  }
+
+  taskIds(ids: ReadonlyMap<number, string>): void {
+    const expand = (text: string): number[] => {
+      const parsed = text === '' ? '' : IntArray.parse(text);
+      return typeof parsed === 'string' ? [] : [...parsed];
+    };
+    this.print(Object.fromEntries([...ids].map(([jobId, text]) => [String(jobId), expand(text)])));
+  }
+
+  logSummary(path: string, summary: Summary): void {
+    this.print({ filename: path, summary });
+  }
+
+  done(): void {}
+
+  error(error: HqError): void {
+    this.print({ error: error.hint === '' ? error.message : `${error.message}. ${error.hint}`, code: error.code });
+    this.io.stderr.write(`ERROR ${error.message}\n`);
+  }
+
+  end(): void {
+    if (!this.printed) this.print({});
+  }
+
+  private print(value: unknown): void {
+    this.printed = true;
+    this.io.stdout.write(`${jsonText(value)}\n`);
+  }
+}
+
+function workerJson(worker: WorkerInfo, detailed: boolean): Record<string, unknown> {
+  const { configuration } = worker;
+  const runtime = { SingleNodeTasks: { assigned_tasks: worker.assignedTasks, running_tasks: worker.runningTasks, is_reserved: false } };
+  const last = worker.lastTaskStarted;
+  return {
+    id: worker.id,
+    started: date(worker.connectedAtMs),
+    ended: worker.endedAtMs === null ? null : { at: date(worker.endedAtMs) },
+    configuration: {
+      heartbeat_interval: seconds(configuration.heartbeatMs),
+      idle_timeout: seconds(configuration.idleTimeoutMs),
+      time_limit: seconds(configuration.timeLimitMs),
+      work_dir: configuration.workDir,
+      hostname: configuration.hostname,
+      group: configuration.group,
+      listen_address: configuration.listenAddress,
+      on_server_lost: configuration.onServerLost,
+      min_utilization: new Float(configuration.minUtilization),
+      resources: configuration.resources,
+    },
+    allocation: configuration.allocation,
+    runtime_info: detailed && worker.state !== 'offline' ? runtime : null,
+    last_task_started: last === null ? null : { task_id: { job_id: last.jobId, job_task_id: last.taskId }, time: date(last.atMs) },
+  };
+}

@@ -1,0 +1,40 @@
+/** One method per thing that commands show; one implementation per output mode. Commands never format anything themselves. */
+import type { Summary } from '../../outputlog/summary.ts';
+import type { HqError } from '../../protocol/errors.ts';
+import type { JobDetail, JobInfo } from '../../protocol/schema/job.ts';
+import type { WorkerResources } from '../../protocol/schema/resources.ts';
+import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
+import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+
+/** A job with its tasks, for `job info`. */
+export interface JobWithTasks {
+  readonly job: JobDetail;
+  readonly tasks: readonly TaskInfo[];
+}
+
+export interface Output {
+  /** `started`: printed by the server itself, with its directory. */
+  serverInfo(info: ServerInfo, o: { started: boolean }): void;
+  workers(workers: readonly WorkerInfo[]): void;
+  workerInfos(workers: readonly WorkerInfo[]): void;
+  workerStarted(worker: WorkerInfo): void;
+  hardware(resources: WorkerResources): void;
+  submitted(jobId: number): void;
+  /** `sentence`: the original's, on stdout. */
+  opened(jobId: number, o: { sentence: boolean }): void;
+  jobs(jobs: readonly JobInfo[], o: { total: number; verbose: boolean; listsAll: boolean }): void;
+  jobSummary(jobs: readonly JobInfo[]): void;
+  /** `single`: one job was named by its id; `tasks`: list them as a table, too. */
+  jobInfos(jobs: readonly JobWithTasks[], o: { single: boolean; compat: boolean; listTasks: boolean }): void;
+  taskLists(lists: ReadonlyMap<number, readonly TaskInfo[]>, o: { verbose: boolean }): void;
+  taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void;
+  /** Task ids as IntArray text by job. */
+  taskIds(ids: ReadonlyMap<number, string>): void;
+  logSummary(path: string, summary: Summary): void;
+  /** An action was carried out; the text is for people. */
+  done(line: string): void;
+  error(error: HqError): void;
+  /** Called once after the command. */
+  end(): void;
+}

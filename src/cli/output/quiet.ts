@@ -1,0 +1,68 @@
+/** `--output-mode quiet`: ids and states for scripts, nothing else. The lines are a contract (Nextflow and others parse them). */
+import type { HqError } from '../../protocol/errors.ts';
+import { type JobInfo, jobState } from '../../protocol/schema/job.ts';
+import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { CliIo } from '../io.ts';
+import type { Output } from './output.ts';
+import { stateCounts, workerState } from './states.ts';
+
+export class QuietOutput implements Output {
+  private readonly io: CliIo;
+
+  constructor(io: CliIo) {
+    this.io = io;
+  }
+
+  serverInfo(info: ServerInfo, o: { started: boolean }): void {
+    if (o.started) this.line(info.serverDir);
+  }
+
+  workers(workers: readonly WorkerInfo[]): void {
+    for (const worker of workers) this.line(`${worker.id} ${workerState(worker)}`);
+  }
+
+  workerInfos(): void {}
+
+  workerStarted(): void {}
+
+  hardware(): void {}
+
+  submitted(jobId: number): void {
+    this.line(String(jobId));
+  }
+
+  opened(jobId: number): void {
+    this.line(String(jobId));
+  }
+
+  jobs(jobs: readonly JobInfo[]): void {
+    for (const job of jobs) this.line(`${job.id} ${jobState(job)}`);
+  }
+
+  jobSummary(jobs: readonly JobInfo[]): void {
+    for (const [state, count] of stateCounts(jobs)) if (state !== 'OPENED') this.line(`${state} ${count}`);
+  }
+
+  jobInfos(): void {}
+
+  taskLists(): void {}
+
+  taskDetails(): void {}
+
+  taskIds(): void {}
+
+  logSummary(): void {}
+
+  done(): void {}
+
+  error(error: HqError): void {
+    this.io.stderr.write(`ERROR ${error.message}${error.hint === '' ? '' : `\n${error.hint}`}\n`);
+  }
+
+  end(): void {}
+
+  private line(text: string): void {
+    this.io.stdout.write(`${text}\n`);
+  }
+}

@@ -1,0 +1,201 @@
+/** `--output-mode cli`: tables for people, in HyperQueue's look and with its headers, because scripts parse them by header text. */
+import { formatDuration } from '../../common/duration.ts';
+import { formatSize } from '../../common/size.ts';
+import type { Summary } from '../../outputlog/summary.ts';
+import type { HqError } from '../../protocol/errors.ts';
+import { type JobInfo, jobState } from '../../protocol/schema/job.ts';
+import type { WorkerResources } from '../../protocol/schema/resources.ts';
+import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
+import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { CliIo } from '../io.ts';
+import { jobRows } from './jobRows.ts';
+import type { JobWithTasks, Output } from './output.ts';
+import { describeResources, summarizeResources } from './resourceText.ts';
+import { stateCounts, workerState } from './states.ts';
+import { cutMiddle, localTime, Tables, utcTime } from './tables.ts';
+import { makespan, taskRows } from './taskRows.ts';
+
+/** Errors in a list are cut to this many characters without `-v`, names to this many. */
+const SHORT_ERROR = 16;
+const SHORT_NAME = 50;
+
+export class TableOutput implements Output {
+  private readonly io: CliIo;
+  private readonly tables: Tables;
+
+  constructor(io: CliIo, colors: boolean) {
+    this.io = io;
+    this.tables = new Tables(io.stdout, colors);
+  }
+
+  serverInfo(info: ServerInfo, o: { started: boolean }): void {
+    this.tables.vertical([
+      ...(o.started ? [['Server directory', info.serverDir] as const] : []),
+      ['Server UID', info.serverUid],
+      ['Client host', info.clientHost],
+      ['Client port', info.clientPort],
+      ['Worker host', info.workerHost],
+      ['Worker port', info.workerPort],
+      ['Version', info.version],
+      ['Pid', info.pid],
+      ['Start date', utcTime(info.startedAtMs)],
+      ['Journal path', info.journalPath],
+    ]);
+  }
+
+  workers(workers: readonly WorkerInfo[]): void {
+    this.tables.horizontal(
+      ['ID', 'State', 'Hostname', 'Resources', 'Manager', 'Manager Job ID'],
+      workers.map((worker) => [
+        worker.id,
+        workerState(worker),
+        worker.configuration.hostname,
+        summarizeResources(worker.configuration.resources),
+        worker.configuration.allocation?.manager ?? 'None',
+        worker.configuration.allocation?.id ?? 'N/A',
+      ]),
+    );
+  }
+
+  workerInfos(workers: readonly WorkerInfo[]): void {
+    for (const worker of workers) this.workerStarted(worker);
+  }
+
+  workerStarted(worker: WorkerInfo): void {
+    const { configuration } = worker;
+    const last = worker.lastTaskStarted;
+    const time = (ms: number | null): string => (ms === null ? 'None' : formatDuration(ms));
+    this.tables.vertical([
+      ['Worker', worker.id],
+      ['State', workerState(worker)],
+      ['Hostname', configuration.hostname],
+      ['Started', localTime(worker.connectedAtMs)],
+      ['Data provider', configuration.listenAddress === '' ? 'None' : configuration.listenAddress],
+      ['Working directory', configuration.workDir],
+      ['Heartbeat', time(configuration.heartbeatMs)],
+      ['Idle timeout', time(configuration.idleTimeoutMs)],
+      ['Overview interval', 'None'],
+      ['Resources', describeResources(configuration.resources)],
+      ['Time Limit', time(configuration.timeLimitMs)],
+      ['Process pid', configuration.pid],
+      ['Group', configuration.group],
+      ['Manager', configuration.allocation?.manager ?? 'None'],
+      ['Manager Job ID', configuration.allocation?.id ?? 'N/A'],
+      ['Last task started', last === null ? 'None' : `${last.jobId}@${last.taskId}; Time: ${localTime(last.atMs)}`],
+      ['Runtime Info', `assigned tasks: ${worker.assignedTasks}; running tasks: ${worker.runningTasks}`],
+    ]);
+  }
+
+  hardware(resources: WorkerResources): void {
+    this.line('Summary:');
+    this.line(summarizeResources(resources));
+    this.line('');
+    this.line('Full Description:');
+    this.line(describeResources(resources));
+  }
+
+  submitted(jobId: number): void {
+    this.line(`Job submitted successfully, job ID: ${jobId}`);
+  }
+
+  opened(jobId: number, o: { sentence: boolean }): void {
+    if (o.sentence) return this.line(`Job ${jobId} is open.`);
+    this.line(String(jobId));
+    this.io.stderr.write(`Job ${jobId} is open.\n`);
+  }
+
+  jobs(jobs: readonly JobInfo[], o: { total: number; verbose: boolean; listsAll: boolean }): void {
+    this.tables.horizontal(
+      ['ID', 'Name', 'State', 'Tasks', ...(o.verbose ? ['Cancel Reason'] : [])],
+      jobs.map((job) => [
+        job.isOpen ? `*${job.id}` : job.id,
+        cutMiddle(job.name, SHORT_NAME),
+        jobState(job),
+        job.taskCount,
+        ...(o.verbose ? [job.cancelReason ?? ''] : []),
+      ]),
+    );
+    if (jobs.some((job) => job.isOpen)) this.line('* = Open jobs');
+    if (o.total > jobs.length && !o.listsAll) this.line(`There are ${o.total} jobs in total. Use \`--all\` to display all jobs.`);
+  }
+
+  jobSummary(jobs: readonly JobInfo[]): void {
+    const counts = stateCounts(jobs).filter(([state, count]) => state !== 'OPENED' || count > 0);
+    this.tables.horizontal(['Status', 'Count'], counts);
+  }
+
+  jobInfos(jobs: readonly JobWithTasks[], o: { listTasks: boolean }): void {
+    for (const { job, tasks } of jobs) {
+      this.tables.vertical(jobRows(job, tasks));
+      const failed = tasks.filter((task) => task.state === 'failed');
+      if (failed.length > 0) {
+        const shown = failed.slice(0, 5);
+        this.tables.horizontal(
+          ['Task ID', 'Worker', 'Error'],
+          shown.map((task) => [task.id, task.workers.join(', '), task.error ?? '']),
+        );
+        this.line(`${failed.length} tasks failed. (${shown.length} shown)`);
+      }
+      if (o.listTasks) this.taskLists(new Map([[job.id, tasks]]), { verbose: false });
+    }
+  }
+
+  taskLists(lists: ReadonlyMap<number, readonly TaskInfo[]>, o: { verbose: boolean }): void {
+    const several = lists.size > 1;
+    const labelled = [...lists.values()].some((tasks) => tasks.some((task) => task.label !== null));
+    const rows = [...lists].flatMap(([jobId, tasks]) =>
+      tasks.map((task) => {
+        const error = task.error ?? '';
+        return [
+          ...(several ? [jobId] : []),
+          task.id,
+          task.state.toUpperCase(),
+          task.workers.join(', '),
+          makespan(task),
+          o.verbose || error.length <= SHORT_ERROR ? error : `${error.slice(0, SHORT_ERROR)}...`,
+          ...(labelled ? [task.label ?? ''] : []),
+        ];
+      }),
+    );
+    const headers = ['Task ID', 'State', 'Worker', 'Makespan', 'Error', ...(labelled ? ['Label'] : [])];
+    this.tables.horizontal(several ? ['Job ID', ...headers] : headers, rows);
+  }
+
+  taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void {
+    for (const task of tasks) this.tables.vertical(taskRows(task, o.verbose));
+  }
+
+  taskIds(ids: ReadonlyMap<number, string>): void {
+    for (const [jobId, text] of ids) this.line(ids.size === 1 ? text : `${jobId}: ${text}`);
+  }
+
+  logSummary(path: string, summary: Summary): void {
+    this.tables.vertical([
+      ['Path', path],
+      ['Files', summary.n_files],
+      ['Jobs', summary.n_jobs],
+      ['Tasks', summary.n_tasks],
+      ['Opened streams', `${summary.n_opened} / ${summary.n_streams}`],
+      ['Stdout size', formatSize(summary.stdout_size)],
+      ['Stderr size', formatSize(summary.stderr_size)],
+      ['Superseded streams', summary.n_superseded],
+      ['Superseded stdout size', formatSize(summary.superseded_stdout_size)],
+      ['Superseded stderr size', formatSize(summary.superseded_stderr_size)],
+    ]);
+  }
+
+  done(line: string): void {
+    this.io.stderr.write(`${line}\n`);
+  }
+
+  error(error: HqError): void {
+    this.io.stderr.write(`ERROR ${error.message}${error.hint === '' ? '' : `\n${error.hint}`}\n`);
+  }
+
+  end(): void {}
+
+  private line(text: string): void {
+    this.io.stdout.write(`${text}\n`);
+  }
+}

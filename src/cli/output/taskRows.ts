@@ -1,0 +1,55 @@
+/** The property table of `task info`. */
+import { formatDuration } from '../../common/duration.ts';
+import { formatSize } from '../../common/size.ts';
+import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
+import { requestText } from './jobRows.ts';
+import { type Cell, localTime } from './tables.ts';
+
+/** Time from start to end (or now); empty before the start. */
+export function makespan(task: TaskInfo): string {
+  if (task.startedAtMs === null) return '';
+  return formatDuration(Math.max(0, (task.finishedAtMs ?? Date.now()) - task.startedAtMs));
+}
+
+export function taskRows(task: TaskDetail, verbose: boolean): (readonly [string, Cell])[] {
+  const { spec } = task;
+  const time = (atMs: number | null): string => (atMs === null ? '' : localTime(atMs));
+  return [
+    ['Task ID', task.id],
+    ...(task.label === null ? [] : [['Label', task.label] as const]),
+    ['State', task.state.toUpperCase()],
+    ['Command', verbose ? spec.command.join('\n') : (spec.command[0] as string)],
+    [
+      'Environment',
+      Object.entries(spec.env)
+        .map(([name, value]) => `${name}=${value}`)
+        .join('\n'),
+    ],
+    ['Worker', task.workers.join(', ')],
+    ['Start', time(task.startedAtMs)],
+    ['End', time(task.finishedAtMs)],
+    ['Makespan', makespan(task)],
+    ['Workdir', task.cwd ?? spec.cwd ?? ''],
+    ['Stdout', task.stdout ?? ''],
+    ['Stderr', task.stderr ?? ''],
+    ['Time limit', spec.timeLimitMs === undefined ? 'None' : formatDuration(spec.timeLimitMs)],
+    ['Resources', requestText(spec.request)],
+    ['Priority', spec.priority],
+    ['Pin', 'None'],
+    ['Task dir', 'No'],
+    ['Crash limit', spec.crashLimit],
+    ['Instance', task.instance],
+    ['Dependencies', task.deps.join(', ')],
+    ...usageRows(task),
+    ['Error', task.error ?? ''],
+  ];
+}
+
+function usageRows(task: TaskInfo): (readonly [string, Cell])[] {
+  const { usage } = task;
+  if (usage === null || usage.userMs === null || usage.systemMs === null) return [];
+  return [
+    ['CPU time', `${formatDuration(usage.userMs)} user, ${formatDuration(usage.systemMs)} system`],
+    ...(usage.maxRssBytes === null ? [] : [['Peak memory', formatSize(usage.maxRssBytes)] as const]),
+  ];
+}

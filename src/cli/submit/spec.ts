@@ -1,0 +1,110 @@
+/** The flags of a submit as a task specification. Everything is checked here, before anything is sent. */
+import { parseEntry, parseRequest, parseResourceArgument } from '../../common/requestText.ts';
+import { HqError } from '../../protocol/errors.ts';
+import type { CrashLimit, StdioSpec, TaskSpecInput } from '../../protocol/schema/task.ts';
+import type { Compat } from '../compat.ts';
+
+/** As commander delivers them; durations in milliseconds. */
+export interface SubmitFlags {
+  readonly name?: string;
+  readonly array?: string;
+  readonly cpus?: string;
+  readonly resource?: string[];
+  readonly env?: string[];
+  readonly cwd?: string;
+  readonly stdout?: string;
+  readonly stderr?: string;
+  readonly stream?: string;
+  readonly priority?: number;
+  readonly timeLimit?: number;
+  readonly timeRequest?: number;
+  readonly maxFails?: number;
+  readonly crashLimit?: string;
+  readonly maxRetries?: number;
+  readonly strict?: boolean;
+  readonly stdin?: boolean;
+  readonly job?: number;
+  readonly wait?: boolean;
+  readonly progress?: boolean;
+}
+
+/** @throws HqError HQ_E_USAGE, HQ_E_RESOURCE_REQUEST */
+export function taskSpecOf(command: string[], flags: SubmitFlags, stdin: Buffer | undefined): TaskSpecInput {
+  const request = [{ resources: resourcesOf(flags), ...(flags.timeRequest === undefined ? {} : { timeRequestMs: flags.timeRequest }) }];
+  parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant })));
+  if (flags.cwd?.includes('%{CWD}') === true) throw usage("--cwd cannot contain '%{CWD}'");
+  return {
+    command,
+    request,
+    ...(flags.env === undefined ? {} : { env: environmentOf(flags.env) }),
+    ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
+    ...(flags.stdout === undefined ? {} : { stdout: stdioOf(flags.stdout, 'stdout') }),
+    ...(flags.stderr === undefined ? {} : { stderr: stdioOf(flags.stderr, 'stderr') }),
+    ...(stdin === undefined ? {} : { stdin: stdin.toString('base64') }),
+    ...(flags.priority === undefined ? {} : { priority: flags.priority }),
+    ...(flags.timeLimit === undefined ? {} : { timeLimitMs: flags.timeLimit }),
+    ...(flags.crashLimit === undefined ? {} : { crashLimit: crashLimitOf(flags.crashLimit) }),
+    ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
+  };
+}
+
+/**
+ * How many tasks of the job may fail: `--max-fails`, else the number of an explicit `--crash-limit` of a submit that creates its job, which
+ * means both things (docs/compatibility.md).
+ */
+export function jobFailLimit(flags: SubmitFlags, compat: Compat): number | undefined {
+  if (flags.maxFails !== undefined) return flags.maxFails;
+  if (flags.crashLimit === undefined || compat.crashLimitPerTaskOnly) return undefined;
+  const limit = crashLimitOf(flags.crashLimit);
+  return typeof limit === 'number' ? limit : undefined;
+}
+
+function resourcesOf(flags: SubmitFlags): Record<string, string> {
+  const resources: Record<string, string> = {};
+  if (flags.cpus !== undefined) {
+    parseEntry('cpus', flags.cpus);
+    resources['cpus'] = flags.cpus;
+  }
+  for (const text of flags.resource ?? []) {
+    const [name, amount] = parseResourceArgument(text);
+    if (name in resources) throw new HqError('HQ_E_RESOURCE_REQUEST', { input: text, detail: `'${name}' is requested twice` });
+    resources[name] = amount;
+  }
+  return 'cpus' in resources ? resources : { ...resources, cpus: '1' };
+}
+
+function environmentOf(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const equals = pair.indexOf('=');
+      const name = equals < 0 ? pair : pair.slice(0, equals);
+      if (name === '') throw usage(`invalid value '${pair}' for '--env': NAME=VALUE is expected`);
+      return [name, equals < 0 ? '' : pair.slice(equals + 1)];
+    }),
+  );
+}
+
+/** `none`, `PATH`, `PATH:rm-if-finished`, `:rm-if-finished` (default path). */
+function stdioOf(text: string, channel: string): StdioSpec {
+  if (text === 'none') return null;
+  const [path = '', mode, ...rest] = text.split(':');
+  if (rest.length > 0 || (mode !== undefined && mode !== 'rm-if-finished')) {
+    throw usage(`invalid value '${text}' for '--${channel}': none, PATH or PATH:rm-if-finished is expected`);
+  }
+  if (path === '' && mode === undefined) throw usage(`invalid value '' for '--${channel}': a path is missing`);
+  return {
+    path: path === '' ? `%{CWD}/job-%{JOB_ID}/%{TASK_ID}.${channel}` : path,
+    onClose: mode === undefined ? 'keep' : 'rm-if-finished',
+  };
+}
+
+function crashLimitOf(text: string): CrashLimit {
+  if (text === 'never-restart' || text === 'unlimited') return text;
+  const limit = /^\d+$/.test(text) ? Number(text) : 0;
+  if (limit < 1) throw usage(`invalid value '${text}' for '--crash-limit': a number above zero, never-restart or unlimited is expected`);
+  return limit;
+}
+
+function usage(detail: string): HqError {
+  return new HqError('HQ_E_USAGE', { detail });
+}

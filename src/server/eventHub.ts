@@ -2,8 +2,9 @@
  * Hands committed events to any number of readers. There is no buffer per reader: each has a position; what is recent comes from one
  * ring in memory, what is older from the journal, so a slow reader costs nothing and misses nothing.
  */
-import type { HqEvent } from '../protocol/schema/event.ts';
+
 import { HqError } from '../protocol/errors.ts';
+import type { HqEvent } from '../protocol/schema/event.ts';
 import type { EventFilter } from './api/facade.ts';
 import type { Journal } from './journal/types.ts';
 

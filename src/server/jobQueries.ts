@@ -6,7 +6,7 @@ import type { TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
 import { parseIds } from './jobService.ts';
 import { type JobStore, liveJobInfo, storedJobInfo } from './jobStore.ts';
 import type { BulkRow, Journal, SubmitRow } from './journal/types.ts';
-import { specAt, streamDir, type SubmitRecord } from './specs.ts';
+import { type SubmitRecord, specAt, streamDir } from './specs.ts';
 import { type BulkEnd, redactSpec, taskDetail, taskInfo } from './taskView.ts';
 
 /** Specifications of a graph in a job's details, at most. */

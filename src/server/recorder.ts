@@ -2,8 +2,9 @@
  * The server's outbox: collects what one turn of the core decided, as frames per worker, journal entries and events. The turn loop
  * empties it; nothing leaves the server from here.
  */
-import { IntArray } from '../common/intArray.ts';
+
 import { assertNever } from '../common/assert.ts';
+import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
 import { type Job, segmentOf } from '../core/jobTable.ts';
 import type { Change, ControlKind, Outbox } from '../core/outbox.ts';

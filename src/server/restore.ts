@@ -1,11 +1,11 @@
 /** Puts what the journal kept back into the core, the job store and the worker registry. Called once by a starting server. */
 import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
-import { onJobCreated } from '../core/reactor/onSubmit.ts';
 import { onRestoreDone, onRestoreSubmit, onRestoreWorker } from '../core/reactor/onRestore.ts';
+import { onJobCreated } from '../core/reactor/onSubmit.ts';
+import { parseIds } from './jobService.ts';
 import type { JobStore } from './jobStore.ts';
 import { countSecretTasks } from './jobStore.ts';
-import { parseIds } from './jobService.ts';
 import type { BulkRow, Restored, SubmitRow, TaskRow, WorkerRow } from './journal/types.ts';
 import { analyseSubmit } from './submitCheck.ts';
 import { type WorkerEntry, type WorkerRegistry, workerSpec } from './workerRegistry.ts';

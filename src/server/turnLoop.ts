@@ -4,8 +4,9 @@
  *
  * Modes: `idle` (nothing waits) -> `scheduled` (a turn will run with this round of the event loop) -> `running` -> `idle`.
  */
-import { checkInvariants } from '../core/invariants.ts';
+
 import type { Core } from '../core/core.ts';
+import { checkInvariants } from '../core/invariants.ts';
 import { plan } from '../core/schedule/plan.ts';
 import type { ToWorker } from '../protocol/messages/worker.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';

@@ -2,11 +2,12 @@
  * The workers this server knows: configuration, session and connection state of each, beside what the scheduler keeps in the core.
  * Written by the worker gateway and by the restore, read by the API.
  */
-import type { Connection } from '../net/connection.ts';
-import { UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
-import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
-import type { WorkerConfiguration, WorkerEnd, WorkerInfo } from '../protocol/schema/worker.ts';
+
 import type { CoreWorker, WorkerSpec } from '../core/workerTable.ts';
+import type { Connection } from '../net/connection.ts';
+import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
+import { UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
+import type { WorkerConfiguration, WorkerEnd, WorkerInfo } from '../protocol/schema/worker.ts';
 import type { WorkerRow } from './journal/types.ts';
 
 export interface WorkerEntry {

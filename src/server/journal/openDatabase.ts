@@ -82,7 +82,7 @@ function ensureFile(path: string): boolean {
   const found: Stats | undefined = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined) {
     if (!found.isFile()) throw refuse('it is not a regular file');
-    if (found.uid !== process.getuid?.()) throw refuse('it belongs to somebody else');
+    if (found.uid !== process.geteuid?.()) throw refuse('it belongs to somebody else');
     return false;
   }
   try {

@@ -64,11 +64,16 @@ class RealServer:
         return str(self.directory).encode() in arguments and is_alive(pid)
 
     def spawn(self, *arguments: str) -> subprocess.Popen:
+        """`hq` with these arguments on this server's directory."""
+        return self.spawn_script(os.environ["HQ_BRIDGE_HQ"], *arguments, "--server-dir", str(self.directory))
+
+    def spawn_script(self, script: str | Path, *arguments: str) -> subprocess.Popen:
+        """A script for Node; what it prints goes to a file in the server's directory."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         node = shutil.which("node")
         assert node is not None
-        command = [node, os.environ["HQ_BRIDGE_HQ"], *arguments, "--server-dir", str(self.directory)]
-        with open(self.directory / f"{len(self.processes)}-{arguments[0]}.log", "wb") as log:
+        with open(self.log_of(len(self.processes)), "wb") as log:
+            command = [node, str(script), *arguments]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         self.processes.append(process)
         return process
@@ -79,10 +84,12 @@ class RealServer:
         return process
 
     def worker(self, *options: str) -> subprocess.Popen:
+        return self.register(self.spawn("worker", "start", *options))
+
+    def register(self, process: subprocess.Popen) -> subprocess.Popen:
+        """Waits until a worker process has been accepted."""
         with Client(self.directory) as client:
-            before = client.server_info()["workers"]
-            process = self.spawn("worker", "start", *options)
-            wait_for(lambda: process.poll() is not None or client.server_info()["workers"] > before, "the worker")
+            wait_for(lambda: process.poll() is not None or process.pid in pids(client), "the worker")
         assert process.poll() is None, self.log(process)
         return process
 
@@ -95,5 +102,12 @@ class RealServer:
             return False
 
     def log(self, process: subprocess.Popen) -> str:
-        number = self.processes.index(process)
-        return next(self.directory.glob(f"{number}-*.log")).read_text()
+        return self.log_of(self.processes.index(process)).read_text()
+
+    def log_of(self, number: int) -> Path:
+        return self.directory / f"process-{number}.log"
+
+
+def pids(client: Client) -> List[int]:
+    """Processes of the connected workers."""
+    return [worker["configuration"]["pid"] for worker in client.workers()]

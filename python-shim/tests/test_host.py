@@ -57,7 +57,7 @@ def test_login_node_has_the_command_but_no_job(tmp_path):
 
 
 def test_foreign_hq_is_passed_over(tmp_path):
-    hq = program(tmp_path / "hq", "#!/bin/sh\necho hyperqueue v0.26.2\n")
+    hq = program(tmp_path / "hq", "#!/bin/sh\necho --idle-timeout\n")
     home = tmp_path / "home"
     with pytest.raises(HqError, match=f"{hq} is another product"):
         find_hq({"PATH": str(tmp_path), "HQ_BRIDGE_HOME": str(home)})
@@ -68,7 +68,7 @@ def test_foreign_hq_is_passed_over(tmp_path):
 
 
 def test_our_hq_on_the_path_is_used(tmp_path):
-    hq = program(tmp_path / "hq", "#!/bin/sh\necho hq-bridge 0.1.0\n")
+    hq = program(tmp_path / "hq", '#!/bin/sh\n[ "$*" = "server start --help" ] && echo --exit-when-idle\n')
     assert find_hq({"PATH": str(tmp_path)}) == [str(hq)]
 
 

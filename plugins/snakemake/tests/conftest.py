@@ -13,9 +13,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 # The helpers of the client's tests start and stop servers.
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "python-shim/tests")]
-from real_server import RealServer
+from real_server import RealServer as AnyServer
 
 from workflow import Workflow
+
+
+class RealServer(AnyServer):
+    def bare_worker(self, cpus: int) -> None:
+        """A worker that provides CPUs and nothing else."""
+        script = Path(__file__).parent / "bare_worker.mjs"
+        self.register(self.spawn_script(script, str(self.directory), str(cpus)))
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +48,7 @@ def server_dir():
 def server(server_dir):
     """A server with a worker of 4 CPUs that provides nothing else."""
     server_dir.start()
-    server_dir.worker("--cpus", "4", "--detect-resources", "none")
+    server_dir.bare_worker(4)
     return server_dir
 
 

@@ -10,10 +10,11 @@ from typing import List, Mapping, Optional
 
 from .errors import HqError
 
-# What `hq --version` of this product begins with; the original says `hyperqueue`.
-OUR_NAME = "hq-bridge"
+# Versions do not tell products apart, abilities do: this option of ours is the one that is needed.
+QUESTION = ("server", "start", "--help")
+ABILITY = b"--exit-when-idle"
 SCRIPT = "dist/bin/hq.js"
-VERSION_LIMIT_S = 20.0
+ANSWER_LIMIT_S = 20.0
 
 
 def find_hq(environ: Optional[Mapping[str, str]] = None) -> List[str]:
@@ -31,10 +32,10 @@ def find_hq(environ: Optional[Mapping[str, str]] = None) -> List[str]:
     installed = shutil.which("hq", path=path)
     if installed is not None and is_ours(installed):
         return [installed]
-    homes = [Path(env["HQ_BRIDGE_HOME"])] if env.get("HQ_BRIDGE_HOME") else [Path(__file__).resolve().parents[3]]
-    for home in homes:
-        if (home / SCRIPT).is_file():
-            return runnable(str(home / SCRIPT), path)
+    # From src/hq_bridge up to the root of the npm package, whose part this file may be.
+    script = Path(env.get("HQ_BRIDGE_HOME") or Path(__file__).resolve().parents[3]) / SCRIPT
+    if script.is_file():
+        return runnable(str(script), path)
     foreign = f" ({installed} is another product)" if installed else ""
     raise HqError(
         "HQ_E_FILE",
@@ -60,16 +61,16 @@ def runnable(command: str, path: Optional[str] = None) -> List[str]:
 
 
 def is_ours(command: str) -> bool:
-    """Whether this `hq` says that it is hq-bridge."""
+    """Whether this `hq` can start a server that ends by itself."""
     try:
         answer = subprocess.run(
-            [command, "--version"],
+            [command, *QUESTION],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=VERSION_LIMIT_S,
+            timeout=ANSWER_LIMIT_S,
             check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return False
-    return answer.stdout.decode(errors="replace").startswith(OUR_NAME)
+    return ABILITY in answer.stdout

@@ -1,0 +1,325 @@
+"""Workflows on real servers: what jobs get, what users see when they fail, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+from hq_bridge import Client
+from real_server import wait_for
+
+CHAIN = """
+    rule all:
+        input: expand("c/{s}.txt", s=["x/y", "a b", "it's", "pl$in"])
+
+    rule a:
+        output: "a/{s}.txt"
+        priority: 5
+        threads: 2
+        resources: runtime=3
+        shell: "echo {threads} > {output:q}"
+
+    rule c:
+        input: "a/{s}.txt"
+        output: "c/{s}.txt"
+        log: "logs/{s}.log"
+        shell: "cat {input:q} > {output:q} 2> {log:q}"
+"""
+
+
+def test_tasks_are_described_by_the_workflow(workflow, server):
+    workflow.write(CHAIN)
+    out = workflow.succeed()
+    assert workflow.text("c/it's.txt") == "2\n"
+    (job,) = workflow.jobs()
+    assert job["name"] == "snakemake-work dir"
+    assert (job["isOpen"], job["stats"]["finished"]) == (False, 8)
+    tasks = {task["label"]: task for task in workflow.tasks()}
+    assert sorted(tasks) == sorted(f"{rule} s={s}" for rule in "ac" for s in ["x/y", "a b", "it's", "pl$in"])
+    spec = tasks["a s=x/y"]["spec"]
+    assert spec["request"][0]["resources"] == {"cpus": 2}
+    assert (spec["priority"], spec["timeLimitMs"]) == (5, 180_000)
+    assert "timeLimitMs" not in tasks["c s=x/y"]["spec"]
+    # Nothing of successful jobs is kept, and there is nothing to warn of.
+    assert workflow.logs() == []
+    assert not (workflow.directory / f"job-{job['id']}").exists()
+    assert "no worker provides" not in out
+
+
+def test_batches_are_submitted_with_one_request(workflow, server):
+    workflow.write(
+        """
+        rule all:
+            input: expand("{s}.txt", s=range(12))
+        rule a:
+            output: "{s}.txt"
+            shell: "touch {output}"
+        """
+    )
+    workflow.succeed(jobs=12)
+    with Client(server.directory) as client:
+        submits = client.job(client.jobs()[0]["id"])["submits"]
+    assert [submit["taskIds"] for submit in submits] == ["1-12"]
+
+
+FAILING = """
+    rule all:
+        input: expand("{s}.txt", s=["good", "bad/x y"])
+
+    rule good:
+        output: "good.txt"
+        shell: "touch {output}"
+
+    rule bad:
+        output: "bad/{s}.txt"
+        log: "logs/{s}.log"
+        shell: "echo the disk is on fire >&2; exit 3"
+"""
+
+
+def test_failure_shows_reason_and_last_lines_and_keeps_its_output_alone(workflow, server):
+    workflow.write(FAILING)
+    out = workflow.fail("--keep-going")
+    assert re.search(r"task \d+ of HyperQueue job 1 on \S+ \(worker 1\) failed: exit code 1", out)
+    assert "    the disk is on fire" in out
+    assert "returned non-zero exit status 3" in out
+    assert "logs/x y.log" in out
+    (log,) = workflow.logs()
+    assert re.fullmatch(r"bad_s=x_y\.1-\d+\.log", log)
+    assert f".snakemake/hyperqueue/{log}" in out
+    assert "the disk is on fire" in workflow.text(f".snakemake/hyperqueue/{log}")
+    assert (workflow.directory / "good.txt").exists()
+
+
+def test_no_output_is_kept_on_demand(workflow, server):
+    workflow.write(FAILING)
+    assert "the disk is on fire" in workflow.fail("--hyperqueue-keep-logs", "never")
+    assert workflow.logs() == []
+
+
+def test_all_output_is_kept_on_demand(workflow, server):
+    workflow.write(FAILING)
+    workflow.fail("--keep-going", "--hyperqueue-keep-logs", "always", "--hyperqueue-stream-dir", "output")
+    from hq_bridge.outputlog import OutputLog
+
+    (directory,) = (workflow.directory / "output").glob("run-1-*")
+    with OutputLog(str(directory)) as log:
+        assert [task.outcome for task in log.tasks(1)].count("finished") == 1
+
+
+def test_failed_job_is_repeated_by_snakemake(workflow, server):
+    workflow.write(
+        """
+        rule a:
+            output: "a.txt"
+            resources: runtime=lambda wildcards, attempt: attempt
+            retries: 2
+            shell: "test {resources.runtime} = 3 && touch {output}"
+        """
+    )
+    workflow.succeed()
+    assert [task["spec"]["timeLimitMs"] for task in workflow.tasks()] == [60_000, 120_000, 180_000]
+    assert [task["state"] for task in workflow.tasks()] == ["failed", "failed", "finished"]
+
+
+SLOW = """
+    rule all:
+        input: expand("{s}.txt", s=range(6))
+    rule slow:
+        output: "{s}.txt"
+        shell: "echo $$ > started-{wildcards.s}; sleep 600; touch {output}"
+"""
+
+
+def test_interrupt_leaves_no_task_and_no_process(workflow, server):
+    workflow.write(SLOW)
+    process = workflow.start(jobs=6)
+    # Four run, two wait for a CPU.
+    for _ in range(4):
+        wait_for(lambda: len(list(workflow.directory.glob("started-*"))) == 4, "four running jobs")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    with Client(server.directory) as client:
+        (job,) = client.jobs()
+        assert job["stats"]["canceled"] == 6, out
+        assert not job["isOpen"]
+        wait_for(lambda: client.workers()[0]["runningTasks"] == 0, "the end of all tasks")
+    for path in workflow.directory.glob("started-*"):
+        wait_for(lambda path=path: not is_running(path.read_text()), "the end of the job's processes")
+
+
+def is_running(pid):
+    from real_server import is_alive
+
+    return is_alive(int(pid))
+
+
+def test_task_canceled_by_somebody_else_fails(workflow, server):
+    workflow.write(SLOW)
+    process = workflow.start(jobs=1)
+    wait_for(lambda: list(workflow.directory.glob("started-*")), "a running job")
+    with Client(server.directory) as client:
+        client.cancel(1)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "it was canceled in HyperQueue" in out
+
+
+def test_time_limit_is_named(workflow, server):
+    workflow.write(
+        """
+        rule slow:
+            output: "a.txt"
+            resources: runtime=0.02
+            shell: "sleep 600; touch {output}"
+        """
+    )
+    # The command line rounds runtimes to minutes; a limit below one is set on the server's side of the mapping.
+    out = workflow.fail("a.txt")
+    assert "it exceeded its time limit of 0.02 min (resource runtime)" in out
+
+
+def test_time_limit_can_be_off(workflow, server):
+    workflow.write(
+        """
+        rule a:
+            output: "a.txt"
+            resources: runtime=1
+            shell: "touch {output}"
+        """
+    )
+    workflow.succeed("--hyperqueue-time-limit", "off", "--hyperqueue-time-request")
+    (task,) = workflow.tasks()
+    assert "timeLimitMs" not in task["spec"]
+    assert task["spec"]["request"][0]["timeRequestMs"] == 60_000
+
+
+MEMORY = """
+    rule a:
+        output: "a.txt"
+        resources: mem_mb=50, slurm_partition="long"
+        shell: "touch {output}"
+"""
+
+
+def test_memory_is_not_asked_for_where_it_is_not_provided(workflow, server):
+    workflow.write(MEMORY)
+    out = workflow.succeed()
+    assert out.count("no worker provides 'mem'") == 1
+    assert out.count("resources for batch jobs are ignored (slurm_partition)") == 1
+    assert workflow.tasks()[0]["spec"]["request"][0]["resources"] == {"cpus": 1}
+
+
+def test_memory_is_asked_for_where_it_is_provided(workflow, server_dir):
+    server_dir.start()
+    server_dir.worker("--cpus", "2", "--resource", "mem=sum(1000)")
+    workflow.write(MEMORY)
+    assert "no worker provides" not in workflow.succeed()
+    assert workflow.tasks()[0]["spec"]["request"][0]["resources"] == {"cpus": 1, "mem": 50}
+
+
+def test_job_that_no_worker_can_run_is_told(workflow, server):
+    workflow.write(
+        """
+        rule a:
+            output: "a.txt"
+            threads: 64
+            shell: "touch {output}"
+        """
+    )
+    process = workflow.start(jobs=1)
+    lines = []
+    while "no worker has 64" not in (line := process.stdout.readline()):
+        assert line, "".join(lines)
+        lines.append(line)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+def test_declared_variables_are_secrets(workflow, server):
+    workflow.write(
+        """
+        envvars: "MY_TOKEN"
+        rule a:
+            output: "a.txt"
+            shell: "echo $MY_TOKEN > {output}; tr '\\\\0' ' ' < /proc/$PPID/cmdline > command"
+        """
+    )
+    workflow.succeed(MY_TOKEN="open sesame")
+    assert workflow.text("a.txt") == "open sesame\n"
+    assert "snakemake" in workflow.text("command")
+    assert "sesame" not in workflow.text("command")
+    spec = workflow.tasks()[0]["spec"]
+    assert "MY_TOKEN" in spec["secretEnv"]
+    assert "sesame" not in str(spec)
+
+
+def test_software_of_the_calling_shell_is_used(workflow, server, tmp_path):
+    tool = tmp_path / "my-tool"
+    tool.write_text("#!/bin/sh\necho from my tool\n")
+    tool.chmod(0o755)
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "my-tool > {output}"\n')
+    import os
+
+    workflow.succeed(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert workflow.text("a.txt") == "from my tool\n"
+
+
+def test_command_of_200_kilobytes(workflow, server):
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "echo {config[key19]} | wc -c > {output}"\n')
+    keys = [f"key{number}={'x' * 10_000}" for number in range(10, 30)]
+    workflow.succeed("a.txt", "--config", *keys)
+    assert workflow.text("a.txt").strip() == "10001"
+    (task,) = workflow.tasks()
+    assert len(task["spec"]["stdin"]) > 200_000
+
+
+def test_group_is_one_task_and_its_failure_is_explained(workflow, server):
+    workflow.write(
+        """
+        rule all:
+            input: "b/1.txt", "b/2.txt"
+        rule a:
+            output: "a/{s}.txt"
+            group: "g"
+            shell: "touch {output}"
+        rule b:
+            input: "a/{s}.txt"
+            output: "b/{s}.txt"
+            group: "g"
+            shell: "test {wildcards.s} = 1 || {{ echo no luck >&2; exit 5; }}; touch {output}"
+        """
+    )
+    out = workflow.fail("--keep-going")
+    tasks = workflow.tasks()
+    assert sorted(task["state"] for task in tasks) == ["failed", "finished"]
+    assert all("--max-jobs-per-timespan" not in task["spec"]["command"][2] for task in tasks)
+    assert "no luck" in out
+    assert (workflow.directory / "b/1.txt").exists()
+
+
+def test_working_directory_of_the_workflow(workflow, server):
+    (workflow.directory / "elsewhere").mkdir()
+    workflow.write('workdir: "elsewhere"\nrule a:\n    output: "a.txt"\n    shell: "pwd > {output}"\n')
+    workflow.succeed()
+    assert workflow.text("elsewhere/a.txt").strip().endswith("work dir/elsewhere")
+
+
+def test_without_a_server_and_without_hq_there_is_one_clear_line(workflow):
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "touch {output}"\n')
+    out = workflow.fail(HQ_BRIDGE_HQ="/nowhere/hq")
+    assert "there is no executable /nowhere/hq" in out
+    assert not (workflow.directory / "a.txt").exists()
+
+
+def test_immediate_submit_is_refused(workflow, server):
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "touch {output}"\n')
+    assert "does not support --immediate-submit" in workflow.fail("--immediate-submit", "--notemp")
+
+
+@pytest.mark.parametrize("option", ["keep-logs", "time-limit"])
+def test_settings_are_checked(workflow, option):
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "touch {output}"\n')
+    assert "invalid choice: 'sometimes'" in workflow.fail(f"--hyperqueue-{option}", "sometimes")

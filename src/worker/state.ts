@@ -21,9 +21,10 @@ import {
 import type { RequestVariant, WorkerResources } from '../protocol/schema/resources.ts';
 import type { TaskUsage } from '../protocol/schema/task.ts';
 import { failureOf } from './failureText.ts';
+import { HeldTable } from './heldTable.ts';
 import { type HeldTask, outcomeOf, type StopCause, type TaskEnd } from './heldTask.ts';
 import { ResourcePool } from './resources/pool.ts';
-import { TaskQueue } from './taskQueue.ts';
+import { type QueueClass, TaskQueue } from './taskQueue.ts';
 
 /** A started task has ended and nothing of its process group is left. `atMs` is Unix time. */
 export interface TaskEnded {
@@ -67,9 +68,7 @@ export class WorkerState {
   readonly pool: ResourcePool;
   readonly queue: TaskQueue = new TaskQueue();
   private readonly endsAtMs: number | null;
-  /** Held tasks by job and task id. */
-  private readonly held = new Map<number, Map<number, HeldTask>>();
-  private heldCount = 0;
+  private readonly held = new HeldTable();
   /** Running tasks, also those that are no longer held because the server does not want them. */
   private readonly running = new Set<HeldTask>();
   private settled = new Set<string>();
@@ -82,7 +81,7 @@ export class WorkerState {
 
   /** Nothing is queued and no process of a task is left. */
   get isIdle(): boolean {
-    return this.heldCount === 0 && this.running.size === 0;
+    return this.held.size === 0 && this.running.size === 0;
   }
 
   get runningTasks(): ReadonlySet<HeldTask> {
@@ -114,7 +113,7 @@ export class WorkerState {
         for (const key of event.tasks) this.onCancel(out, key, event.nowMs);
         break;
       case 'retract':
-        for (const key of event.tasks) this.giveBack(out, this.find(key), event.nowMs);
+        for (const key of event.tasks) this.giveBack(out, this.held.find(key), event.nowMs);
         break;
       case 'reconnected':
         this.onReconnected(out, event);
@@ -144,32 +143,43 @@ export class WorkerState {
   private onCompute(out: Instructions, { bodies, tasks, nowMs }: Extract<WorkerEvent, { kind: 'compute' }>): void {
     // Sent before the server knew that this worker ends; with its last frame it learns that nobody has started them.
     if (this.closed) return;
-    const resolved = new Map<RequestVariant, ReturnType<ResourcePool['resolve']>>();
+    const classes = new Map<RequestVariant, QueueClass | string>();
     for (const [job, task, instance, bodyIndex, entry, variant] of tasks) {
       const body = bodies[bodyIndex] as WireBody;
       const wanted = body.request[variant] as RequestVariant;
-      const known = this.held.get(job)?.get(task);
+      const known = this.held.latest(job, task);
       if (known !== undefined && known.instance >= instance) continue;
       if (this.settled.has(`${job} ${task} ${instance}`)) continue;
       // A later instance means that the server has given the earlier one up.
       if (known !== undefined) this.abandon(out, known);
-      let request = resolved.get(wanted);
-      if (request === undefined) {
-        request = wanted.nodes > 0 ? 'a worker of this version does not run multi-node tasks' : this.pool.resolve(wanted);
-        resolved.set(wanted, request);
+      let queueClass = classes.get(wanted);
+      if (queueClass === undefined) {
+        queueClass = this.classOf(wanted, body.priority);
+        classes.set(wanted, queueClass);
       }
-      if (typeof request === 'string') {
-        const failure: AttemptFailure = { kind: 'internal', error: `The task cannot run here: ${request}.`, exitCode: null, signal: null };
+      if (typeof queueClass === 'string') {
+        const failure: AttemptFailure = {
+          kind: 'internal',
+          error: `The task cannot run here: ${queueClass}.`,
+          exitCode: null,
+          signal: null,
+        };
         out.updates.push([UPDATE_STARTED, job, task, instance, nowMs, variant], [UPDATE_FAILED, job, task, instance, nowMs, null, failure]);
         continue;
       }
-      const queueClass = this.queue.classOf({ priority: body.priority, request, minTimeMs: wanted.minTimeMs });
       this.hold({ job, task, instance, body, entry, variant, queueClass, state: 'queued', allocation: null, startedAtMs: 0, stop: null });
     }
   }
 
+  /** @returns the reason when such tasks can never run here */
+  private classOf(wanted: RequestVariant, priority: number): QueueClass | string {
+    if (wanted.nodes > 0) return 'a worker of this version does not run multi-node tasks';
+    const request = this.pool.resolve(wanted);
+    return typeof request === 'string' ? request : this.queue.classOf({ priority, request, minTimeMs: wanted.minTimeMs });
+  }
+
   private onCancel(out: Instructions, key: TaskKey, nowMs: number): void {
-    const task = this.find(key);
+    const task = this.held.find(key);
     if (task?.state === 'running') stopTask(out, task, 'cancel');
     else if (task?.state === 'queued') {
       this.dropQueued(task);
@@ -186,10 +196,7 @@ export class WorkerState {
   private onReconnected(out: Instructions, event: Extract<WorkerEvent, { kind: 'reconnected' }>): void {
     this.settled = new Set(event.settled.map((key) => key.join(' ')));
     const wanted = new Set(event.wanted.map((key) => key.join(' ')));
-    const unwanted: HeldTask[] = [];
-    for (const tasks of this.held.values()) {
-      for (const task of tasks.values()) if (!wanted.has(`${task.job} ${task.task} ${task.instance}`)) unwanted.push(task);
-    }
+    const unwanted = [...this.held].filter((task) => !wanted.has(`${task.job} ${task.task} ${task.instance}`));
     for (const task of unwanted) this.abandon(out, task);
   }
 
@@ -199,7 +206,7 @@ export class WorkerState {
     task.allocation = null;
     task.state = 'ended';
     const outcome = outcomeOf(task, end);
-    if (outcome !== 'unwanted') this.forget(task);
+    if (outcome !== 'unwanted') this.held.remove(task);
     switch (outcome) {
       case 'finished':
         out.updates.push([UPDATE_FINISHED, task.job, task.task, task.instance, atMs, usage]);
@@ -261,7 +268,7 @@ export class WorkerState {
       this.dropQueued(task);
       return;
     }
-    this.forget(task);
+    this.held.remove(task);
     // A stop for another reason is under way; only its report changes.
     if (task.stop === null) out.stop.push(task);
     task.stop = 'unwanted';
@@ -270,45 +277,24 @@ export class WorkerState {
   private dropQueued(task: HeldTask): void {
     task.state = 'ended';
     this.queue.removed();
-    this.forget(task);
+    this.held.remove(task);
   }
 
   private hold(task: HeldTask): void {
-    let tasks = this.held.get(task.job);
-    if (tasks === undefined) {
-      tasks = new Map();
-      this.held.set(task.job, tasks);
-    }
-    tasks.set(task.task, task);
-    this.heldCount += 1;
+    this.held.add(task);
     this.queue.add(task);
-  }
-
-  private forget(task: HeldTask): void {
-    const tasks = this.held.get(task.job);
-    if (tasks?.get(task.task) !== task) throw new Error('invariant broken: a task is forgotten that is not held');
-    tasks.delete(task.task);
-    this.heldCount -= 1;
-    if (tasks.size === 0) this.held.delete(task.job);
-  }
-
-  private find([job, task, instance]: TaskKey): HeldTask | undefined {
-    const found = this.held.get(job)?.get(task);
-    return found?.instance === instance ? found : undefined;
   }
 
   /** Throws when the books disagree. Called by tests after every event. */
   checkInvariants(): void {
     let held = 0;
     let queued = 0;
-    for (const tasks of this.held.values()) {
-      for (const task of tasks.values()) {
-        held += 1;
-        if (task.state === 'queued') queued += 1;
-        else if (task.state !== 'running' || !this.running.has(task)) throw new Error('a held task is neither queued nor running');
-      }
+    for (const task of this.held) {
+      held += 1;
+      if (task.state === 'queued') queued += 1;
+      else if (task.state !== 'running' || !this.running.has(task)) throw new Error('a held task is neither queued nor running');
     }
-    if (held !== this.heldCount || queued !== this.queue.size || queued !== [...this.queue.all()].length)
+    if (held !== this.held.size || queued !== this.queue.size || queued !== [...this.queue.all()].length)
       throw new Error('held tasks are miscounted');
     const used = new Array<number>(this.pool.resourceCount).fill(0);
     for (const { allocation } of this.running) {

@@ -1,12 +1,12 @@
 /**
- * The environment of a task: that of the worker, what the user added, and the HQ variables that tell the task who it is and what it got. Shared
- * parts are prototypes, so that a task only costs its own variables.
+ * The environment of a task: that of the worker, what the user added, and the HQ variables that tell the task who it is and what it got. What
+ * tasks share is put together once.
  */
 import { formatEntry } from '../../common/requestText.ts';
 import type { WireBody } from '../../protocol/messages/worker.ts';
 import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
 import type { HeldTask } from '../heldTask.ts';
-import type { AllocatedEntry, ResourcePool } from '../resources/pool.ts';
+import type { AllocatedEntry, ResolvedEntry, ResourcePool } from '../resources/pool.ts';
 
 export type TaskEnvironment = Record<string, string>;
 
@@ -18,10 +18,18 @@ const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels
   'gpus/amd': { ROCR_VISIBLE_DEVICES: '<labels>' },
 };
 
+/** Variables of one entry of a request, and the text of the request. */
+interface EntryNames {
+  readonly request: string;
+  readonly values: string;
+  readonly text: string;
+}
+
 export class EnvironmentMaker {
   private readonly base: TaskEnvironment;
   private readonly pool: ResourcePool;
   private readonly ofBody = new WeakMap<WireBody, TaskEnvironment>();
+  private readonly ofEntry = new WeakMap<ResolvedEntry, EntryNames>();
 
   /**
    * @param env environment of the worker
@@ -34,15 +42,15 @@ export class EnvironmentMaker {
     this.pool = o.pool;
   }
 
-  /** @returns all variables of a started task; inherited properties belong to it */
+  /** @returns all variables of a started task */
   make(task: HeldTask): TaskEnvironment {
     const { body } = task;
     let shared = this.ofBody.get(body);
     if (shared === undefined) {
-      shared = Object.assign(Object.create(this.base) as TaskEnvironment, body.env, { HQ: this.base.HQ, HQ_SUBMIT_DIR: body.submitDir });
+      shared = { ...this.base, ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
       this.ofBody.set(body, shared);
     }
-    const env = Object.create(shared) as TaskEnvironment;
+    const env: TaskEnvironment = { ...shared };
     env.HQ_JOB_ID = String(task.job);
     env.HQ_TASK_ID = String(task.task);
     env.HQ_INSTANCE_ID = String(task.instance);
@@ -52,13 +60,23 @@ export class EnvironmentMaker {
     return env;
   }
 
+  private namesOf(entry: ResolvedEntry): EntryNames {
+    let names = this.ofEntry.get(entry);
+    if (names === undefined) {
+      const variable = entry.name.replace(/[^A-Za-z0-9]/g, '_');
+      names = { request: `HQ_RESOURCE_REQUEST_${variable}`, values: `HQ_RESOURCE_VALUES_${variable}`, text: formatEntry(entry.asked) };
+      this.ofEntry.set(entry, names);
+    }
+    return names;
+  }
+
   private addResource(env: TaskEnvironment, body: WireBody, allocated: AllocatedEntry): void {
     const { entry, units, indices } = allocated;
-    const variable = entry.name.replace(/[^A-Za-z0-9]/g, '_');
-    env[`HQ_RESOURCE_REQUEST_${variable}`] = formatEntry(entry.asked);
+    const names = this.namesOf(entry);
+    env[names.request] = names.text;
     if (indices === undefined) return;
     const labels = this.pool.labels(allocated).join(',');
-    env[`HQ_RESOURCE_VALUES_${variable}`] = labels;
+    env[names.values] = labels;
     if (entry.name === 'cpus') {
       env.HQ_CPUS = labels;
       if (units % UNITS_PER_WHOLE === 0 && body.env.OMP_NUM_THREADS === undefined) env.OMP_NUM_THREADS = String(units / UNITS_PER_WHOLE);

@@ -15,7 +15,7 @@ export type OutputTarget =
 export interface LaunchSpec {
   /** Program (looked up in PATH of `env`) and arguments. */
   readonly command: readonly string[];
-  /** The whole environment; inherited properties count, so that tasks may share a prototype. */
+  /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Absolute; made when it does not exist. */
   readonly cwd: string;

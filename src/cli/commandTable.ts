@@ -1,7 +1,7 @@
 /** Every command with its arguments, options and examples: the source of the commander tree and of the help. */
 import { Option } from 'commander';
 import type { Context } from './context.ts';
-import { append, durationMs, integer, once, port, positiveDurationMs } from './options.ts';
+import { append, atMost, durationMs, integer, jobName, once, port, positiveDurationMs } from './options.ts';
 
 /** @returns an exit code, or nothing for the context's */
 export type RunCommand = (context: Context, args: never, options: never) => Promise<number | undefined>;
@@ -9,9 +9,10 @@ export type RunCommand = (context: Context, args: never, options: never) => Prom
 export interface CommandEntry {
   readonly name: string;
   readonly description: string;
-  readonly args?: readonly (readonly [argument: string, description: string])[];
+  /** With a parser where the text is not simply handed over. */
+  readonly args?: readonly (readonly [argument: string, description: string, parse?: (text: string) => unknown])[];
   readonly options?: () => Option[];
-  /** Everything from the first positional on belongs to the task's command line. */
+  /** The last positional and everything after it is the task's command line. */
   readonly tail?: boolean;
   readonly examples?: readonly string[];
   load(): Promise<RunCommand>;
@@ -28,6 +29,7 @@ const opt = (flags: string, description: string): Option => new Option(flags, de
 const val = <T>(flags: string, description: string, parse: (text: string) => T): Option =>
   new Option(flags, description).argParser(once(parse, flags.replace(/^-\w, /, '')));
 const text = (value: string): string => value;
+const id: (text: string) => number = integer(1, 0xffff_ffff);
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
 const LAST_SELECTOR_ARG = ['<selector>', 'last or ids like 1-3,7'] as const;
@@ -42,7 +44,7 @@ const submit = () => import('./commands/submit.ts');
 
 function submitOptions(): Option[] {
   return [
-    val('--name <NAME>', "job name (default: the program's file name)", text),
+    val('--name <NAME>', "job name (default: the program's file name)", jobName),
     val('--array <IDS>', 'task ids, e.g. 1-100 or 1-10:2,20', text),
     val('--cpus <AMOUNT>', "CPUs per task, e.g. 4, 0.5, all, 2-8 or '4 compact' (default: 1)", text),
     opt('--resource <NAME=AMOUNT>', 'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB').argParser(append),
@@ -74,7 +76,7 @@ const waiting = (): Option[] => [
 const SUBMIT: Omit<CommandEntry, 'name'> = {
   description: 'Submit a task or an array of tasks',
   args: [['<command...>', 'program and its arguments']],
-  options: () => [...submitOptions(), val('--job <ID>', 'add to this open job', integer(1, 0xffff_ffff)), ...waiting()],
+  options: () => [...submitOptions(), val('--job <ID>', 'add to this open job', id), ...waiting()],
   tail: true,
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   load: async () => (await submit()).runSubmit as RunCommand,
@@ -165,14 +167,14 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'wait',
         description: 'Wait until this many workers are connected',
-        args: [['<count>', 'number of workers']],
+        args: [['<count>', 'number of workers', integer(1, 0xffff_ffff)]],
         load: async () => (await worker()).runWait as RunCommand,
       },
       { name: 'hwdetect', description: 'Show the resources of this machine', load: async () => (await worker()).runHwdetect as RunCommand },
       {
         name: 'address',
         description: "Print a worker's host name",
-        args: [['<id>', 'worker id']],
+        args: [['<id>', 'worker id', id]],
         load: async () => (await worker()).runAddress as RunCommand,
       },
     ],
@@ -187,7 +189,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'submit-task',
         description: 'Add tasks to an open job',
         args: [
-          ['<job>', 'id of the job'],
+          ['<job>', 'id of the job', id],
           ['<command...>', 'program and its arguments'],
         ],
         options: () => [...submitOptions(), ...waiting()],
@@ -217,7 +219,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'cancel',
         description: 'Cancel unfinished tasks of jobs',
         args: [SELECTOR_ARG],
-        options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', text)],
+        options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', atMost(200))],
         load: async () => (await job()).runCancel as RunCommand,
       },
       { name: 'close', description: 'Close open jobs', args: [SELECTOR_ARG], load: async () => (await job()).runClose as RunCommand },
@@ -225,7 +227,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'open',
         description: 'Create an open job and print its id',
         options: () => [
-          val('--name <NAME>', 'job name (default: job)', text),
+          val('--name <NAME>', 'job name (default: job)', jobName),
           val('--max-fails <N>', 'abort the job when more tasks than this have failed', integer(0, 0xffff_ffff)),
         ],
         load: async () => (await job()).runOpen as RunCommand,
@@ -305,7 +307,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       ['<words...>', 'summary | jobs | show | cat JOB CHANNEL | stdout | stderr | export JOB'],
     ],
     options: () => [
-      val('--job <ID>', 'only this job', integer(1, 0xffff_ffff)),
+      val('--job <ID>', 'only this job', id),
       val('--channel <CHANNEL>', 'stdout or stderr', text),
       val('--task <IDS>', 'only these tasks, in this order', text),
       opt('--allow-unfinished', 'also tasks that have not ended'),

@@ -1,7 +1,8 @@
 /** What a command gets: the outside (`io`), the global options, a client made when it is needed, and the renderer of the chosen mode. */
+import { once } from 'node:events';
 import type { HqClient } from '../client/client.ts';
 import { namedServerDir } from '../common/serverDir.ts';
-import type { HqError } from '../protocol/errors.ts';
+import type { ErrorCode, HqError } from '../protocol/errors.ts';
 import { type Compat, compatOf } from './compat.ts';
 import type { CliIo } from './io.ts';
 import type { Output } from './output/output.ts';
@@ -17,6 +18,8 @@ export interface GlobalOptions {
   readonly debug?: boolean;
 }
 
+const UNKNOWN_ID: ReadonlySet<ErrorCode> = new Set(['HQ_E_JOB_NOT_FOUND', 'HQ_E_WORKER_NOT_FOUND']);
+
 export class Context {
   readonly io: CliIo;
   readonly globals: GlobalOptions;
@@ -25,6 +28,7 @@ export class Context {
   readonly output: Output;
   private connected: Promise<HqClient> | undefined;
   private failures = 0;
+  private rawOutput = false;
 
   constructor(o: { io: CliIo; globals: GlobalOptions; mode: OutputMode; output: Output }) {
     this.io = o.io;
@@ -60,10 +64,21 @@ export class Context {
     this.note(`WARN ${line}`);
   }
 
-  /** One of several things asked for could not be done: a line, and exit code 1 at the end (0 where the original has it so). */
+  /** Output that is the same in every mode: host names, task output. The renderer then adds nothing. Resolves when more may be written. */
+  async raw(data: Uint8Array | string): Promise<void> {
+    this.rawOutput = true;
+    const { stdout } = this.io;
+    if (!stdout.write(data)) await once(stdout, 'drain', { signal: this.io.signal });
+  }
+
+  get hasRawOutput(): boolean {
+    return this.rawOutput;
+  }
+
+  /** One of several things asked for could not be done: a line, and exit code 1 at the end (0 for unknown ids where the original has it so). */
   fail(error: HqError): void {
     this.note(`ERROR ${error.message}${error.hint === '' ? '' : `. ${error.hint}`}`);
-    if (!this.compat.unknownIdsExitZero) this.failures += 1;
+    if (!(this.compat.unknownIdsExitZero && UNKNOWN_ID.has(error.code))) this.failures += 1;
   }
 
   get exitCode(): number {

@@ -2,6 +2,9 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../common/duration.ts';
 
+/** As in the schema of a job. */
+const JOB_NAME_MAX = 4_096;
+
 /** @returns milliseconds */
 export function durationMs(text: string): number {
   const ms = parseDuration(text);
@@ -27,6 +30,19 @@ export function integer(min: number, max: number): (text: string) => number {
 }
 
 export const port: (text: string) => number = integer(1, 65_535);
+
+/** A name that is shown in one cell of a table. */
+export function jobName(text: string): string {
+  if (text === '' || /[\n\t]/.test(text)) throw new InvalidArgumentError('a name without line breaks and tabs is expected');
+  return atMost(JOB_NAME_MAX)(text);
+}
+
+export function atMost(characters: number): (text: string) => string {
+  return (text) => {
+    if (text.length > characters) throw new InvalidArgumentError(`at most ${characters} characters are possible`);
+    return text;
+  };
+}
 
 /** Collects a repeatable option. */
 export function append(text: string, previous: string[] | undefined): string[] {

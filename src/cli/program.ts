@@ -9,7 +9,7 @@ import { COMMANDS, type CommandEntry, type CommandGroup } from './commandTable.t
 import { Context, type GlobalOptions, OUTPUT_MODES, type OutputMode } from './context.ts';
 import type { CliIo } from './io.ts';
 import { makeOutput } from './output/make.ts';
-import { clapStyle } from './usage.ts';
+import { clapStyle, usageText } from './usage.ts';
 
 /** Exit code after Ctrl-C, as shells count it. */
 const EXIT_INTERRUPTED = 130;
@@ -19,34 +19,63 @@ const EXIT_INTERRUPTED = 130;
  * @returns 0 ok, 1 failed, 2 wrong usage, 130 interrupted. Never throws.
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
-  let chosen: { entry: CommandEntry; command: Command; args: unknown[] } | undefined;
-  const program = buildProgram((entry, command, args) => {
-    chosen = { entry, command, args };
-  }, io);
+  let chosen: Chosen | undefined;
+  const choose = (made: Chosen): void => {
+    chosen = made;
+  };
+  const program = buildProgram(choose, io);
   try {
     await program.parseAsync([...argv], { from: 'user' });
+    if (chosen === undefined) return 2;
+    chosen = withTail(chosen, io);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
     io.stderr.write(`${clapStyle(error, program, argv)}\n`);
     return 2;
   }
-  if (chosen === undefined) return 2;
-  return runCommand(chosen.entry, chosen.command, io);
+  return runCommand(chosen, io);
 }
 
-async function runCommand(entry: CommandEntry, command: Command, io: CliIo): Promise<number> {
-  const globals = command.optsWithGlobals<GlobalOptions>();
+/** A command with what was typed for it. */
+interface Chosen {
+  readonly entry: CommandEntry;
+  readonly command: Command;
+  readonly args: readonly unknown[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly globals: GlobalOptions;
+}
+
+/** `hq job submit-task 3 --cpus 4 -- prog --flag`: the command line of the task begins at the second positional, options may stand before it. */
+function withTail(chosen: Chosen, io: CliIo): Chosen {
+  const { entry, command } = chosen;
+  const lead = (entry.args?.length ?? 0) - 1;
+  if (entry.tail !== true || lead < 1) return chosen;
+  const inner = configure(new Command(entry.name), io).passThroughOptions();
+  for (const option of entry.options?.() ?? []) inner.addOption(option);
+  const [argument, description] = entry.args?.[lead] ?? ['<command...>', ''];
+  inner.argument(argument, description).action(() => {});
+  for (const [name, value] of Object.entries(command.opts())) inner.setOptionValue(name, value);
+  inner.parse(command.args.slice(lead), { from: 'user' });
+  const options = inner.opts();
+  return { ...chosen, args: [...chosen.args.slice(0, lead), inner.processedArgs[0]], options, globals: { ...chosen.globals, ...options } };
+}
+
+async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo): Promise<number> {
   const mode = modeOf(globals, io);
-  if (mode === undefined) {
-    io.stderr.write(`error: invalid value '${io.env['HQ_OUTPUT_MODE']}' for HQ_OUTPUT_MODE: cli, json or quiet is expected\n`);
+  const debug = globals.debug === true || io.env['HQ_DEBUG'] === 'true';
+  const badVariable =
+    mode === undefined ? 'HQ_OUTPUT_MODE' : ['true', 'false', '', undefined].includes(io.env['HQ_DEBUG']) ? null : 'HQ_DEBUG';
+  if (mode === undefined || badVariable !== null) {
+    const expected = badVariable === 'HQ_DEBUG' ? 'true or false' : 'cli, json or quiet';
+    io.stderr.write(`${usageText(`invalid value '${io.env[badVariable as string]}' for ${badVariable}: ${expected} is expected`, '')}\n`);
     return 2;
   }
-  const context = new Context({ io, globals, mode, output: await makeOutput(mode, globals, io) });
+  const context = new Context({ io, globals: { ...globals, debug }, mode, output: await makeOutput(mode, globals, io) });
   try {
     const run = await entry.load();
-    const code = await run(context, command.processedArgs as never, command.opts());
-    context.output.end();
+    const code = await run(context, args as never, options as never);
+    if (!context.hasRawOutput) context.output.end();
     return code ?? context.exitCode;
   } catch (thrown) {
     return report(thrown, context);
@@ -58,16 +87,20 @@ async function runCommand(entry: CommandEntry, command: Command, io: CliIo): Pro
 function report(thrown: unknown, context: Context): number {
   if (context.io.signal.aborted) return EXIT_INTERRUPTED;
   const error = toHqError(thrown);
-  if (error.exitCode === 2) {
-    context.io.stderr.write(
-      `error: ${error.message}${error.hint === '' ? '' : `\n\n  tip: ${error.hint}`}\n\nFor more information, try '--help'.\n`,
-    );
-    return 2;
-  }
-  context.output.error(error);
-  if (error.code === 'HQ_E_INTERNAL' && thrown instanceof Error && !(thrown instanceof HqError))
-    context.note(thrown.stack ?? thrown.message);
+  const isBug = error.code === 'HQ_E_INTERNAL' && thrown instanceof Error && !(thrown instanceof HqError);
+  if (error.exitCode === 2) context.io.stderr.write(`${usageText(error.message, error.hint)}\n`);
+  else context.output.error(error);
+  if (context.globals.debug === true) context.note(causes(error));
+  else if (isBug) context.note(thrown.stack ?? thrown.message);
   return error.exitCode;
+}
+
+/** Everything that is known of an error, for `--debug`. */
+function causes(error: unknown): string {
+  const lines: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause)
+    lines.push(`DEBUG ${lines.length === 0 ? '' : 'caused by '}${at.stack ?? at.message}`);
+  return lines.join('\n');
 }
 
 function modeOf(globals: GlobalOptions, io: CliIo): OutputMode | undefined {
@@ -75,7 +108,7 @@ function modeOf(globals: GlobalOptions, io: CliIo): OutputMode | undefined {
   return OUTPUT_MODES.find((mode) => mode === given);
 }
 
-type Choose = (entry: CommandEntry, command: Command, args: unknown[]) => void;
+type Choose = (chosen: Chosen) => void;
 
 function buildProgram(choose: Choose, io: CliIo): Command {
   const program = configure(new Command('hq'), io)
@@ -93,11 +126,17 @@ function add(parent: Command, item: CommandEntry | CommandGroup, choose: Choose,
     for (const child of item.commands) add(command, child, choose, io);
     return;
   }
-  for (const [argument, description] of item.args ?? []) command.argument(argument, description);
+  for (const [argument, description, parse] of item.args ?? []) {
+    if (parse === undefined) command.argument(argument, description);
+    else command.argument(argument, description, parse);
+  }
   for (const option of item.options?.() ?? []) command.addOption(option);
   if (item.tail === true) command.passThroughOptions();
   if (item.examples !== undefined) command.addHelpText('after', `\nExamples:\n${item.examples.map((line) => `  ${line}`).join('\n')}`);
-  command.action((...args: unknown[]) => choose(item, command, args));
+  command.action(() => {
+    const globals = command.optsWithGlobals<GlobalOptions>();
+    choose({ entry: item, command, args: command.processedArgs, options: command.opts(), globals });
+  });
 }
 
 /** Nothing of commander may touch the process; global options are accepted at any depth and shown only in the top-level help. */

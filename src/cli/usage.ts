@@ -1,30 +1,49 @@
 /** Usage errors in the form of the original (clap), because scripts grep them. */
 import type { Command, CommanderError } from 'commander';
 
+const MORE = "For more information, try '--help'.";
+
 /** @returns message, tip, usage line and where to find help */
 export function clapStyle(error: CommanderError, program: Command, argv: readonly string[]): string {
+  const command = commandOf(program, argv);
   const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const tip = rest
+  const tips = rest
     .map((line) => line.trim().replace(/^\(Did you mean (.*)\?\)$/, "  tip: did you mean '$1'?"))
     .filter((line) => line !== '');
-  const usage = `Usage: ${usageOf(commandOf(program, argv))}`;
-  return [`error: ${reword(message)}`, ...tip, '', usage, '', "For more information, try '--help'."].join('\n');
+  const usage = `Usage: ${usageOf(command)}`;
+  return [`error: ${reword(message, command)}`, ...(tips.length > 0 ? ['', ...tips] : []), '', usage, '', MORE].join('\n');
 }
 
-function reword(message: string): string {
-  const unknown = /^unknown option '([^']+)'/.exec(message);
-  if (unknown !== null) return `unexpected argument '${unknown[1]}' found`;
+/** The same for input that only the command itself can judge. */
+export function usageText(message: string, hint: string): string {
+  return [`error: ${message}`, ...(hint === '' ? [] : ['', `  tip: ${hint}`]), '', MORE].join('\n');
+}
+
+/** commander's sentence and what clap says instead; `$1`… are what the pattern has caught. */
+const SENTENCES: readonly (readonly [RegExp, string])[] = [
+  [/^unknown option '([^']*)'.*/, "unexpected argument '$1' found"],
+  [/^unknown command '([^']*)'.*/, "unrecognized subcommand '$1'"],
+  [/^required option '([^']*)' not specified.*/, 'the following required arguments were not provided:\n  $1'],
+  [/^option '(?:-\w, )?([^']*)' argument missing.*/, "a value is required for '$1' but none was supplied"],
+  [/^option '[^']*' argument '.*' is invalid\. (the argument '.*' cannot be used multiple times).*/s, '$1'],
+  [
+    /^option '(?:-\w, )?([^']*)' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s,
+    "invalid value '$2' for '$1'\n  [possible values: $3]",
+  ],
+  [/^option '(?:-\w, )?([^']*)' argument '(.*)' is invalid\. (.*)$/s, "invalid value '$2' for '$1': $3"],
+  [/^option '(?:-\w, )?([^']*)' cannot be used with option '(?:-\w, )?([^']*)'.*/, "the argument '$1' cannot be used with '$2'"],
+  [/^\(outputHelp\)$/, 'a subcommand is needed'],
+];
+
+function reword(message: string, command: Command): string {
   const missing = /^missing required argument '([^']+)'/.exec(message);
   if (missing !== null) return `the following required arguments were not provided:\n  <${(missing[1] as string).toUpperCase()}>`;
-  const mandatory = /^required option '([^']+)' not specified/.exec(message);
-  if (mandatory !== null) return `the following required arguments were not provided:\n  ${mandatory[1]}`;
-  const command = /^unknown command '([^']+)'/.exec(message);
-  if (command !== null) return `unrecognized subcommand '${command[1]}'`;
-  const value = /^option '[^']*?(--[a-z-]+)[^']*' argument '([^']*)' is invalid\. (.*)$/s.exec(message);
-  if (value !== null) return `invalid value '${value[2]}' for '${value[1]}': ${value[3]}`;
-  const excess = /^too many arguments/.exec(message);
-  if (excess !== null) return `unexpected argument found: ${message}`;
-  return message === '(outputHelp)' ? 'a subcommand is needed' : message;
+  const value = /^command-argument value '(.*)' is invalid for argument '([^']+)'\. (.*)$/s.exec(message);
+  if (value !== null) return `invalid value '${value[1]}' for '<${(value[2] as string).toUpperCase()}>': ${value[3]}`;
+  const excess = /^too many arguments.* Expected (\d+) argument/.exec(message);
+  if (excess !== null) return `unexpected argument '${command.args[Number(excess[1])] ?? ''}' found`;
+  for (const [pattern, sentence] of SENTENCES) if (pattern.test(message)) return message.replace(pattern, sentence);
+  return message;
 }
 
 /** The command that argv names, as far as it names one. */

@@ -5,7 +5,6 @@ import { IntArray } from '../../common/intArray.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { SubmitInput } from '../../protocol/schema/task.ts';
 import type { Context } from '../context.ts';
-import { integer } from '../options.ts';
 import { readAll } from '../readAll.ts';
 import { jobFailLimit, type SubmitFlags, taskSpecOf } from '../submit/spec.ts';
 import { submitWarnings } from '../submit/warnings.ts';
@@ -24,8 +23,8 @@ export async function runSubmit(context: Context, [command]: [string[]], flags: 
   return finish(context, { client, flags, submitted });
 }
 
-export async function runSubmitTask(context: Context, [job, command]: [string, string[]], flags: SubmitFlags): Promise<number | undefined> {
-  return runSubmit(context, [command], { ...flags, job: integer(1, 0xffff_ffff)(job) });
+export async function runSubmitTask(context: Context, [job, command]: [number, string[]], flags: SubmitFlags): Promise<number | undefined> {
+  return runSubmit(context, [command], { ...flags, job });
 }
 
 async function prepare(context: Context, command: string[], flags: SubmitFlags): Promise<{ request: SubmitInput; jobFlags: string[] }> {

@@ -2,7 +2,6 @@
 import { HqError } from '../../protocol/errors.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Context } from '../context.ts';
-import { integer } from '../options.ts';
 import { parseSelector, select } from '../selectors.ts';
 
 /** The selected workers; unknown ids are reported. */
@@ -38,8 +37,7 @@ export async function runStop(context: Context, [selector]: [string]): Promise<u
 }
 
 /** Waits on the event stream, so that nothing is asked again and again. */
-export async function runWait(context: Context, [text]: [string]): Promise<undefined> {
-  const count = integer(1, 1_000_000)(text);
+export async function runWait(context: Context, [count]: [number]): Promise<undefined> {
   const client = await context.client();
   const events = client.events({ types: ['worker-connected', 'worker-reconnected'], signal: context.io.signal });
   try {
@@ -57,9 +55,7 @@ export async function runHwdetect(context: Context): Promise<undefined> {
 }
 
 /** The host name in every output mode, for scripts. */
-export async function runAddress(context: Context, [text]: [string]): Promise<number> {
-  const id = integer(1, 0xffff_ffff)(text);
+export async function runAddress(context: Context, [id]: [number]): Promise<undefined> {
   const worker = await (await context.client()).workerInfo(id);
-  context.io.stdout.write(`${worker.configuration.hostname}\n`);
-  return 0;
+  await context.raw(`${worker.configuration.hostname}\n`);
 }

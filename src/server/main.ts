@@ -5,7 +5,7 @@
  * Modes: `starting` -> `serving` -> `stopping` (with or without its workers) -> ended.
  */
 import { hostname } from 'node:os';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { type Listener, listen } from '../net/listen.ts';
 import { HqError, toHqError } from '../protocol/errors.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
@@ -18,6 +18,7 @@ import { type Identity, openIdentity } from './identity/identity.ts';
 import { chooseSocketPath } from './identity/socketPath.ts';
 import { takeJournal } from './identity/takeJournal.ts';
 import type { Journal } from './journal/types.ts';
+import { makeLog } from './logStream.ts';
 import { HqServer, type StopMode } from './server.ts';
 import { Spool } from './spool.ts';
 
@@ -61,8 +62,7 @@ export interface RunServerOptions {
  * @throws HqError when it cannot start: HQ_E_SERVER_DIR, HQ_E_SERVER_RUNNING, HQ_E_JOURNAL, HQ_E_PORT, HQ_E_USAGE
  */
 export async function runServer(options: RunServerOptions): Promise<number> {
-  const level = options.debug ? 'debug' : 'info';
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, options.stderr as NodeJS.WriteStream);
+  const log = makeLog(options.stderr, options.debug);
   const opened = await openIdentity({
     serverDir: options.serverDir,
     fresh: options.fresh,

@@ -47,6 +47,7 @@ function restoreWorker(row: WorkerRow, target: RestoreTarget): WorkerEntry {
     connection: null,
     lastSeq: row.ackedSeq,
     lossTimer: null,
+    stopRequested: false,
     lastTaskStarted: null,
   };
   target.registry.add(entry);

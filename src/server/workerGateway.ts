@@ -27,6 +27,9 @@ import type { Recorder } from './recorder.ts';
 import type { TurnLoop } from './turnLoop.ts';
 import { type WorkerEntry, type WorkerRegistry, workerSpec } from './workerRegistry.ts';
 
+/** A worker that is away when it is to stop gets this long to return and be told, milliseconds: its longest pause between two attempts is 2 s. */
+const STOP_AWAY_MS = 5_000;
+
 /** A worker is silent for this many of its heartbeats before it counts as lost (HyperQueue's rule). */
 const SILENT_HEARTBEATS = 2;
 
@@ -90,8 +93,9 @@ export class WorkerGateway {
   stopWorker(entry: WorkerEntry): void {
     const worker = this.o.core.workers.get(entry.id);
     if (worker !== undefined) worker.stopping = true;
+    entry.stopRequested = true;
     if (entry.connection !== null) entry.connection.send(encodeToWorker(['stop']));
-    else this.lose(entry, 'STOPPED');
+    else this.expectReturn(entry, STOP_AWAY_MS);
   }
 
   /** Asks all workers to leave; resolves when they have and their last results are on disk, or after `timeoutMs`. */
@@ -147,8 +151,8 @@ export class WorkerGateway {
     connection.accepted();
     connection.setIdleTimeout(hello.configuration.heartbeatMs * SILENT_HEARTBEATS);
     this.o.loop.post(() => {
-      if (this.stopping || !connection.isOpen) return connection.destroy('the server stops');
       const known = this.o.registry.ofSession(hello.session);
+      if ((this.stopping && known === undefined) || !connection.isOpen) return connection.destroy('the server stops');
       done(known === undefined ? this.register(connection, hello) : this.resume(known, connection, hello));
     });
   }
@@ -177,6 +181,7 @@ export class WorkerGateway {
       connection,
       lastSeq: 0,
       lossTimer: null,
+      stopRequested: false,
       lastTaskStarted: null,
     };
     registry.add(entry);
@@ -197,10 +202,10 @@ export class WorkerGateway {
     const held = hello.held.map(([job, task, instance]) => [job, task, instance] as const);
     const { wanted, resend } = onWorkerReconnected(core, recorder, { workerId: entry.id, held, nowMs: this.o.now() });
     recorder.event({ type: 'worker-reconnected', workerId: entry.id });
-    // A start report may have been lost with the connection's last bytes while the task runs on: it is repeated with the frames.
     this.o.log(`worker ${entry.id} is back with ${hello.held.filter(([, , , state]) => state === HELD_RUNNING).length} running tasks`);
     this.welcome(entry, connection, wanted);
-    for (const row of resend) recorder.assign(entry.id, row);
+    if (entry.stopRequested) this.o.loop.afterCommit(() => connection.send(encodeToWorker(['stop'])));
+    else for (const row of resend) recorder.assign(entry.id, row);
     return entry;
   }
 
@@ -242,7 +247,9 @@ export class WorkerGateway {
       this.o.recorder.entry({ kind: 'worker-seq', workerId: entry.id, seq });
     }
     // Repeated frames are acknowledged again: their first acknowledgement may have been lost.
-    this.o.loop.afterDurable(() => entry.connection?.send(encodeToWorker(['ack', entry.lastSeq])), false);
+    // To the connection of this moment: a worker that is leaving waits for it.
+    const { connection } = entry;
+    this.o.loop.afterDurable(() => connection?.send(encodeToWorker(['ack', entry.lastSeq])), false);
   }
 
   private leave(entry: WorkerEntry, reason: WorkerEnd): void {

@@ -21,6 +21,8 @@ export interface WorkerEntry {
   lastSeq: number;
   /** Declares it lost when it does not return in time. */
   lossTimer: NodeJS.Timeout | null;
+  /** It is told to stop as soon as it can be reached. */
+  stopRequested: boolean;
   lastTaskStarted: { jobId: number; taskId: number; atMs: number } | null;
 }
 

@@ -223,6 +223,7 @@ class JournalClient implements Journal {
   }
 
   private order(message: (id: number) => ToJournal): Promise<RawRow[]> {
+    if (this.threadEnded) return Promise.reject(this.failure ?? closedError());
     this.lastId += 1;
     const id = this.lastId;
     return new Promise((resolve, reject) => {

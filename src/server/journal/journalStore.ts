@@ -122,7 +122,7 @@ export class JournalStore {
     } catch (error) {
       if (this.db.inTransaction) this.db.exec('ROLLBACK');
       const detail = error instanceof Error ? error.message : String(error);
-      this.failure = new HqError('HQ_E_JOURNAL_WRITE', { path: this.path, detail: `${this.path}: ${detail}` }, { cause: error });
+      this.failure = new HqError('HQ_E_JOURNAL_WRITE', { detail: `${this.path}: ${detail}` }, { cause: error });
       throw this.failure;
     }
   }

@@ -56,6 +56,8 @@ async function work({ signal, ...parts }: Omit<WorkerParts, 'done'> & { signal: 
     await new Promise<void>((resolve, reject) => {
       const worker = new Worker({ ...parts, done: (error) => (error === null ? resolve() : reject(error)) });
       kill = () => worker.killAll();
+      // Tasks have sessions of their own: without this they would outlive a worker that ends by a defect.
+      process.on('exit', kill);
       stop = () => {
         // The caller turns the first signal into the abort; whoever sends another one does not want to wait for the grace period.
         process.on('SIGINT', kill).on('SIGTERM', kill);
@@ -67,7 +69,7 @@ async function work({ signal, ...parts }: Omit<WorkerParts, 'done'> & { signal: 
     });
   } finally {
     signal.removeEventListener('abort', stop);
-    process.off('SIGINT', kill).off('SIGTERM', kill);
+    process.off('SIGINT', kill).off('SIGTERM', kill).off('exit', kill);
   }
 }
 

@@ -60,7 +60,7 @@ async function work({ signal, ...parts }: Omit<WorkerParts, 'done'> & { signal: 
       process.on('exit', kill);
       stop = () => {
         // The caller turns the first signal into the abort; whoever sends another one does not want to wait for the grace period.
-        process.on('SIGINT', kill).on('SIGTERM', kill);
+        process.on('SIGINT', kill).on('SIGTERM', kill).on('SIGHUP', kill);
         worker.stop();
       };
       worker.start();
@@ -69,7 +69,7 @@ async function work({ signal, ...parts }: Omit<WorkerParts, 'done'> & { signal: 
     });
   } finally {
     signal.removeEventListener('abort', stop);
-    process.off('SIGINT', kill).off('SIGTERM', kill).off('exit', kill);
+    process.off('SIGINT', kill).off('SIGTERM', kill).off('SIGHUP', kill).off('exit', kill);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Every command with its arguments, options and examples: the source of the commander tree and of the help. */
 import { Option } from 'commander';
 import type { Context } from './context.ts';
-import { append, atMost, durationMs, integer, jobName, once, port, positiveDurationMs } from './options.ts';
+import { append, atMost, durationMs, integer, jobName, once, port, positiveDurationMs, text } from './options.ts';
+import { typedResources } from './submit/typed.ts';
 
 /** @returns an exit code, or nothing for the context's */
 export type RunCommand = (context: Context, args: never, options: never) => Promise<number | undefined>;
@@ -28,7 +29,6 @@ const opt = (flags: string, description: string): Option => new Option(flags, de
 /** A single option with a parser. */
 const val = <T>(flags: string, description: string, parse: (text: string) => T): Option =>
   new Option(flags, description).argParser(once(parse, flags.replace(/^-\w, /, '')));
-const text = (value: string): string => value;
 const id: (text: string) => number = integer(1, 0xffff_ffff);
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
@@ -43,11 +43,16 @@ const task = () => import('./commands/task.ts');
 const submit = () => import('./commands/submit.ts');
 
 function submitOptions(): Option[] {
+  const resources = typedResources();
   return [
     val('--name <NAME>', "job name (default: the program's file name)", jobName),
     val('--array <IDS>', 'task ids, e.g. 1-100 or 1-10:2,20', text),
-    val('--cpus <AMOUNT>', "CPUs per task, e.g. 4, 0.5, all, 2-8 or '4 compact' (default: 1)", text),
-    opt('--resource <NAME=AMOUNT>', 'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB').argParser(append),
+    val('--cpus <AMOUNT>', "CPUs per task, e.g. 4, 0.5, all, 2-8 or '4 compact' (default: 1)", resources.cpus),
+    opt(
+      '--resource <NAME=AMOUNT>',
+      'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB; a name given again begins the next variant',
+    ).argParser(resources.other),
+    opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
     opt('--env <NAME=VALUE>', 'environment variable, repeatable').argParser(append),
     val('--cwd <DIR>', 'working directory, placeholders allowed (default: the current one)', text),
     val('--stdout <SPEC>', 'none, PATH or PATH:rm-if-finished (default: %{CWD}/job-%{JOB_ID}/%{TASK_ID}.stdout)', text),

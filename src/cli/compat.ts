@@ -7,6 +7,8 @@ export interface Compat {
   readonly jobInfoArray: boolean;
   /** An explicit `--crash-limit` of a submit does not limit the failed tasks of the job. */
   readonly crashLimitPerTaskOnly: boolean;
+  /** A resource that is named twice is an error instead of the next variant. */
+  readonly refuseRepeatedResource: boolean;
   /** Unknown job or worker ids are a log line and exit 0. */
   readonly unknownIdsExitZero: boolean;
   /** `worker start` stops when the server is lost. */
@@ -19,6 +21,7 @@ export function compatOf(env: Readonly<Record<string, string | undefined>>): Com
     jobOpenSentence: original,
     jobInfoArray: original,
     crashLimitPerTaskOnly: original,
+    refuseRepeatedResource: original,
     unknownIdsExitZero: original,
     stopOnServerLost: original,
   };

@@ -31,6 +31,12 @@ export function integer(min: number, max: number): (text: string) => number {
 
 export const port: (text: string) => number = integer(1, 65_535);
 
+/** Any text but none at all, which is nearly always an unset variable of a script. */
+export function text(value: string): string {
+  if (value === '') throw new InvalidArgumentError('it is empty');
+  return value;
+}
+
 /** A name that is shown in one cell of a table. */
 export function jobName(text: string): string {
   if (text === '' || /[\n\t]/.test(text)) throw new InvalidArgumentError('a name without line breaks and tabs is expected');

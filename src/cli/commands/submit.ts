@@ -1,5 +1,4 @@
 /** `hq submit` (= `hq job submit`) and `hq job submit-task`: from flags to one request. */
-import { isAbsolute, join } from 'node:path';
 import type { HqClient } from '../../client/client.ts';
 import { IntArray } from '../../common/intArray.ts';
 import { HqError } from '../../protocol/errors.ts';
@@ -18,7 +17,7 @@ export async function runSubmit(context: Context, [command]: [string[]], flags: 
     return finish(context, { client, flags, submitted: await client.submitTasks(flags.job, request) });
   }
   const maxFails = jobFailLimit(flags, context.compat);
-  const name = flags.name ?? (command[0] as string).replace(/^.*\//, '');
+  const name = flags.name ?? programName(command[0] as string);
   const submitted = await client.createJob({ name, submit: request, ...(maxFails === undefined ? {} : { maxFails }) });
   return finish(context, { client, flags, submitted });
 }
@@ -29,19 +28,27 @@ export async function runSubmitTask(context: Context, [job, command]: [number, s
 
 async function prepare(context: Context, command: string[], flags: SubmitFlags): Promise<{ request: SubmitInput; jobFlags: string[] }> {
   const stdin = flags.stdin === true ? await readAll(context.io.stdin, context.io.signal) : undefined;
-  const spec = taskSpecOf(command, flags, stdin);
+  const spec = taskSpecOf(command, { flags, compat: context.compat, stdin });
   const ids = flags.array === undefined ? undefined : IntArray.parse(flags.array);
   if (typeof ids === 'string') throw new HqError('HQ_E_ARRAY', { input: flags.array as string, detail: ids });
   for (const warning of submitWarnings({ flags, taskCount: ids?.length ?? 1 })) context.warn(warning);
-  const { cwd } = context.io;
   const request: SubmitInput = {
-    submitDir: cwd,
+    submitDir: context.io.cwd,
     strict: flags.strict === true,
-    ...(flags.stream === undefined ? {} : { stream: isAbsolute(flags.stream) ? flags.stream : join(cwd, flags.stream) }),
+    ...(flags.stream === undefined ? {} : { stream: flags.stream }),
     tasks: { kind: 'array', spec, ...(ids === undefined ? {} : { ids: ids.toString() }) },
   };
   const jobFlags = [...(flags.name === undefined ? [] : ['--name']), ...(flags.maxFails === undefined ? [] : ['--max-fails'])];
   return { request, jobFlags };
+}
+
+/** The file name of the program, as far as it may be a job name. */
+function programName(program: string): string {
+  const name = program
+    .replace(/\/+$/, '')
+    .replace(/^.*\//s, '')
+    .replace(/[\n\t]/g, ' ');
+  return name === '' ? 'job' : name.slice(0, 4_096);
 }
 
 async function finish(

@@ -1,15 +1,13 @@
 /** The flags of a submit as a task specification. Everything is checked here, before anything is sent. */
-import { parseEntry, parseRequest, parseResourceArgument } from '../../common/requestText.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { CrashLimit, StdioSpec, TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Compat } from '../compat.ts';
+import { type RequestFlags, requestOf } from './request.ts';
 
 /** As commander delivers them; durations in milliseconds. */
-export interface SubmitFlags {
+export interface SubmitFlags extends RequestFlags {
   readonly name?: string;
   readonly array?: string;
-  readonly cpus?: string;
-  readonly resource?: string[];
   readonly env?: string[];
   readonly cwd?: string;
   readonly stdout?: string;
@@ -17,7 +15,6 @@ export interface SubmitFlags {
   readonly stream?: string;
   readonly priority?: number;
   readonly timeLimit?: number;
-  readonly timeRequest?: number;
   readonly maxFails?: number;
   readonly crashLimit?: string;
   readonly maxRetries?: number;
@@ -29,9 +26,9 @@ export interface SubmitFlags {
 }
 
 /** @throws HqError HQ_E_USAGE, HQ_E_RESOURCE_REQUEST */
-export function taskSpecOf(command: string[], flags: SubmitFlags, stdin: Buffer | undefined): TaskSpecInput {
-  const request = [{ resources: resourcesOf(flags), ...(flags.timeRequest === undefined ? {} : { timeRequestMs: flags.timeRequest }) }];
-  parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant })));
+export function taskSpecOf(command: string[], o: { flags: SubmitFlags; compat: Compat; stdin: Buffer | undefined }): TaskSpecInput {
+  const { flags, stdin } = o;
+  const request = requestOf(flags, o.compat);
   if (flags.cwd?.includes('%{CWD}') === true) throw usage("--cwd cannot contain '%{CWD}'");
   return {
     command,
@@ -57,20 +54,6 @@ export function jobFailLimit(flags: SubmitFlags, compat: Compat): number | undef
   if (flags.crashLimit === undefined || compat.crashLimitPerTaskOnly) return undefined;
   const limit = crashLimitOf(flags.crashLimit);
   return typeof limit === 'number' ? limit : undefined;
-}
-
-function resourcesOf(flags: SubmitFlags): Record<string, string> {
-  const resources: Record<string, string> = {};
-  if (flags.cpus !== undefined) {
-    parseEntry('cpus', flags.cpus);
-    resources['cpus'] = flags.cpus;
-  }
-  for (const text of flags.resource ?? []) {
-    const [name, amount] = parseResourceArgument(text);
-    if (name in resources) throw new HqError('HQ_E_RESOURCE_REQUEST', { input: text, detail: `'${name}' is requested twice` });
-    resources[name] = amount;
-  }
-  return 'cpus' in resources ? resources : { ...resources, cpus: '1' };
 }
 
 function environmentOf(pairs: readonly string[]): Record<string, string> {

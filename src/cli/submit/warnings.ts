@@ -1,9 +1,12 @@
 /** What is legal in a submit but probably not meant. */
-import { PLACEHOLDERS, unknownPlaceholders } from '../../common/placeholders.ts';
+import { PLACEHOLDERS, placeholdersIn } from '../../common/placeholders.ts';
 import type { SubmitFlags } from './spec.ts';
 
 /** More output files than this are a burden for parallel file systems. */
 const MANY_FILES = 999;
+
+/** One log serves all tasks, so nothing of a single task can be in its path. */
+const STREAM_PLACEHOLDERS = ['SERVER_UID', 'JOB_ID', 'SUBMIT_DIR'] as const;
 
 /** @returns sentences */
 export function submitWarnings(o: { flags: SubmitFlags; taskCount: number }): string[] {
@@ -23,14 +26,17 @@ export function submitWarnings(o: { flags: SubmitFlags; taskCount: number }): st
     if (!spec.includes('%{TASK_ID}'))
       warnings.push(`The path of --${name} does not contain %{TASK_ID}: all tasks of the array write into the same file.`);
   }
-  for (const [flag, text] of [
-    ['--cwd', flags.cwd],
-    ['--stdout', flags.stdout],
-    ['--stderr', flags.stderr],
-    ['--stream', flags.stream],
+  for (const [flag, text, known] of [
+    ['--cwd', flags.cwd, PLACEHOLDERS],
+    ['--stdout', flags.stdout, PLACEHOLDERS],
+    ['--stderr', flags.stderr, PLACEHOLDERS],
+    ['--stream', flags.stream, STREAM_PLACEHOLDERS],
   ] as const) {
-    for (const name of unknownPlaceholders(text ?? ''))
-      warnings.push(`Unknown placeholder %{${name}} in ${flag}; known are: ${PLACEHOLDERS.join(', ')}`);
+    const names = placeholdersIn(text ?? '').filter((name) => !(known as readonly string[]).includes(name));
+    for (const name of new Set(names)) warnings.push(`Unknown placeholder %{${name}} in ${flag}; known are: ${known.join(', ')}`);
   }
+  const variables = (flags.env ?? []).map((pair) => pair.replace(/=.*/s, ''));
+  const repeated = variables.filter((name, index) => variables.indexOf(name) < index);
+  for (const name of new Set(repeated)) warnings.push(`The environment variable '${name}' is given more than once; the last value counts`);
   return warnings;
 }

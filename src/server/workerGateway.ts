@@ -228,7 +228,8 @@ export class WorkerGateway {
       case 'updates':
         return this.o.loop.post(() => this.applyUpdates(entry, message[1], message[2]));
       case 'heartbeat':
-        return;
+        // Answered, so that a worker notices a dead line, too.
+        return connection.send(encodeToWorker(['heartbeat']));
       case 'leaving':
         return this.o.loop.post(() => this.leave(entry, message[1]));
       case 'hello':

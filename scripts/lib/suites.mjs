@@ -66,7 +66,7 @@ export const SUITES = [
     name: 'check',
     parts: [
       { name: 'format and lint', needs: ['packages'], work: tool('biome', biome, ['check', '--error-on-warnings']) },
-      { name: 'types', needs: ['packages'], work: tool('tsc', tsc, ['--noEmit', '-p', inRoot('tsconfig.json')]) },
+      { name: 'types', needs: ['packages'], work: tool('tsc', tsc, ['--noEmit', '-p', inRoot('tsconfig.test.json')]) },
       { name: 'unit and property tests', needs: ['packages'], work: vitest('unit', 'property') },
       {
         name: 'generated files',

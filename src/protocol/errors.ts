@@ -25,8 +25,14 @@ export const ERRORS = {
   HQ_E_ARRAY: usage("invalid array '{input}': {detail}", 'Write it like --array 1-10,20,30-50:5'),
   HQ_E_DURATION: usage("invalid duration '{input}'", "Write it like 90, 10min, '1h 30m' or 01:30:00"),
   HQ_E_SIZE: usage("invalid size '{input}'", 'Write it like 512, 512MiB or 4GiB'),
-  HQ_E_RESOURCE_REQUEST: usage("invalid resource request '{input}': {detail}", "Write it like --cpus 4, --resource gpus=0.5 or --resource 'mem=4GiB'"),
-  HQ_E_RESOURCE_DESCRIPTOR: usage("invalid resource descriptor '{input}': {detail}", 'Write it like --cpus 4, --resource licenses=4, --resource "gpus=[0,1]" or --resource "ids=range(1-10)"'),
+  HQ_E_RESOURCE_REQUEST: usage(
+    "invalid resource request '{input}': {detail}",
+    "Write it like --cpus 4, --resource gpus=0.5 or --resource 'mem=4GiB'",
+  ),
+  HQ_E_RESOURCE_DESCRIPTOR: usage(
+    "invalid resource descriptor '{input}': {detail}",
+    'Write it like --cpus 4, --resource licenses=4, --resource "gpus=[0,1]" or --resource "ids=range(1-10)"',
+  ),
   HQ_E_FILE: failure(400, "cannot read '{path}': {detail}"),
   HQ_E_REQUEST: failure(400, 'invalid request: {detail}'),
   HQ_E_ROUTE: failure(404, 'the server has no {path}', 'The routes are in docs/http-api.md and at /v1/openapi.json'),
@@ -34,19 +40,43 @@ export const ERRORS = {
   HQ_E_REQUEST_TOO_LARGE: failure(413, 'the request is larger than {limitBytes} bytes', 'Submit the tasks in several requests'),
 
   // Finding and reaching a server
-  HQ_E_SERVER_DIR: failure(500, 'the server directory {path} cannot be used: {detail}', 'Set --server-dir or HQ_SERVER_DIR to a directory of your own'),
+  HQ_E_SERVER_DIR: failure(
+    500,
+    'the server directory {path} cannot be used: {detail}',
+    'Set --server-dir or HQ_SERVER_DIR to a directory of your own',
+  ),
   HQ_E_NO_SERVER: failure(503, 'no running server was found at {path}', 'Start one with: hq server start'),
-  HQ_E_SERVER_UNREACHABLE: failure(503, 'the server of {path} does not answer at {address}: {detail}', 'Check it with: hq server info; restart it with: hq server start'),
-  HQ_E_SERVER_GONE: failure(503, 'the server went away in mid-command: {detail}', 'Its jobs are kept; start it again with: hq server start'),
+  HQ_E_SERVER_UNREACHABLE: failure(
+    503,
+    'the server of {path} does not answer at {address}: {detail}',
+    'Check it with: hq server info; restart it with: hq server start',
+  ),
+  HQ_E_SERVER_GONE: failure(
+    503,
+    'the server went away in mid-command: {detail}',
+    'Its jobs are kept; start it again with: hq server start',
+  ),
   HQ_E_SERVER_RUNNING: failure(409, 'a server already runs on {path} (host {host}, pid {pid})', 'Stop it with: hq server stop'),
-  HQ_E_SERVER_TIMEOUT: failure(504, 'timeout after {seconds} s: could not connect to a server at {path}', 'Start one with: hq server start'),
+  HQ_E_SERVER_TIMEOUT: failure(
+    504,
+    'timeout after {seconds} s: could not connect to a server at {path}',
+    'Start one with: hq server start',
+  ),
   HQ_E_AUTH: failure(401, 'the server refused the token of {path}', 'The access file is stale or belongs to another server; copy it again'),
   HQ_E_FORBIDDEN: failure(403, 'this token may not do that: {detail}'),
   HQ_E_VERSION: failure(426, 'protocol version {theirs} does not fit {ours}', 'Use the same hq-bridge version on both sides'),
   HQ_E_PROTOCOL: failure(400, 'protocol error: {detail}'),
   HQ_E_ACCESS_FILE: failure(500, 'the access file {path} cannot be used: {detail}'),
-  HQ_E_JOURNAL: failure(500, 'the journal {path} cannot be used: {detail}', 'Choose a file on a local disk with: hq server start --journal PATH'),
-  HQ_E_JOURNAL_WRITE: failure(507, 'the journal could not be written: {detail}', 'Free disk space in the server directory; nothing of this request was kept'),
+  HQ_E_JOURNAL: failure(
+    500,
+    'the journal {path} cannot be used: {detail}',
+    'Choose a file on a local disk with: hq server start --journal PATH',
+  ),
+  HQ_E_JOURNAL_WRITE: failure(
+    507,
+    'the journal could not be written: {detail}',
+    'Free disk space in the server directory; nothing of this request was kept',
+  ),
   HQ_E_PORT: failure(500, 'cannot listen on port {port} of {host}: {detail}', 'Choose another with --client-port or --worker-port'),
 
   // Things that do not exist or cannot be done now

@@ -110,8 +110,22 @@ export interface AttemptFailure {
 export type TaskUpdate =
   | readonly [kind: typeof UPDATE_STARTED, job: number, task: number, instance: number, atMs: number, variant: number]
   | readonly [kind: typeof UPDATE_FINISHED, job: number, task: number, instance: number, atMs: number, usage: TaskUsage | null]
-  | readonly [kind: typeof UPDATE_FAILED, job: number, task: number, instance: number, atMs: number, usage: TaskUsage | null, failure: AttemptFailure]
-  | readonly [kind: typeof UPDATE_CANCELED | typeof UPDATE_RETRACTED | typeof UPDATE_STOPPED, job: number, task: number, instance: number, atMs: number];
+  | readonly [
+      kind: typeof UPDATE_FAILED,
+      job: number,
+      task: number,
+      instance: number,
+      atMs: number,
+      usage: TaskUsage | null,
+      failure: AttemptFailure,
+    ]
+  | readonly [
+      kind: typeof UPDATE_CANCELED | typeof UPDATE_RETRACTED | typeof UPDATE_STOPPED,
+      job: number,
+      task: number,
+      instance: number,
+      atMs: number,
+    ];
 
 /** Largest frame before the hello is accepted, and after, bytes. */
 export const HELLO_FRAME_LIMIT_BYTES: number = 64 * 1024;

@@ -35,12 +35,14 @@ export const eventBody = z.discriminatedUnion('type', [
     signal: z.string().nullable(),
     usage: taskUsage.nullable(),
   }),
-  z.object({
-    type: z.literal('task-restarted'),
-    ...task,
-    cause: z.enum(['retry', 'worker-lost', 'worker-stopped', 'superseded']),
-    error: z.string().nullable(),
-  }).describe('instance is the one that ended; the task waits for its next one'),
+  z
+    .object({
+      type: z.literal('task-restarted'),
+      ...task,
+      cause: z.enum(['retry', 'worker-lost', 'worker-stopped', 'superseded']),
+      error: z.string().nullable(),
+    })
+    .describe('instance is the one that ended; the task waits for its next one'),
   z.object({ type: z.literal('tasks-canceled'), jobId, ids }),
   z.object({ type: z.literal('tasks-aborted'), jobId, ids, reason: z.string() }),
 ]);

@@ -2,7 +2,11 @@
 import { z } from 'zod';
 import { jobId, submit, taskId, taskState } from './task.ts';
 
-const jobName = z.string().min(1).max(4096).regex(/^[^\n\t]*$/, 'a job name has no line break or tab');
+const jobName = z
+  .string()
+  .min(1)
+  .max(4096)
+  .regex(/^[^\n\t]*$/, 'a job name has no line break or tab');
 
 /** POST /v1/jobs */
 export const createJob = z.strictObject({

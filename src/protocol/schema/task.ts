@@ -83,7 +83,8 @@ export const taskGraph = z
   .superRefine((graph, context) => {
     if (graph.shared.command !== undefined) return;
     const index = graph.tasks.findIndex((task) => task.command === undefined);
-    if (index >= 0) context.addIssue({ code: 'custom', path: ['tasks', index, 'command'], message: 'neither the task nor shared has a command' });
+    if (index >= 0)
+      context.addIssue({ code: 'custom', path: ['tasks', index, 'command'], message: 'neither the task nor shared has a command' });
   });
 
 /** The tasks of one submit. */

@@ -20,7 +20,10 @@ export const workerConfiguration = z.object({
   startedAtMs: z.number(),
   onServerLost,
   minUtilization: z.number().min(0).max(1).default(0),
-  allocation: z.object({ manager: z.enum(['PBS', 'Slurm']), id: z.string() }).nullable().default(null),
+  allocation: z
+    .object({ manager: z.enum(['PBS', 'Slurm']), id: z.string() })
+    .nullable()
+    .default(null),
   listenAddress: z.string().default(''),
   version: z.string(),
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectClient, type HqClient } from '../../../src/client/client.ts';
 import { HqError } from '../../../src/protocol/errors.ts';
+import type { SubmitInput } from '../../../src/protocol/schema/task.ts';
 import type { ROUTES } from '../../../src/server/api/routes.ts';
 import { makeCertificate } from '../net/certificate.ts';
 import { SERVER_INFO, WORKER } from '../server/api/support/fakeFacade.ts';
@@ -34,7 +35,7 @@ const refusal = (promise: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof HqError ? `${error.code}: ${error.message}` : String(error)),
   );
 
-const SUBMIT = { submitDir: '/tmp', tasks: { kind: 'array', spec: { command: ['true'] } } } as const;
+const SUBMIT: SubmitInput = { submitDir: '/tmp', tasks: { kind: 'array', spec: { command: ['true'] } } };
 const elsewhere = { path: '/nonexistent', hostname: 'another-host' };
 
 const TRANSPORTS: Record<string, () => Promise<void>> = {

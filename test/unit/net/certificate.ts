@@ -4,7 +4,8 @@ import { webcrypto } from 'node:crypto';
 /** @returns PEM texts of a new key and its certificate */
 export async function makeCertificate(name = 'hq'): Promise<{ key: string; certificate: string }> {
   const { cryptoProvider, X509CertificateGenerator } = await loadX509();
-  cryptoProvider.set(webcrypto as Crypto);
+  // The library's types name the browser's global; this is the same interface.
+  cryptoProvider.set(webcrypto as never);
   const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: '01',
@@ -12,7 +13,7 @@ export async function makeCertificate(name = 'hq'): Promise<{ key: string; certi
     notBefore: new Date(Date.now() - 60_000),
     notAfter: new Date(Date.now() + 3_600_000),
     signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    keys: keys as CryptoKeyPair,
+    keys,
   });
   const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
   const key = `-----BEGIN PRIVATE KEY-----\n${der.replace(/(.{64})/g, '$1\n')}\n-----END PRIVATE KEY-----\n`;

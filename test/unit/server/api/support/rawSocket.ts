@@ -9,7 +9,7 @@ export function open(place: Place): Promise<Socket> {
     const isTls = 'port' in place && place.tls === true;
     const socket: Socket = isTls
       ? tlsConnect({ host: '127.0.0.1', port: place.port, rejectUnauthorized: false })
-      : connect('path' in place ? place.path : { host: '127.0.0.1', port: place.port });
+      : connect('path' in place ? { path: place.path } : { host: '127.0.0.1', port: place.port });
     socket.once(isTls ? 'secureConnect' : 'connect', () => resolve(socket));
     socket.once('error', reject);
   });

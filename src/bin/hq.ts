@@ -1,19 +1,38 @@
 #!/usr/bin/env node
-/** Process entry of `hq`: gives the process' streams and signals to the command line and leaves with its exit code. */
+/**
+ * Process entry of `hq`: gives the process' streams and signals to the command line and leaves with its exit code. What nobody expected ends
+ * here, with a line instead of a bare stack.
+ */
+import { isatty } from 'node:tty';
 import { runCli } from '../cli/program.ts';
+import { VERSION } from '../protocol/version.ts';
+
+const argv = process.argv.slice(2);
+/** A server or worker outlives those who read its output and the terminal it was started from. */
+const isService = argv.includes('start') && (argv.includes('server') || argv.includes('worker'));
 
 const interrupted = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupted.abort(name));
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort(name));
+// `nohup` sets this signal to be ignored, and Node undoes that; what nohup also does is to leave no stream on the terminal.
+const isDetached = ![0, 1, 2].some((fd) => isatty(fd));
+if (isService && isDetached) process.on('SIGHUP', () => {});
+else process.once('SIGHUP', () => interrupted.abort('SIGHUP'));
 
-// `hq … | head` ends silently: nobody reads any more.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
+    if (isService) return;
+    // `hq … | head` ends silently: nobody reads any more.
+    if (error.code === 'EPIPE' || error.code === 'EIO') process.exit(0);
     throw error;
   });
 }
 
-const code = await runCli(process.argv.slice(2), {
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`ERROR internal error in hq-bridge ${VERSION}, please report it with these lines:\n${error.stack ?? error}\n`);
+  process.exit(1);
+});
+
+const code = await runCli(argv, {
   cwd: process.cwd(),
   env: process.env,
   stdin: process.stdin,

@@ -3,8 +3,8 @@
 export interface Compat {
   /** `hq job open` prints the sentence on stdout instead of the bare id. */
   readonly jobOpenSentence: boolean;
-  /** `job info` prints the original's array with its keys only. */
-  readonly jobInfoArray: boolean;
+  /** `job info` prints the original's array, and every JSON object has the original's keys only. */
+  readonly originalJson: boolean;
   /** An explicit `--crash-limit` of a submit does not limit the failed tasks of the job. */
   readonly crashLimitPerTaskOnly: boolean;
   /** A resource that is named twice is an error instead of the next variant. */
@@ -19,7 +19,7 @@ export function compatOf(env: Readonly<Record<string, string | undefined>>): Com
   const original = env['HQ_COMPAT'] === 'hyperqueue';
   return {
     jobOpenSentence: original,
-    jobInfoArray: original,
+    originalJson: original,
     crashLimitPerTaskOnly: original,
     refuseRepeatedResource: original,
     unknownIdsExitZero: original,

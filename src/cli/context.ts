@@ -20,6 +20,10 @@ export interface GlobalOptions {
 
 const UNKNOWN_ID: ReadonlySet<ErrorCode> = new Set(['HQ_E_JOB_NOT_FOUND', 'HQ_E_WORKER_NOT_FOUND']);
 
+export function wantsColors({ colors = 'auto' }: Pick<GlobalOptions, 'colors'>, io: CliIo): boolean {
+  return colors === 'always' || (colors === 'auto' && io.stdout.isTTY === true && (io.env['NO_COLOR'] ?? '') === '');
+}
+
 export class Context {
   readonly io: CliIo;
   readonly globals: GlobalOptions;
@@ -49,6 +53,11 @@ export class Context {
       connectClient({ serverDir: this.globals.serverDir, env: this.io.env, io: this.io }),
     );
     return this.connected;
+  }
+
+  /** Is standard output shown with colours? */
+  get colors(): boolean {
+    return wantsColors(this.globals, this.io);
   }
 
   async close(): Promise<void> {

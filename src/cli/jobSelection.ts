@@ -3,7 +3,7 @@ import type { HqClient } from '../client/client.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { JobInfo } from '../protocol/schema/job.ts';
 import type { Context } from './context.ts';
-import { parseSelector, select } from './selectors.ts';
+import { parseSelector, reportMissing, select } from './selectors.ts';
 
 /**
  * @param allows which jobs `all` means; default: every one
@@ -18,13 +18,9 @@ export async function selectJobs(
   const selector = parseSelector(text, o.allowAll ?? true);
   const filter = selector.kind === 'ids' ? { ids: selector.ids.toString() } : {};
   const jobs = await o.client.listJobs(filter);
-  const { ids, missing } = select(
-    selector,
-    jobs.map((job) => job.id),
-    'job',
-  );
-  for (const job of missing) context.fail(new HqError('HQ_E_JOB_NOT_FOUND', { job }));
-  const wanted = new Set(ids);
+  const selected = select(selector, ids(jobs), 'job');
+  reportMissing(context, selected, (job) => new HqError('HQ_E_JOB_NOT_FOUND', { job }));
+  const wanted = new Set(selected.ids);
   return jobs.filter((job) => wanted.has(job.id) && (selector.kind !== 'all' || o.allows === undefined || o.allows(job)));
 }
 
@@ -39,4 +35,8 @@ export async function selectOneJob(text: string, client: HqClient): Promise<numb
   const last = (await client.listJobs()).at(-1);
   if (last === undefined) throw new HqError('HQ_E_NOTHING_SELECTED', { what: 'job' });
   return last.id;
+}
+
+function ids(jobs: readonly JobInfo[]): number[] {
+  return jobs.map((job) => job.id);
 }

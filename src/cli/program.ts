@@ -76,7 +76,7 @@ async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo):
     const run = await entry.load();
     const code = await run(context, args as never, options as never);
     if (!context.hasRawOutput) context.output.end();
-    return code ?? context.exitCode;
+    return code ?? (io.signal.aborted ? EXIT_INTERRUPTED : context.exitCode);
   } catch (thrown) {
     return report(thrown, context);
   } finally {

@@ -1,12 +1,9 @@
 /** Reads a stream to its end. Used for `--stdin`. */
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 
-/** @throws the signal's reason when it is aborted first */
+/** @throws an AbortError when the signal is aborted first; the stream is closed then, so that it keeps no process alive */
 export async function readAll(stream: Readable, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) {
-    signal.throwIfAborted();
-    chunks.push(Buffer.from(chunk as Uint8Array));
-  }
+  for await (const chunk of addAbortSignal(signal, stream)) chunks.push(Buffer.from(chunk as Uint8Array));
   return Buffer.concat(chunks);
 }

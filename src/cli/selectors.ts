@@ -1,6 +1,7 @@
 /** The ways to name jobs, workers and tasks on the command line: `last`, `all`, and lists like `1-3,7`. */
 import { IntArray } from '../common/intArray.ts';
 import { HqError } from '../protocol/errors.ts';
+import type { Context } from './context.ts';
 
 export type Selector = { readonly kind: 'last' } | { readonly kind: 'all' } | { readonly kind: 'ids'; readonly ids: IntArray };
 
@@ -26,25 +27,55 @@ export function isPlainId(selector: Selector): boolean {
   return selector.kind === 'ids' && selector.ids.length === 1;
 }
 
+/** What a selector means among the things that exist. */
+export interface Selected {
+  /** In the order given. */
+  readonly ids: readonly number[];
+  /** The first of the ids that are named but unknown. */
+  readonly missing: readonly number[];
+  readonly missingCount: number;
+}
+
+/** A mistyped range names billions of ids: only the first ones are told one by one. */
+const MISSING_MAX = 10;
+
 /**
  * @param known ids in rising order
  * @param what for the message: `job`, `worker`
- * @returns the selected ids, and those that are named but unknown
  * @throws HqError HQ_E_NOTHING_SELECTED for `last` when there is none
  */
-export function select(selector: Selector, known: readonly number[], what: string): { ids: number[]; missing: number[] } {
+export function select(selector: Selector, known: readonly number[], what: string): Selected {
   switch (selector.kind) {
     case 'all':
-      return { ids: [...known], missing: [] };
+      return { ids: [...known], missing: [], missingCount: 0 };
     case 'last': {
       const last = known.at(-1);
       if (last === undefined) throw new HqError('HQ_E_NOTHING_SELECTED', { what });
-      return { ids: [last], missing: [] };
+      return { ids: [last], missing: [], missingCount: 0 };
     }
-    case 'ids': {
-      const present = new Set(known);
-      const named = [...selector.ids];
-      return { ids: named.filter((id) => present.has(id)), missing: named.filter((id) => !present.has(id)) };
-    }
+    case 'ids':
+      return selectIds(selector.ids, known);
   }
+}
+
+/** The same for a plain list, e.g. of task ids. Costs as much as there are known ids, however many are named. */
+export function selectIds(named: IntArray, known: readonly number[]): Selected {
+  const found = known
+    .map((id) => ({ id, index: named.indexOf(id) }))
+    .filter(({ index }) => index >= 0)
+    .sort((a, b) => a.index - b.index);
+  const present = new Set(found.map(({ id }) => id));
+  const missing: number[] = [];
+  for (const id of named) {
+    if (missing.length === MISSING_MAX || missing.length === named.length - found.length) break;
+    if (!present.has(id)) missing.push(id);
+  }
+  return { ids: found.map(({ id }) => id), missing, missingCount: named.length - found.length };
+}
+
+/** Tells of every missing id, or of the first ones and how many more. */
+export function reportMissing(context: Context, selected: Selected, error: (id: number) => HqError): void {
+  for (const id of selected.missing) context.fail(error(id));
+  const more = selected.missingCount - selected.missing.length;
+  if (more > 0) context.note(`ERROR ${more} more were not found`);
 }

@@ -1,12 +1,13 @@
 /** `hq output-log`: reads consolidated logs; no server is needed. */
-import { once } from 'node:events';
 import { resolve } from 'node:path';
+import { assertNever } from '../../common/assert.ts';
 import { followOutputLog } from '../../outputlog/follow.ts';
-import { type OutputChunk, OutputLog } from '../../outputlog/reader.ts';
+import { OutputLog } from '../../outputlog/reader.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
 import { integer } from '../options.ts';
 import { jsonText } from '../output/jsonText.ts';
+import { Prefix } from '../output/prefix.ts';
 import { parseIdList } from '../selectors.ts';
 
 type Channel = 'stdout' | 'stderr';
@@ -22,153 +23,167 @@ interface LogOptions {
 
 /** One call with everything parsed. */
 interface Request {
+  /** As typed, for messages. */
+  readonly shownPath: string;
   readonly path: string;
-  readonly options: LogOptions;
+  readonly verb: Verb;
+  readonly job: number | undefined;
   readonly channel: Channel | undefined;
   /** In the order given. */
   readonly tasks: readonly number[] | undefined;
+  readonly allowUnfinished: boolean;
+  readonly serverUid: string | undefined;
+  readonly follow: boolean;
 }
 
-const WORDS = 'summary, jobs, show, cat JOB CHANNEL, stdout, stderr or export JOB';
+/** Options that each verb knows; every other one would be ignored, so it is refused. */
+const VERBS = {
+  summary: ['job', 'serverUid'],
+  jobs: ['serverUid'],
+  show: ['job', 'channel', 'task', 'serverUid', 'follow'],
+  cat: ['task', 'allowUnfinished', 'serverUid', 'follow'],
+  stdout: ['job', 'task', 'allowUnfinished', 'serverUid', 'follow'],
+  stderr: ['job', 'task', 'allowUnfinished', 'serverUid', 'follow'],
+  export: ['job', 'task', 'serverUid'],
+} as const satisfies Record<string, readonly (keyof LogOptions)[]>;
+type Verb = keyof typeof VERBS;
 
-export async function runOutputLog(context: Context, [pathText, words]: [string, string[]], options: LogOptions): Promise<undefined> {
-  const [verb = '', ...rest] = words;
-  const request: Request = {
-    path: resolve(context.io.cwd, pathText),
-    options,
-    channel: options.channel === undefined ? undefined : channelOf(options.channel),
-    tasks: options.task === undefined ? undefined : [...parseIdList(options.task)],
-  };
-  const expectWords = (count: number): void => {
-    if (rest.length !== count) throw new HqError('HQ_E_USAGE', { detail: `'${verb}' takes ${count} more words: ${WORDS}` });
-  };
-  switch (verb) {
-    case 'summary':
-    case 'jobs':
-      expectWords(0);
-      return withLog(context, request, (log) => {
-        if (verb === 'summary') context.output.logSummary(pathText, log.summary());
-        else
-          context.io.stdout.write(
-            log
-              .jobs()
-              .map((job) => `${job}\n`)
-              .join(''),
-          );
-      });
-    case 'show':
-      expectWords(0);
-      return options.follow === true ? follow(context, request, true) : withLog(context, request, (log) => show(context, log, request));
-    case 'cat':
-      expectWords(2);
-      return cat(context, request, { job: jobOf(rest[0] as string), channel: channelOf(rest[1] as string) });
-    case 'stdout':
-    case 'stderr':
-      expectWords(0);
-      return cat(context, request, { job: options.job, channel: verb });
-    case 'export':
-      return withLog(context, request, (log) => {
-        const job = rest[0] === undefined ? impliedJob(log, options.job) : jobOf(rest[0]);
-        const tasks = [...log.export(job, { tasks: request.tasks })];
-        context.io.stdout.write(`${jsonText(tasks)}\n`);
-      });
-    default:
-      throw new HqError('HQ_E_USAGE', { detail: `unrecognized subcommand '${verb}': ${WORDS} is expected` });
-  }
-}
+const FLAGS: Readonly<Record<keyof LogOptions, string>> = {
+  job: '--job',
+  channel: '--channel',
+  task: '--task',
+  allowUnfinished: '--allow-unfinished',
+  serverUid: '--server-uid',
+  follow: '--follow',
+};
 
-async function cat(context: Context, request: Request, o: { job: number | undefined; channel: Channel }): Promise<undefined> {
-  if (request.options.follow === true) {
-    return follow(
-      context,
-      { ...request, channel: o.channel, options: { ...request.options, ...(o.job === undefined ? {} : { job: o.job }) } },
-      false,
-    );
-  }
-  return withLog(context, request, async (log) => {
-    const job = impliedJob(log, o.job);
-    const options = { tasks: request.tasks, allowUnfinished: request.options.allowUnfinished === true };
-    for (const piece of log.cat(job, o.channel, options)) await write(context, piece);
-  });
-}
-
-async function withLog(context: Context, request: Request, use: (log: OutputLog) => void | Promise<void>): Promise<undefined> {
+export async function runOutputLog(context: Context, [path, words]: [string, string[]], options: LogOptions): Promise<undefined> {
+  const request = parse(context, { path, words, options });
+  if (request.follow) return follow(context, request);
   const log = OutputLog.open(request.path, {
-    serverUid: request.options.serverUid,
-    jobId: request.options.job,
+    serverUid: request.serverUid,
+    jobId: request.job,
     onNotice: (notice) => context.warn(notice.text),
   });
   try {
-    await use(log);
+    await print(context, log, request);
   } finally {
     log.close();
   }
-  return undefined;
+}
+
+/** @throws HqError HQ_E_USAGE, HQ_E_ARRAY */
+function parse(context: Context, o: { path: string; words: readonly string[]; options: LogOptions }): Request {
+  const { options } = o;
+  const [word = '', ...rest] = o.words;
+  if (!Object.hasOwn(VERBS, word)) throw usage(`unrecognized subcommand '${word}': ${Object.keys(VERBS).join(', ')} are possible`);
+  const verb = word as Verb;
+  const [least, most] = verb === 'cat' ? [2, 2] : verb === 'export' ? [0, 1] : [0, 0];
+  if (rest.length < least) throw usage(`'cat' needs a job and a channel: cat JOB stdout|stderr`);
+  if (rest.length > most) throw usage(`unexpected argument '${rest[most]}' found`);
+  const known: readonly string[] = VERBS[verb];
+  for (const [name, flag] of Object.entries(FLAGS)) {
+    if (options[name as keyof LogOptions] !== undefined && !known.includes(name))
+      throw usage(`the argument '${flag}' cannot be used with '${verb}'`);
+  }
+  const channel = verb === 'stdout' || verb === 'stderr' ? verb : (rest[1] ?? options.channel);
+  return {
+    shownPath: o.path,
+    path: resolve(context.io.cwd, o.path),
+    verb,
+    job: rest[0] === undefined ? options.job : jobOf(rest[0]),
+    channel: channel === undefined ? undefined : channelOf(channel),
+    tasks: options.task === undefined ? undefined : [...parseIdList(options.task)],
+    allowUnfinished: options.allowUnfinished === true,
+    serverUid: options.serverUid,
+    follow: options.follow === true,
+  };
+}
+
+async function print(context: Context, log: OutputLog, request: Request): Promise<void> {
+  switch (request.verb) {
+    case 'summary':
+      return context.output.logSummary(request.shownPath, log.summary());
+    case 'jobs':
+      return context.raw(
+        log
+          .jobs()
+          .map((job) => `${job}\n`)
+          .join(''),
+      );
+    case 'show':
+      return show(context, log, request);
+    case 'cat':
+    case 'stdout':
+    case 'stderr':
+      return cat(context, log, request);
+    case 'export':
+      return exportTasks(context, log, request);
+    default:
+      return assertNever(request.verb);
+  }
+}
+
+async function cat(context: Context, log: OutputLog, request: Request): Promise<void> {
+  const { tasks, allowUnfinished, channel = 'stdout' } = request;
+  for (const piece of log.cat(impliedJob(log, request.job), channel, { tasks, allowUnfinished })) await context.raw(piece);
+}
+
+/** One task at a time: what all tasks have printed may be more than fits into memory. */
+async function exportTasks(context: Context, log: OutputLog, request: Request): Promise<void> {
+  let separator = '[\n  ';
+  for (const task of log.export(impliedJob(log, request.job), { tasks: request.tasks })) {
+    await context.raw(`${separator}${jsonText(task, '  ')}`);
+    separator = ',\n  ';
+  }
+  await context.raw(separator.startsWith(',') ? '\n]\n' : '[]\n');
 }
 
 async function show(context: Context, log: OutputLog, request: Request): Promise<void> {
-  const widths = log.jobs().flatMap((job) => log.tasks(job).map((task) => [String(job).length, String(task.id).length] as const));
-  const jobWidth = Math.max(1, ...widths.map(([width]) => width));
-  const taskWidth = Math.max(1, ...widths.map(([, width]) => width));
   const tasks = request.tasks === undefined ? undefined : new Set(request.tasks);
-  for (const chunk of log.show({ jobId: request.options.job, channel: request.channel, tasks })) {
-    await write(context, prefixed(chunk, { jobWidth, taskWidth }));
-  }
+  const jobs = request.job === undefined ? log.jobs() : [request.job];
+  const ids = jobs.flatMap((job) => log.tasks(job).map((task) => task.id));
+  const prefix = new Prefix({ job: Math.max(0, ...jobs), task: ids.reduce((a, b) => Math.max(a, b), 0) }, context.colors);
+  for (const chunk of log.show({ jobId: request.job, channel: request.channel, tasks })) await context.raw(prefix.lines(chunk));
 }
 
 /** Goes on until interrupted; whoever wants an end asks for it with Ctrl-C or a pipe that closes. */
-async function follow(context: Context, request: Request, withPrefix: boolean): Promise<undefined> {
-  const { signal } = context.io;
+async function follow(context: Context, request: Request): Promise<undefined> {
   const events = followOutputLog(request.path, {
-    serverUid: request.options.serverUid,
-    jobId: request.options.job,
+    serverUid: request.serverUid,
+    jobId: request.job,
     channel: request.channel,
     tasks: request.tasks === undefined ? undefined : new Set(request.tasks),
-    signal,
+    signal: context.io.signal,
     onNotice: (notice) => context.warn(notice.text),
   });
+  const prefix = request.verb === 'show' ? new Prefix({ job: 0, task: 0 }, context.colors) : null;
   for await (const event of events) {
-    if (event.kind === 'data') await write(context, withPrefix ? prefixed(event, { jobWidth: 1, taskWidth: 1 }) : event.data);
+    if (event.kind === 'data') await context.raw(prefix === null ? event.data : prefix.lines(event));
   }
-  return undefined;
-}
-
-/** `<job>.<task>:<0|1>> ` before every line, as the original prints it. */
-function prefixed(chunk: OutputChunk, o: { jobWidth: number; taskWidth: number }): string {
-  const job = String(chunk.jobId).padStart(o.jobWidth, '0');
-  const task = String(chunk.taskId).padStart(o.taskWidth, '0');
-  const prefix = `${job}.${task}:${chunk.channel === 'stdout' ? 0 : 1}> `;
-  const text = chunk.data.toString('utf8').replace(/\n$/, '');
-  return `${text
-    .split('\n')
-    .map((line) => prefix + line)
-    .join('\n')}\n`;
-}
-
-async function write(context: Context, data: Uint8Array | string): Promise<void> {
-  if (!context.io.stdout.write(data)) await once(context.io.stdout, 'drain');
 }
 
 /** @throws HqError HQ_E_USAGE when the path does not say which job is meant */
 function impliedJob(log: OutputLog, given: number | undefined): number {
   const jobs = log.jobs();
   const job = given ?? log.impliedJob ?? (jobs.length === 1 ? jobs[0] : undefined);
-  if (job === undefined)
-    throw new HqError('HQ_E_USAGE', {
-      detail: `the log holds ${jobs.length} jobs (${jobs.slice(0, 10).join(', ')}): choose one with --job`,
-    });
+  if (job === undefined) throw usage(`the log holds ${jobs.length} jobs (${jobs.slice(0, 10).join(', ')}): choose one with --job`);
   return job;
 }
 
 function channelOf(text: string): Channel {
   if (text === 'stdout' || text === 'stderr') return text;
-  throw new HqError('HQ_E_USAGE', { detail: `invalid value '${text}': stdout or stderr is expected` });
+  throw usage(`invalid value '${text}': stdout or stderr is expected`);
 }
 
 function jobOf(text: string): number {
   try {
     return integer(1, 0xffff_ffff)(text);
   } catch {
-    throw new HqError('HQ_E_USAGE', { detail: `invalid value '${text}': a job id is expected` });
+    throw usage(`invalid value '${text}': a job id is expected`);
   }
+}
+
+function usage(detail: string): HqError {
+  return new HqError('HQ_E_USAGE', { detail });
 }

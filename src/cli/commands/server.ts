@@ -1,11 +1,14 @@
 /** `hq server start|stop|info|wait` */
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { toHqError } from '../../protocol/errors.ts';
+import type { HqClient } from '../../client/client.ts';
+import { HqError, toHqError } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
 
 /** Between two looks whether a stopping server has gone. */
 const STOP_POLL_MS = 30;
+/** A server whose listeners are closed has written everything; removing its access files takes no longer than this. */
+const SILENT_MAX_MS = 2_000;
 /** The original's default of `server wait`. */
 const WAIT_TIMEOUT_MS = 300_000;
 
@@ -49,21 +52,40 @@ export async function runStart(context: Context, _args: [], options: StartOption
 /** Returns when the server has ended and given its directory free. */
 export async function runStop(context: Context, _args: [], options: { keepWorkers?: boolean }): Promise<undefined> {
   const client = await context.client();
+  const { startedAtMs } = client.found.access;
   await client.stopServer({ keepWorkers: options.keepWorkers === true });
-  while (await answers(context)) await delay(STOP_POLL_MS, undefined, { signal: context.io.signal });
+  let silentSinceMs: number | null = null;
+  for (;;) {
+    const state = await look(context, startedAtMs);
+    if (state === 'ended') break;
+    // It closes its listeners first and removes its access files last; a copy of them on another host stays for ever.
+    if (state === 'serving') silentSinceMs = null;
+    else silentSinceMs ??= performance.now();
+    if (silentSinceMs !== null && performance.now() - silentSinceMs > SILENT_MAX_MS) break;
+    await delay(STOP_POLL_MS, undefined, { signal: context.io.signal });
+  }
   context.output.done('Server stopped');
 }
 
-/** Is there still an access file with a server behind it? */
-async function answers(context: Context): Promise<boolean> {
+/** Is the server of that start still there? `silent`: its access file is, but nobody answers. */
+async function look(context: Context, startedAtMs: number): Promise<'serving' | 'silent' | 'ended'> {
   const { connectClient } = await import('../../client/client.ts');
+  let client: HqClient;
   try {
-    const client = await connectClient({ serverDir: context.globals.serverDir, env: context.io.env, io: context.io });
-    await client.health().finally(() => client.close());
-    return true;
+    client = await connectClient({ serverDir: context.globals.serverDir, env: context.io.env, io: context.io });
   } catch (error) {
-    // While it shuts down the listeners are closed first, its access files go last.
-    return toHqError(error).code !== 'HQ_E_NO_SERVER';
+    if (toHqError(error).code === 'HQ_E_NO_SERVER') return 'ended';
+    throw error;
+  }
+  if (client.found.access.startedAtMs !== startedAtMs) return 'ended';
+  try {
+    await client.health();
+    return 'serving';
+  } catch (error) {
+    context.io.signal.throwIfAborted();
+    return error instanceof HqError ? 'silent' : Promise.reject(error);
+  } finally {
+    client.close();
   }
 }
 

@@ -1,5 +1,6 @@
 /** `hq task list|info` */
 import type { TaskInfo } from '../../protocol/schema/task.ts';
+import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';
 import { selectJobs, selectOneJob } from '../jobSelection.ts';
 import { parseIdList } from '../selectors.ts';
@@ -15,7 +16,7 @@ export async function runList(
   const client = await context.client();
   const lists = new Map<number, TaskInfo[]>();
   for (const { id } of await selectJobs(context, selector, { client, allowAll: false })) {
-    lists.set(id, await client.listTasks(id, { ...(states === undefined ? {} : { states }), ...(ids === undefined ? {} : { ids }) }));
+    lists.set(id, await allTasks(client, id, { states, ids }));
   }
   if (lists.size > 0) context.output.taskLists(lists, { verbose: options.verbose === true });
 }

@@ -2,19 +2,16 @@
 import { HqError } from '../../protocol/errors.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Context } from '../context.ts';
-import { parseSelector, select } from '../selectors.ts';
+import { parseSelector, reportMissing, select } from '../selectors.ts';
 
 /** The selected workers; unknown ids are reported. */
 async function selected(context: Context, text: string, all: boolean): Promise<WorkerInfo[]> {
   const selector = parseSelector(text);
   const workers = await (await context.client()).listWorkers({ all });
-  const { ids, missing } = select(
-    selector,
-    workers.map((worker) => worker.id),
-    'worker',
-  );
-  for (const id of missing) context.fail(new HqError('HQ_E_WORKER_NOT_FOUND', { worker: id }));
-  const wanted = new Set(ids);
+  const known = workers.map((worker) => worker.id);
+  const found = select(selector, known, 'worker');
+  reportMissing(context, found, (worker) => new HqError('HQ_E_WORKER_NOT_FOUND', { worker }));
+  const wanted = new Set(found.ids);
   return workers.filter((worker) => wanted.has(worker.id));
 }
 

@@ -8,6 +8,7 @@ import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Compat } from '../compat.ts';
 import type { CliIo } from '../io.ts';
 import { jobInfoJson, submitJson, taskJson } from './jsonShapes.ts';
 import { date, Float, jsonText, seconds } from './jsonText.ts';
@@ -16,10 +17,13 @@ import { stateCounts } from './states.ts';
 
 export class JsonOutput implements Output {
   private readonly io: CliIo;
+  /** Keys that the original does not have. */
+  private readonly extras: boolean;
   private printed = false;
 
-  constructor(io: CliIo) {
+  constructor(io: CliIo, compat: Pick<Compat, 'originalJson'>) {
     this.io = io;
+    this.extras = !compat.originalJson;
   }
 
   serverInfo(info: ServerInfo, o: { started: boolean }): void {
@@ -70,28 +74,28 @@ export class JsonOutput implements Output {
     this.print(Object.fromEntries(counts.map(([state, count]) => [state.charAt(0) + state.slice(1).toLowerCase(), count])));
   }
 
-  jobInfos(jobs: readonly JobWithTasks[], o: { single: boolean; compat: boolean }): void {
+  jobInfos(jobs: readonly JobWithTasks[], o: { single: boolean }): void {
     const values = jobs.map(({ job, tasks }) => {
       const original = {
         info: jobInfoJson(job),
         max_fails: job.maxFails,
         started_at: date(job.submittedAtMs),
         finished_at: date(job.finishedAtMs),
-        submits: job.submits.map(submitJson),
-        tasks: tasks.map(taskJson),
+        submits: job.submits.map((submit) => submitJson(submit, this.extras)),
+        tasks: tasks.map((task) => taskJson(task, this.extras)),
       };
-      if (o.compat) return original;
+      if (!this.extras) return original;
       return { ...original, ...job.stats, id: job.id, name: job.name, state: jobState(job), labels: job.labels };
     });
-    this.print(o.single && !o.compat ? values[0] : values);
+    this.print(o.single && this.extras ? values[0] : values);
   }
 
   taskLists(lists: ReadonlyMap<number, readonly TaskInfo[]>): void {
-    this.print(Object.fromEntries([...lists].map(([jobId, tasks]) => [String(jobId), tasks.map(taskJson)])));
+    this.print(Object.fromEntries([...lists].map(([jobId, tasks]) => [String(jobId), tasks.map((task) => taskJson(task, this.extras))])));
   }
 
   taskDetails(tasks: readonly TaskDetail[]): void {
-    this.print(tasks.map(taskJson));
+    this.print(tasks.map((task) => taskJson(task, this.extras)));
   }
 
   taskIds(ids: ReadonlyMap<number, string>): void {
@@ -109,7 +113,8 @@ export class JsonOutput implements Output {
   done(): void {}
 
   error(error: HqError): void {
-    this.print({ error: error.hint === '' ? error.message : `${error.message}. ${error.hint}`, code: error.code });
+    const text = error.hint === '' ? error.message : `${error.message}. ${error.hint}`;
+    if (!this.printed) this.print({ error: text, ...(this.extras ? { code: error.code } : {}) });
     this.io.stderr.write(`ERROR ${error.message}\n`);
   }
 

@@ -17,7 +17,7 @@ export function jobInfoJson(job: JobInfo): Record<string, unknown> {
 }
 
 /** Keys of a start are there only once there was one, as in the original. */
-export function taskJson(task: TaskInfo): Record<string, unknown> {
+export function taskJson(task: TaskInfo, extras: boolean): Record<string, unknown> {
   const started = task.startedAtMs !== null;
   const ran = started && ['running', 'finished', 'failed'].includes(task.state);
   return {
@@ -33,14 +33,21 @@ export function taskJson(task: TaskInfo): Record<string, unknown> {
     ...(ran ? { started_at: date(task.startedAtMs), worker: task.workers[0] } : {}),
     ...(task.state === 'finished' || task.state === 'failed' ? { finished_at: date(task.finishedAtMs) } : {}),
     ...(task.error !== null ? { error: task.error } : {}),
+    ...(extras ? taskExtras(task) : {}),
+  };
+}
+
+/** What the original does not tell. */
+function taskExtras(task: TaskInfo): Record<string, unknown> {
+  return {
     ...(task.label !== null ? { label: task.label } : {}),
     ...(task.instance > 0 ? { instance: task.instance } : {}),
     ...(task.usage !== null ? { usage: usageJson(task.usage) } : {}),
   };
 }
 
-export function submitJson(submit: SubmitInfo): Record<string, unknown> {
-  const specs = submit.specs.map((spec) => taskDescJson(spec as TaskSpec, submit));
+export function submitJson(submit: SubmitInfo, extras: boolean): Record<string, unknown> {
+  const specs = submit.specs.map((spec) => taskDescJson(spec as TaskSpec, submit, extras));
   return submit.kind === 'array' ? { array: specs[0] } : { graph: specs };
 }
 
@@ -49,7 +56,7 @@ function usageJson(usage: NonNullable<TaskInfo['usage']>): Record<string, unknow
   return { wall: time(usage.wallMs), user: time(usage.userMs), system: time(usage.systemMs), max_rss: usage.maxRssBytes };
 }
 
-function taskDescJson(spec: TaskSpec, submit: SubmitInfo): Record<string, unknown> {
+function taskDescJson(spec: TaskSpec, submit: SubmitInfo, extras: boolean): Record<string, unknown> {
   return {
     program: {
       args: spec.command,
@@ -60,7 +67,11 @@ function taskDescJson(spec: TaskSpec, submit: SubmitInfo): Record<string, unknow
     },
     resources: parseRequest(spec.request).variants.map((variant) => ({
       n_nodes: variant.nodes,
-      resources: variant.entries.map((entry) => ({ resource: entry.name, request: requestJson(entry) })),
+      resources: variant.entries.map((entry) => ({
+        resource: entry.name,
+        request: requestJson(entry),
+        ...(extras && entry.maxUnits !== undefined ? { max_amount: entry.maxUnits } : {}),
+      })),
       min_time: seconds(variant.minTimeMs),
       weight: variant.weight,
     })),
@@ -69,7 +80,7 @@ function taskDescJson(spec: TaskSpec, submit: SubmitInfo): Record<string, unknow
     time_limit: seconds(spec.timeLimitMs ?? null),
     task_dir: false,
     crash_limit: spec.crashLimit,
-    max_retries: spec.maxRetries,
+    ...(extras ? { max_retries: spec.maxRetries } : {}),
   };
 }
 

@@ -7,6 +7,9 @@ import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 
+/** Failed tasks in the summary of a job; `task list` has the others. */
+export const SHOWN_FAILED_TASKS = 5;
+
 /** A job with its tasks, for `job info`. */
 export interface JobWithTasks {
   readonly job: JobDetail;
@@ -26,7 +29,7 @@ export interface Output {
   jobs(jobs: readonly JobInfo[], o: { total: number; verbose: boolean; listsAll: boolean }): void;
   jobSummary(jobs: readonly JobInfo[]): void;
   /** `single`: one job was named by its id; `tasks`: list them as a table, too. */
-  jobInfos(jobs: readonly JobWithTasks[], o: { single: boolean; compat: boolean; listTasks: boolean }): void;
+  jobInfos(jobs: readonly JobWithTasks[], o: { single: boolean; listTasks: boolean }): void;
   taskLists(lists: ReadonlyMap<number, readonly TaskInfo[]>, o: { verbose: boolean }): void;
   taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void;
   /** Task ids as IntArray text by job. */

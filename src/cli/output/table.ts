@@ -10,7 +10,7 @@ import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { CliIo } from '../io.ts';
 import { jobRows } from './jobRows.ts';
-import type { JobWithTasks, Output } from './output.ts';
+import { type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
 import { describeResources, summarizeResources } from './resourceText.ts';
 import { stateCounts, workerState } from './states.ts';
 import { cutMiddle, localTime, Tables, utcTime } from './tables.ts';
@@ -89,7 +89,7 @@ export class TableOutput implements Output {
 
   hardware(resources: WorkerResources): void {
     this.line('Summary:');
-    this.line(summarizeResources(resources));
+    for (const part of summarizeResources(resources).split('; ')) this.line(part);
     this.line('');
     this.line('Full Description:');
     this.line(describeResources(resources));
@@ -130,12 +130,12 @@ export class TableOutput implements Output {
       this.tables.vertical(jobRows(job, tasks));
       const failed = tasks.filter((task) => task.state === 'failed');
       if (failed.length > 0) {
-        const shown = failed.slice(0, 5);
+        const shown = failed.slice(0, SHOWN_FAILED_TASKS);
         this.tables.horizontal(
           ['Task ID', 'Worker', 'Error'],
           shown.map((task) => [task.id, task.workers.join(', '), task.error ?? '']),
         );
-        this.line(`${failed.length} tasks failed. (${shown.length} shown)`);
+        this.line(`${job.stats.failed} tasks failed. (${shown.length} shown)`);
       }
       if (o.listTasks) this.taskLists(new Map([[job.id, tasks]]), { verbose: false });
     }

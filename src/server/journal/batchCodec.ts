@@ -21,20 +21,20 @@ export type ColdEntry =
 /** Why an attempt failed, as in an `ended` entry. */
 export type Failure = NonNullable<Extract<JournalEntry, { kind: 'ended' }>['failure']>;
 
-/** Codes of the hot entries and what follows each in `hot`. */
-export const HOT = {
-  /** workerId, count, then count times jobId, taskId, instance */
-  assigned: 0,
-  /** jobId, taskId, instance, workerId, variant, atMs */
-  started: 1,
-  /** jobId, taskId, instance, state code, atMs, index of the failure or -1, 1 when usage follows: wallMs, userMs, systemMs, maxRssBytes (NaN: null) */
-  ended: 2,
-  /** jobId, taskId, nextInstance, crashes, retries */
-  requeued: 3,
-  /** workerId, seq */
-  workerSeq: 4,
-  /** index of the entry */
-  cold: 5,
+/** Codes of the hot entries in `hot`; `HOT_FIELDS` says what follows each. */
+export const HOT = { assigned: 0, started: 1, ended: 2, requeued: 3, workerSeq: 4, cold: 5 } as const;
+
+/** Places of the fields behind the code of a hot entry, and how many numbers they are. */
+export const HOT_FIELDS = {
+  /** `count` times jobId, taskId, instance follow. */
+  assigned: { workerId: 0, count: 1, length: 2 },
+  started: { jobId: 0, taskId: 1, instance: 2, workerId: 3, variant: 4, atMs: 5, length: 6 },
+  /** `state` of `STATE_CODE`; `failure`: index of the failure among the cold ones or -1; NaN: not known, `wallMs` for no usage at all. */
+  ended: { jobId: 0, taskId: 1, instance: 2, state: 3, atMs: 4, failure: 5, wallMs: 6, userMs: 7, systemMs: 8, maxRssBytes: 9, length: 10 },
+  requeued: { jobId: 0, taskId: 1, nextInstance: 2, crashes: 3, retries: 4, length: 5 },
+  workerSeq: { workerId: 0, seq: 1, length: 2 },
+  /** Index of the entry among the cold ones. */
+  cold: { index: 0, length: 1 },
 } as const;
 
 /** What crosses to the thread; all buffers are of their own and can be transferred. */
@@ -122,12 +122,10 @@ function encodeEntry(entry: JournalEntry, start: number, cold: (ColdEntry | Fail
       out[at++] = STATE_CODE[entry.state];
       out[at++] = entry.atMs;
       out[at++] = failure === null ? -1 : cold.push(failure) - 1;
-      out[at++] = usage === null ? 0 : 1;
-      if (usage === null) return at;
-      out[at++] = usage.wallMs;
-      out[at++] = usage.userMs ?? Number.NaN;
-      out[at++] = usage.systemMs ?? Number.NaN;
-      out[at++] = usage.maxRssBytes ?? Number.NaN;
+      out[at++] = usage?.wallMs ?? Number.NaN;
+      out[at++] = usage?.userMs ?? Number.NaN;
+      out[at++] = usage?.systemMs ?? Number.NaN;
+      out[at++] = usage?.maxRssBytes ?? Number.NaN;
       return at;
     }
     case 'requeued':

@@ -3,16 +3,13 @@
  * runs it on the journal's thread, tests call it directly.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { assertNever } from '../../common/assert.ts';
 import { HqError } from '../../protocol/errors.ts';
-import type { Submit } from '../../protocol/schema/task.ts';
-import { type ColdEntry, coldEntries, type EncodedBatch, type Failure, HOT } from './batchCodec.ts';
+import { type ColdEntry, coldEntries, type EncodedBatch, type Failure, HOT, HOT_FIELDS } from './batchCodec.ts';
+import { ColdWriter } from './coldWriter.ts';
 import { JournalReader } from './journalReader.ts';
 import { journalError, type OpenDatabaseOptions, openDatabase } from './openDatabase.ts';
-import { packBytes, unpackBytes } from './pack.ts';
-import { redactSubmit } from './redact.ts';
 import { Retention } from './retention.ts';
-import { parseStored, TaskWriter } from './taskWriter.ts';
+import { TaskWriter } from './taskWriter.ts';
 
 export interface JournalStoreOptions extends OpenDatabaseOptions {
   /** Becomes the journal's when it has none yet. */
@@ -25,10 +22,12 @@ export class JournalStore {
   readonly retention: Retention;
   private readonly db: Database;
   private readonly tasks: TaskWriter;
-  private readonly statements: ReturnType<typeof prepare>;
+  private readonly cold: ColdWriter;
+  private readonly statements: Prepared;
   private hasUnsynced = false;
-  private hasErased = false;
   private failure: HqError | null = null;
+  /** Starts of the batch at hand that are not written yet: place in `hot` by task. */
+  private readonly starts = new Map<number, number>();
   /** As `openDatabase` leaves it. */
   private synchronous: 'FULL' | 'NORMAL' = 'NORMAL';
 
@@ -39,6 +38,7 @@ export class JournalStore {
     this.tasks = new TaskWriter(db);
     this.statements = prepare(db);
     this.retention = new Retention(db, this.reader);
+    this.cold = new ColdWriter(db, { tasks: this.tasks, retention: this.retention });
   }
 
   /** @throws HqError HQ_E_SERVER_RUNNING, HQ_E_JOURNAL; see `openDatabase` */
@@ -55,7 +55,7 @@ export class JournalStore {
 
   /** Something is committed, but not yet on disk, or erased, but not yet from the disk: `sync` has something to do. */
   get unsynced(): boolean {
-    return this.hasUnsynced || this.hasErased;
+    return this.hasUnsynced || this.cold.hasErased;
   }
 
   /** The error of the first write that failed. Nothing can be written any more; what was committed before stays. */
@@ -77,14 +77,14 @@ export class JournalStore {
 
   /** Makes everything committed durable. @throws HqError HQ_E_JOURNAL_WRITE */
   sync(): void {
-    if (this.hasErased) {
+    if (this.cold.hasErased) {
       // What was erased is still in the write-ahead log: it is copied into the database and cut off.
       this.guard(() => this.db.pragma('wal_checkpoint(TRUNCATE)'));
-      this.hasErased = false;
+      this.cold.hasErased = false;
       this.hasUnsynced = false;
     }
     if (!this.hasUnsynced) return;
-    this.write(true, () => this.statements.sync.run());
+    this.write(true, () => {});
     this.hasUnsynced = false;
   }
 
@@ -109,7 +109,10 @@ export class JournalStore {
     return this.guard(() => {
       this.setSynchronous(durable);
       this.statements.begin.run();
+      const before = this.statements.changes.get();
       const result = work();
+      // A commit without a change does not reach the disk, and so would not take the earlier ones there.
+      if (durable && this.hasUnsynced && this.statements.changes.get() === before) this.statements.sync.run();
       this.statements.commit.run();
       return result;
     });
@@ -136,134 +139,88 @@ export class JournalStore {
 
   private applyBatch(batch: EncodedBatch): void {
     const cold = coldEntries(batch);
-    const { hot } = batch;
-    let at = 0;
-    const next = (): number => hot[at++] as number;
-    while (at < hot.length) {
-      const code = next();
+    const { hot, events } = batch;
+    const { cold: C, ended: E, workerSeq: W } = HOT_FIELDS;
+    for (let at = 0; at < hot.length; ) {
+      const code = hot[at];
+      at += 1;
       switch (code) {
-        case HOT.assigned: {
-          const workerId = next();
-          for (let left = next(); left > 0; left -= 1) this.tasks.assigned(next(), next(), { instance: next(), workerId });
+        case HOT.assigned:
+          this.flushStarts(hot);
+          at = this.tasks.assigned(hot, at);
           break;
-        }
         case HOT.started:
-          this.tasks.started({ jobId: next(), taskId: next(), instance: next(), workerId: next(), variant: next(), atMs: next() });
+          this.holdStart(hot, at);
+          at += HOT_FIELDS.started.length;
           break;
-        case HOT.ended: {
-          const task = { jobId: next(), taskId: next(), instance: next(), state: next(), atMs: next() };
-          const failure = cold[next()] as Failure | undefined;
-          const usage = next() === 0 ? NO_USAGE : ([next(), orNull(next()), orNull(next()), orNull(next())] as const);
-          this.tasks.ended({ ...task, failure: failure ?? null, usage });
+        case HOT.ended:
+          this.end(hot, at, cold[hot[at + E.failure] as number] as Failure | undefined);
+          at += E.length;
           break;
-        }
         case HOT.requeued:
-          this.tasks.requeued(next(), next(), { instance: next(), crashes: next(), retries: next() });
+          this.flushStarts(hot);
+          this.tasks.requeued(hot, at);
+          at += HOT_FIELDS.requeued.length;
           break;
         case HOT.workerSeq:
-          this.statements.workerSeq.run(next(), next());
+          this.statements.workerSeq.run(hot[at + W.workerId], hot[at + W.seq]);
+          at += W.length;
           break;
         case HOT.cold:
-          this.applyCold(cold[next()] as ColdEntry);
+          this.flushStarts(hot);
+          this.cold.write(cold[hot[at + C.index] as number] as ColdEntry);
+          at += C.length;
           break;
         default:
           throw new Error(`unknown entry ${code}`);
       }
     }
-    const { events } = batch;
+    this.flushStarts(hot);
     if (events !== null) this.statements.events.run(events.firstSeq, events.lastSeq, events.atMs, events.payload);
   }
 
-  private applyCold(entry: ColdEntry): void {
-    const sql = this.statements;
-    switch (entry.kind) {
-      case 'job':
-        sql.job.run(entry.jobId, entry.header, entry.open ? 1 : 0, entry.atMs);
-        return;
-      case 'submit': {
-        const count = parseStored(entry.taskIds).length;
-        sql.submit.run(entry.jobId, entry.submitIndex, entry.taskIds, entry.atMs, entry.submit);
-        sql.moreTasks.run(count, count, entry.jobId);
-        return;
-      }
-      case 'job-closed':
-        sql.jobClosed.run(entry.jobId);
-        return;
-      case 'job-canceled':
-        sql.jobCanceled.run(entry.reason, entry.jobId);
-        return;
-      case 'job-stats': {
-        const { running, finished, failed, canceled, aborted, waiting } = entry.stats;
-        const ended = [entry.finishedAtMs, entry.completed ? 1 : 0];
-        sql.jobStats.run(running, finished, failed, canceled, aborted, waiting, ...ended, entry.jobId);
-        return;
-      }
-      case 'job-forgotten':
-        this.retention.forget(entry.jobId);
-        return;
-      case 'redact':
-        this.redact(entry.jobId, entry.submitIndex);
-        return;
-      case 'bulk-ended':
-        this.tasks.bulkEnded(entry);
-        return;
-      case 'worker':
-        sql.otherSession.run(entry.workerId, entry.workerId, entry.session);
-        sql.worker.run(entry.workerId, entry.session, entry.configuration, entry.atMs);
-        return;
-      case 'worker-ended':
-        sql.workerEnded.run(entry.atMs, entry.reason, entry.workerId);
-        return;
-      default:
-        assertNever(entry, 'journal entry');
+  /** A start is held back until something else happens to its task, or to the end of the batch: with its end it is one write. */
+  private holdStart(hot: Float64Array, at: number): void {
+    const key = taskKey(hot, at);
+    const held = this.starts.get(key);
+    if (held !== undefined) this.tasks.started(hot, held);
+    this.starts.set(key, at);
+  }
+
+  private end(hot: Float64Array, at: number, failure: Failure | undefined): void {
+    const key = taskKey(hot, at);
+    const start = this.starts.get(key);
+    if (start !== undefined) {
+      this.starts.delete(key);
+      // The key is not exact for very high job numbers, and the instance is not part of it.
+      const isSame = hot[start] === hot[at] && hot[start + 1] === hot[at + 1] && hot[start + 2] === hot[at + 2];
+      if (isSame && failure === undefined && this.tasks.startedAndEnded(hot, start, at)) return;
+      this.tasks.started(hot, start);
     }
+    this.tasks.ended(hot, at, failure ?? null);
   }
 
-  private redact(jobId: number, submitIndex: number): void {
-    const payload = this.statements.payload.get(jobId, submitIndex) as Uint8Array | undefined;
-    if (payload === undefined) return;
-    this.statements.redact.run(packBytes(redactSubmit(unpackBytes(payload) as Submit)), jobId, submitIndex);
-    this.hasErased = true;
+  private flushStarts(hot: Float64Array): void {
+    if (this.starts.size === 0) return;
+    for (const at of this.starts.values()) this.tasks.started(hot, at);
+    this.starts.clear();
   }
 }
 
-const NO_USAGE = [null, null, null, null] as const;
-
-function orNull(value: number): number | null {
-  return Number.isNaN(value) ? null : value;
+/** Job, task and instance are the first fields of a start and of an end. */
+function taskKey(hot: Float64Array, at: number): number {
+  return (hot[at] as number) * 2 ** 32 + (hot[at + 1] as number);
 }
 
-function prepare(
-  db: Database,
-): Record<
-  | ('begin' | 'commit' | 'sync' | 'workerSeq' | 'events' | 'job' | 'submit' | 'moreTasks' | 'jobClosed' | 'jobCanceled' | 'jobStats')
-  | ('payload' | 'redact' | 'otherSession' | 'worker' | 'workerEnded'),
-  Statement
-> {
+type Prepared = Record<'begin' | 'commit' | 'changes' | 'sync' | 'workerSeq' | 'events', Statement>;
+
+function prepare(db: Database): Prepared {
   return {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
-    // A commit without a change would not reach the disk.
+    changes: db.prepare('SELECT total_changes()').pluck(),
     sync: db.prepare(`INSERT INTO meta VALUES ('syncs', 1) ON CONFLICT DO UPDATE SET value = value + 1`),
     workerSeq: db.prepare('INSERT INTO worker_seqs VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)'),
     events: db.prepare('INSERT INTO events VALUES (?, ?, ?, ?)'),
-    job: db.prepare('INSERT INTO jobs (id, header, is_open, submitted_at_ms) VALUES (?, ?, ?, ?)'),
-    submit: db.prepare('INSERT INTO submits (job, idx, task_ids, at_ms, payload) VALUES (?, ?, ?, ?, ?)'),
-    moreTasks: db.prepare('UPDATE jobs SET task_count = task_count + ?, waiting = waiting + ?, finished_at_ms = NULL WHERE id = ?'),
-    jobClosed: db.prepare('UPDATE jobs SET is_open = 0 WHERE id = ?'),
-    jobCanceled: db.prepare('UPDATE jobs SET cancel_reason = ? WHERE id = ?'),
-    jobStats: db.prepare(
-      `UPDATE jobs SET running = ?, finished = ?, failed = ?, canceled = ?, aborted = ?, waiting = ?, finished_at_ms = ?, completed = ?
-       WHERE id = ?`,
-    ),
-    payload: db.prepare('SELECT payload FROM submits WHERE job = ? AND idx = ?').pluck(),
-    redact: db.prepare('UPDATE submits SET payload = ? WHERE job = ? AND idx = ?'),
-    otherSession: db.prepare('DELETE FROM worker_seqs WHERE worker = ? AND (SELECT session FROM workers WHERE id = ?) IS NOT ?'),
-    worker: db.prepare(
-      `INSERT INTO workers (id, session, configuration, connected_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-       session = excluded.session, configuration = excluded.configuration, connected_at_ms = excluded.connected_at_ms,
-       ended_at_ms = NULL, end_reason = NULL`,
-    ),
-    workerEnded: db.prepare('UPDATE workers SET ended_at_ms = ?, end_reason = ? WHERE id = ? AND ended_at_ms IS NULL'),
   };
 }

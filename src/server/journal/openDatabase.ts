@@ -2,7 +2,7 @@
  * Opens the journal's database and takes its exclusive lock: whoever holds it is the server. Called by `JournalStore.open`, on the
  * journal's thread.
  */
-import { closeSync, fsyncSync, openSync, rmSync, type Stats, statSync } from 'node:fs';
+import { chmodSync, closeSync, fsyncSync, openSync, rmSync, type Stats, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
@@ -83,6 +83,7 @@ function ensureFile(path: string): boolean {
   if (found !== undefined) {
     if (!found.isFile()) throw refuse('it is not a regular file');
     if (found.uid !== process.geteuid?.()) throw refuse('it belongs to somebody else');
+    for (const file of [path, `${path}-wal`]) takeFromOthers(file);
     return false;
   }
   try {
@@ -97,6 +98,12 @@ function ensureFile(path: string): boolean {
   fsyncSync(directory);
   closeSync(directory);
   return true;
+}
+
+/** A copy of a server directory may be readable for others. */
+function takeFromOthers(path: string): void {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o077) !== 0) chmodSync(path, 0o600);
 }
 
 function lock(db: Database.Database): void {

@@ -4,28 +4,17 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { IntArray } from '../../common/intArray.ts';
-import { type Failure, failureCode } from './batchCodec.ts';
+import { type ColdEntry, type Failure, failureCode, HOT_FIELDS } from './batchCodec.ts';
 import { STATE_CODE } from './codes.ts';
 
 const { waiting, assigned, running, finished } = STATE_CODE;
-
-/** An end without usage and failure. */
-export interface TaskEnd {
-  readonly jobId: number;
-  readonly taskId: number;
-  readonly instance: number;
-  /** Of `STATE_CODE`. */
-  readonly state: number;
-  readonly atMs: number;
-  /** wallMs, userMs, systemMs, maxRssBytes; null: not known. */
-  readonly usage: readonly [number | null, number | null, number | null, number | null];
-  readonly failure: Failure | null;
-}
+const { started: S, ended: E } = HOT_FIELDS;
 
 export class TaskWriter {
   private readonly assign: Statement;
   private readonly start: Statement;
   private readonly startFresh: Statement;
+  private readonly startAndEnd: Statement;
   private readonly endWell: Statement;
   private readonly endBadly: Statement;
   private readonly enterFresh: Statement;
@@ -45,6 +34,10 @@ export class TaskWriter {
     );
     this.startFresh = db.prepare(
       `INSERT OR IGNORE INTO tasks (worker, variant, started_at_ms, job, task, instance, state) VALUES (?, ?, ?, ?, ?, ?, ${running})`,
+    );
+    this.startAndEnd = db.prepare(
+      `UPDATE tasks SET state = ?, worker = ?, variant = ?, started_at_ms = ?, finished_at_ms = ?,
+       wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ? WHERE job = ? AND task = ? AND instance = ? AND state < ${running}`,
     );
     this.endWell = db.prepare(
       `UPDATE tasks SET state = ?, finished_at_ms = ?, wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ?
@@ -67,26 +60,63 @@ export class TaskWriter {
     );
   }
 
-  assigned(jobId: number, taskId: number, task: { instance: number; workerId: number }): void {
-    this.assign.run(jobId, taskId, task.instance, task.workerId);
+  /** @param at place of the first field of an `assigned` entry @returns place behind the entry */
+  assigned(hot: Float64Array, at: number): number {
+    const workerId = hot[at + HOT_FIELDS.assigned.workerId];
+    let next = at + HOT_FIELDS.assigned.length;
+    for (let left = hot[at + HOT_FIELDS.assigned.count] as number; left > 0; left -= 1, next += 3) {
+      this.assign.run(hot[next], hot[next + 1], hot[next + 2], workerId);
+    }
+    return next;
   }
 
-  started(task: { jobId: number; taskId: number; instance: number; workerId: number; variant: number; atMs: number }): void {
-    const { jobId, taskId, instance, workerId, variant, atMs } = task;
+  /** @param at place of the first field of a `started` entry */
+  started(hot: Float64Array, at: number): void {
+    const jobId = hot[at + S.jobId];
+    const taskId = hot[at + S.taskId];
+    const instance = hot[at + S.instance];
+    const workerId = hot[at + S.workerId];
+    const variant = hot[at + S.variant];
+    const atMs = hot[at + S.atMs];
     const { changes } = this.start.run(workerId, variant, atMs, jobId, taskId, instance);
     if (changes === 0 && instance === 0) this.startFresh.run(workerId, variant, atMs, jobId, taskId, instance);
   }
 
-  ended(end: TaskEnd): void {
-    if (this.tryEnd(end) === 0 && end.instance === 0 && this.enterFresh.run(end.jobId, end.taskId).changes === 1) this.tryEnd(end);
+  /** @param at place of the first field of an `ended` entry */
+  ended(hot: Float64Array, at: number, failure: Failure | null): void {
+    if (this.tryEnd(hot, at, failure) > 0 || hot[at + E.instance] !== 0) return;
+    if (this.enterFresh.run(hot[at + E.jobId], hot[at + E.taskId]).changes === 1) this.tryEnd(hot, at, failure);
   }
 
-  requeued(jobId: number, taskId: number, next: { instance: number; crashes: number; retries: number }): void {
-    this.requeue.run(jobId, taskId, next.instance, next.crashes, next.retries);
+  /**
+   * A start and the good end of the same instance, which for short tasks come together, in one write.
+   * @returns false when the row does not allow both: then each is tried on its own
+   */
+  startedAndEnded(hot: Float64Array, start: number, end: number): boolean {
+    const { changes } = this.startAndEnd.run(
+      hot[end + E.state],
+      hot[start + S.workerId],
+      hot[start + S.variant],
+      hot[start + S.atMs],
+      hot[end + E.atMs],
+      hot[end + E.wallMs],
+      hot[end + E.userMs],
+      hot[end + E.systemMs],
+      hot[end + E.maxRssBytes],
+      hot[end + E.jobId],
+      hot[end + E.taskId],
+      hot[end + E.instance],
+    );
+    return changes > 0;
+  }
+
+  requeued(hot: Float64Array, at: number): void {
+    const R = HOT_FIELDS.requeued;
+    this.requeue.run(hot[at + R.jobId], hot[at + R.taskId], hot[at + R.nextInstance], hot[at + R.crashes], hot[at + R.retries]);
   }
 
   /** Tasks that wait end; a row of such a task says so, too. @throws Error for ids that are no IntArray */
-  bulkEnded(end: { jobId: number; taskIds: string; state: 'canceled' | 'aborted'; atMs: number; error: string | null }): void {
+  bulkEnded(end: Extract<ColdEntry, { kind: 'bulk-ended' }>): void {
     const { jobId, atMs, error } = end;
     const state = STATE_CODE[end.state];
     this.bulk.run(jobId, end.taskIds, state, atMs, error);
@@ -95,15 +125,21 @@ export class TaskWriter {
     }
   }
 
-  private tryEnd({ jobId, taskId, instance, state, atMs, usage, failure }: TaskEnd): number {
-    const [wallMs, userMs, systemMs, maxRssBytes] = usage;
+  /** The database stores NaN as NULL. */
+  private tryEnd(hot: Float64Array, at: number, failure: Failure | null): number {
+    const state = hot[at + E.state];
+    const atMs = hot[at + E.atMs];
+    const wallMs = hot[at + E.wallMs];
+    const userMs = hot[at + E.userMs];
+    const systemMs = hot[at + E.systemMs];
+    const maxRssBytes = hot[at + E.maxRssBytes];
+    const jobId = hot[at + E.jobId];
+    const taskId = hot[at + E.taskId];
+    const instance = hot[at + E.instance];
     if (failure === null) return this.endWell.run(state, atMs, wallMs, userMs, systemMs, maxRssBytes, jobId, taskId, instance).changes;
     const { error, exitCode, signal } = failure;
-    const code = failureCode(failure);
-    const { changes } = this.endBadly.run(
-      ...[state, atMs, wallMs, userMs, systemMs, maxRssBytes, code, error, exitCode, signal, jobId, taskId, instance],
-    );
-    return changes;
+    const why = [failureCode(failure), error, exitCode, signal];
+    return this.endBadly.run(state, atMs, wallMs, userMs, systemMs, maxRssBytes, ...why, jobId, taskId, instance).changes;
   }
 }
 

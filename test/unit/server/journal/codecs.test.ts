@@ -1,0 +1,68 @@
+/** Events and batches survive their encoding; the positional layout is complete by the schema. */
+import { expect, test } from 'vitest';
+import type { z } from 'zod';
+import { eventBody, type HqEvent } from '../../../../src/protocol/schema/event.ts';
+import { failureKind, taskState, taskUsage } from '../../../../src/protocol/schema/task.ts';
+import { coldEntries, encodeBatch, transferList } from '../../../../src/server/journal/batchCodec.ts';
+import { FAILURE_CODE, failureOf, STATE_CODE, stateOf } from '../../../../src/server/journal/codes.ts';
+import { decodeEvents, encodeEvents } from '../../../../src/server/journal/eventCodec.ts';
+import { packBytes } from '../../../../src/server/journal/pack.ts';
+import { assigned, batchOf, CONFIGURATION, job, T0 } from './helpers.ts';
+
+const task = { jobId: 3, taskId: 4_000_000_000, instance: 2 };
+const usage = { wallMs: 0.1, userMs: null, systemMs: 2, maxRssBytes: 2 ** 40 };
+const BODIES = [
+  { type: 'server-start', serverUid: 'abc123', version: '0.1.0', pid: 1 },
+  { type: 'worker-connected', workerId: 1, configuration: CONFIGURATION },
+  { type: 'task-started', ...task, workerId: 9, variant: 1 },
+  { type: 'task-finished', ...task, usage },
+  { type: 'task-finished', ...task, usage: null },
+  { type: 'task-failed', ...task, error: 'ö', failure: 'exit', exitCode: 1, signal: null, usage },
+  { type: 'tasks-canceled', jobId: 1, ids: '1-10,12' },
+  { type: 'server-stop' },
+] as const;
+
+test('events come back as they were, whatever the clock did', () => {
+  const events = BODIES.map((body, i) => ({ seq: 100 + i, timeMs: T0 + (i % 3 === 2 ? -3_500 : i * 1_000.5), ...body })) as HqEvent[];
+  expect(decodeEvents(encodeEvents(events), 100)).toEqual(events);
+});
+
+test('hot events have no field that the positional layout would lose', () => {
+  const fields = (type: string): string[] => {
+    const option = eventBody.options.find((candidate) => candidate.shape.type.value === type) as z.ZodObject;
+    return Object.keys(option.shape).sort();
+  };
+  expect(fields('task-started')).toEqual(['instance', 'jobId', 'taskId', 'type', 'variant', 'workerId']);
+  expect(fields('task-finished')).toEqual(['instance', 'jobId', 'taskId', 'type', 'usage']);
+  expect(Object.keys(taskUsage.shape).sort()).toEqual(['maxRssBytes', 'systemMs', 'userMs', 'wallMs']);
+});
+
+test('damaged and newer blobs of events are refused', () => {
+  expect(() => decodeEvents(packBytes([99, 0]), 5)).toThrow('events after number 4 cannot be read');
+  expect(() => decodeEvents(packBytes([1, 0, 77, 0, 1, 2, 3]), 5)).toThrow('event 5 is of the unknown kind 77');
+  expect(() => decodeEvents(new Uint8Array([0xc1]), 5)).toThrow();
+});
+
+test('a gap in the numbers of events is a defect', () => {
+  const events = [1, 3].map((seq) => ({ seq, timeMs: T0, type: 'server-stop' as const }));
+  expect(() => encodeBatch(batchOf([], { events }))).toThrow('gapless');
+});
+
+test('buffers of a batch are of their own, also after the next batch', () => {
+  const first = encodeBatch(batchOf([assigned([1, 2, 3]), job()]));
+  const hot = [...first.hot];
+  const cold = coldEntries(first);
+  const second = encodeBatch(batchOf(Array.from({ length: 2_000 }, () => assigned([7, 8, 9], { workerId: 5 }))));
+  expect([...first.hot]).toEqual(hot);
+  expect(coldEntries(first)).toEqual(cold);
+  expect(second.hot).toHaveLength(2_000 * 12);
+  expect(transferList(first)).toEqual([first.hot.buffer, first.cold?.buffer]);
+  expect(transferList(second)).toEqual([second.hot.buffer]);
+  for (const array of [first.hot, first.cold as Uint8Array, second.hot]) expect(array.byteLength).toBe(array.buffer.byteLength);
+});
+
+test('every state and kind of failure has a number of its own, which says it again', () => {
+  for (const state of [...taskState.options, 'assigned'] as const) expect(stateOf(STATE_CODE[state])).toBe(state);
+  for (const kind of failureKind.options) expect(failureOf(FAILURE_CODE[kind])).toBe(kind);
+  expect(() => stateOf(99)).toThrow('99 is no known task state');
+});

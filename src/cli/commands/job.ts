@@ -35,11 +35,15 @@ export async function runOpen(context: Context, _args: [], options: { name?: str
 export async function runForget(context: Context, [selector]: [string], options: { filter?: string }): Promise<undefined> {
   const states = options.filter === undefined ? ENDED : parseJobStates(options.filter);
   const client = await context.client();
-  const jobs = await selectJobs(context, selector, { client });
-  const chosen = jobs.filter((job) => !job.isOpen && states.has(jobState(job)) && ENDED.has(jobState(job)));
-  for (const job of chosen) await client.forgetJob(job.id);
-  const ignored = jobs.length - chosen.length;
+  const jobs = await selectJobs(context, selector, { client, allows: (job) => states.has(jobState(job)) });
+  let forgotten = 0;
+  for (const job of jobs) {
+    if (job.isOpen || !states.has(jobState(job)) || !ENDED.has(jobState(job))) continue;
+    await client.forgetJob(job.id);
+    forgotten += 1;
+  }
+  const ignored = jobs.length - forgotten;
   context.output.done(
-    `${chosen.length} jobs were forgotten${ignored === 0 ? '' : `, ${ignored} were ignored due to wrong state or invalid ID`}`,
+    `${forgotten} jobs were forgotten${ignored === 0 ? '' : `, ${ignored} were ignored due to wrong state or invalid ID`}`,
   );
 }

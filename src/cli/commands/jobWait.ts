@@ -8,16 +8,15 @@ import { selectJobs } from '../jobSelection.ts';
 export async function runWait(context: Context, [selector]: [string], options: { withoutClose?: boolean }): Promise<undefined> {
   const client = await context.client();
   const jobs = await selectJobs(context, selector, { client });
-  const ids = jobs.map((job) => job.id);
-  await waitForJobs(context, client, { ids, bar: false, untilClosed: options.withoutClose !== true });
-  if (context.mode !== 'cli' || ids.length === 0) return;
+  const ended = await waitForJobs(context, client, { jobs, bar: false, untilClosed: options.withoutClose !== true });
+  if (ended.length === 0) return;
   const counts = new Map<string, number>();
-  for (const job of await client.listJobs({ ids: ids.join(',') })) counts.set(jobState(job), (counts.get(jobState(job)) ?? 0) + 1);
+  for (const job of ended) counts.set(jobState(job), (counts.get(jobState(job)) ?? 0) + 1);
   context.output.done(`Wait finished: ${[...counts].map(([state, count]) => `${count} ${state}`).join(', ')}`);
 }
 
 export async function runProgress(context: Context, [selector]: [string]): Promise<undefined> {
   const client = await context.client();
   const jobs = await selectJobs(context, selector, { client });
-  await waitForJobs(context, client, { ids: jobs.map((job) => job.id), bar: true, untilClosed: false });
+  await waitForJobs(context, client, { jobs, bar: true, untilClosed: false });
 }

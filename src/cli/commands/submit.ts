@@ -59,6 +59,7 @@ async function finish(
   context.output.submitted(o.submitted.jobId);
   if (o.flags.wait !== true && o.flags.progress !== true) return undefined;
   const { waitForJobs } = await import('../jobProgress.ts');
-  await waitForJobs(context, o.client, { ids: [o.submitted.jobId], bar: o.flags.progress === true, untilClosed: false });
+  const jobs = await o.client.listJobs({ ids: String(o.submitted.jobId) });
+  await waitForJobs(context, o.client, { jobs, bar: o.flags.progress === true, untilClosed: false });
   return undefined;
 }

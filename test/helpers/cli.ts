@@ -21,7 +21,9 @@ export interface CliRunOptions {
   readonly cwd?: string;
   /** Ends the command as Ctrl-C does when it is aborted. */
   readonly signal?: AbortSignal;
-  /** Told of everything that is written to stderr so far. */
+  /** Told of everything that is written to stdout so far. */
+  readonly onStdout?: (text: string) => void;
+  /** The same for stderr. */
   readonly onStderr?: (text: string) => void;
   readonly stderrIsTty?: boolean;
 }
@@ -67,6 +69,7 @@ export class CliWorld {
     const written = { stdout: '', stderr: '' };
     stdout.on('data', (chunk: Buffer) => {
       written.stdout += chunk.toString();
+      o.onStdout?.(written.stdout);
     });
     stderr.on('data', (chunk: Buffer) => {
       written.stderr += chunk.toString();
@@ -103,8 +106,14 @@ export class CliWorld {
     return this.listening?.connections ?? 0;
   }
 
-  async stop(): Promise<void> {
+  /** The server is gone, its access file stays. */
+  async closeServer(): Promise<void> {
     await this.listening?.close({ graceMs: 0 });
+    this.listening = undefined;
+  }
+
+  async stop(): Promise<void> {
+    await this.closeServer();
     rmSync(this.root, { recursive: true, force: true });
   }
 }

@@ -60,15 +60,23 @@ const FLAGS: Readonly<Record<keyof LogOptions, string>> = {
 export async function runOutputLog(context: Context, [path, words]: [string, string[]], options: LogOptions): Promise<undefined> {
   const request = parse(context, { path, words, options });
   if (request.follow) return follow(context, request);
-  const log = OutputLog.open(request.path, {
-    serverUid: request.serverUid,
-    jobId: request.job,
-    onNotice: (notice) => context.warn(notice.text),
-  });
+  const log = open(context, request);
   try {
     await print(context, log, request);
   } finally {
     log.close();
+  }
+}
+
+/** Opens only the files of the job that was named: a directory may hold those of thousands. */
+function open(context: Context, { path, serverUid, job }: Request): OutputLog {
+  try {
+    return OutputLog.open(path, { serverUid, jobId: job, onNotice: (notice) => context.warn(notice.text) });
+  } catch (error) {
+    if (job === undefined || !(error instanceof HqError) || error.code !== 'HQ_E_LOG') throw error;
+    // Is there a log at all? Then it is the job that is not there.
+    OutputLog.open(path, { serverUid }).close();
+    throw new HqError('HQ_E_LOG', { detail: `Job ${job} not found` }, { cause: error });
   }
 }
 

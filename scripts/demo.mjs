@@ -69,7 +69,7 @@ function checkTasks({ tasks, finished }, jobs) {
 }
 
 function printServer(happened, workdir) {
-  const logs = filesBelow(workdir).filter((file) => /\/job-\d+-\w+\.log$/.test(file));
+  const logs = filesBelow(workdir).filter((file) => /\/job-\d+(-\w+)?\.log(\.w\d+)?$/.test(file));
   say(`  HyperQueue      ${happened.finished} tasks finished in ${happened.jobs} job(s), ${happened.workers} worker(s)`);
   say(`  output          of all tasks in ${logs.length} log file(s)`);
   for (const folder of new Set(logs.map((file) => join(file, '..'))))

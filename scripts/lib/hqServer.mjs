@@ -1,4 +1,5 @@
 /** Asks and ends the server of one server directory through the built `hq`, and finds processes that were left behind. */
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mustRun, run } from './command.mjs';
@@ -17,8 +18,17 @@ export async function ask(serverDir, ...args) {
   return JSON.parse(text);
 }
 
+/** The embedded server has ended with its last user; the journal knows everything, so a server on the same directory can tell. */
+async function startAgain(serverDir) {
+  const [command, args, { env }] = call(serverDir, 'server', 'start', '--host', '127.0.0.1', '--exit-when-idle', '1min');
+  spawn(command, args, { env: { ...process.env, ...env }, stdio: 'ignore', detached: true }).unref();
+  await mustRun('hq server wait', ...call(serverDir, 'server', 'wait', '--timeout', '30s'));
+}
+
 /** Jobs and workers of the server, past ones included. */
 export async function whatHappened(serverDir) {
+  const { code } = await run(...call(serverDir, 'server', 'info'));
+  if (code !== 0) await startAgain(serverDir);
   const jobs = await ask(serverDir, 'job', 'list', '--all');
   const workers = await ask(serverDir, 'worker', 'list', '--all');
   const count = (state) => jobs.reduce((sum, job) => sum + (job.task_stats[state] ?? 0), 0);

@@ -39,8 +39,10 @@ export async function runWorkflow({ workdir, executor, cpus, samples, env = {} }
     jobs = found[0];
     print(...found);
   };
+  // The consolidated log of all jobs, which a run without failures would not keep.
+  const logs = executor === 'local' ? [] : ['--hyperqueue-keep-logs', 'always'];
   const slots = executor === 'local' ? ['--cores', String(cpus)] : ['--jobs', String(cpus)];
-  const args = ['--executor', executor, ...slots, '--max-threads', String(cpus), '--directory', workdir];
+  const args = ['--executor', executor, ...logs, ...slots, '--max-threads', String(cpus), '--directory', workdir];
   args.push('--snakefile', join(workdir, 'Snakefile'), '--config', `samples=${samples}`);
   const start = performance.now();
   const result = await run(venvBin('snakemake'), args, { cwd: workdir, env: { ...pythonEnv(), ...env }, onLine });

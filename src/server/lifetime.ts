@@ -49,19 +49,23 @@ export class Lifetime {
     if (this.o.exitWhenIdleMs === null || this.ended) return;
     const idle = this.leases.size === 0 && !this.o.hasUnfinishedTasks();
     if (idle && lastLeaseEndedCleanly) return this.end('its last user has finished');
-    if (!idle) this.stop();
+    if (!idle) this.clear();
     else this.timer ??= setTimeout(() => this.end('it has been idle'), this.o.exitWhenIdleMs);
   }
 
-  /** Stops the clock; the server ends for another reason. */
+  /** The server ends for another reason: the clock stands still from now on. */
   stop(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
+    this.ended = true;
+    this.clear();
   }
 
   private end(reason: string): void {
-    this.ended = true;
     this.stop();
     this.o.exit(reason);
+  }
+
+  private clear(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
   }
 }

@@ -33,6 +33,9 @@ const STOP_AWAY_MS = 5_000;
 /** A worker is silent for this many of its heartbeats before it counts as lost (HyperQueue's rule). */
 const SILENT_HEARTBEATS = 2;
 
+/** Longest time that a timer can run; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
+
 export interface GatewayOptions {
   readonly core: Core;
   readonly loop: TurnLoop;
@@ -126,7 +129,7 @@ export class WorkerGateway {
   /** A worker is away (restored, or its connection broke): it is lost after `graceMs`. */
   expectReturn(entry: WorkerEntry, graceMs: number): void {
     if (entry.lossTimer !== null) clearTimeout(entry.lossTimer);
-    entry.lossTimer = setTimeout(() => this.lose(entry, 'CONNECTION LOST'), graceMs);
+    entry.lossTimer = setTimeout(() => this.lose(entry, 'CONNECTION LOST'), Math.min(graceMs, LONGEST_TIMER_MS));
   }
 
   /** What a worker left in its spool file when it ended: its last updates. `done` is called once they are on disk. */
@@ -149,7 +152,7 @@ export class WorkerGateway {
       return;
     }
     connection.accepted();
-    connection.setIdleTimeout(hello.configuration.heartbeatMs * SILENT_HEARTBEATS);
+    connection.setIdleTimeout(Math.min(hello.configuration.heartbeatMs * SILENT_HEARTBEATS, LONGEST_TIMER_MS));
     this.o.loop.post(() => {
       const known = this.o.registry.ofSession(hello.session);
       if ((this.stopping && known === undefined) || !connection.isOpen) return connection.destroy('the server stops');

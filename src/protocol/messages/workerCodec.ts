@@ -26,6 +26,8 @@ const FAILURE_KINDS: ReadonlySet<unknown> = new Set(failureKind.options);
 const POLICIES: ReadonlySet<unknown> = new Set(allocationPolicy.options);
 const LEAVING: ReadonlySet<unknown> = new Set(workerEnd.options.filter((end) => end !== 'CONNECTION LOST' && end !== 'HEARTBEAT LOST'));
 const MAX_U32 = 0xffff_ffff;
+/** Last moment that a Date can hold: a later one could be stored but never shown. */
+const MAX_TIME_MS = 8.64e15;
 
 /** @returns body of a frame for a worker */
 export function encodeToWorker(message: ToWorker): Buffer {
@@ -158,7 +160,7 @@ function checkWelcome(message: readonly unknown[]): void {
 }
 
 function isUpdate(update: unknown): boolean {
-  if (!Array.isArray(update) || !isId(update[1]) || !isId(update[2]) || !isId(update[3]) || !isNumber(update[4])) return false;
+  if (!Array.isArray(update) || !isId(update[1]) || !isId(update[2]) || !isId(update[3]) || !isTime(update[4])) return false;
   switch (update[0]) {
     case UPDATE_STARTED:
       return update.length === 6 && isCount(update[5]);
@@ -226,6 +228,10 @@ function isText(value: unknown): value is string {
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isTime(value: unknown): value is number {
+  return isNumber(value) && value >= 0 && value <= MAX_TIME_MS;
 }
 
 function isNumberOrNull(value: unknown): boolean {

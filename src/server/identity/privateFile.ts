@@ -48,14 +48,11 @@ export function directoryError(path: string, error: unknown): HqError {
  */
 export function ensureDirectory(path: string, o: { readonly tighten: boolean }): void {
   try {
-    mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
     const problem = foreignDirectory(path);
     if (problem !== null) throw new HqError('HQ_E_SERVER_DIR', { path, detail: problem });
     if (o.tighten && (lstatSync(path).mode & OTHERS) !== 0) chmodSync(path, DIRECTORY_MODE);
   } catch (error) {
-    // `mkdir` says so for a symbolic link to nowhere and for a file.
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new HqError('HQ_E_SERVER_DIR', { path, detail: foreignDirectory(path) ?? 'it cannot be made' });
     throw directoryError(path, error);
   }
 }

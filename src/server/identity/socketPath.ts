@@ -25,19 +25,18 @@ export interface SocketPlace {
 export interface SocketPathOptions {
   readonly serverUid: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Base of the directory for temporary files. */
-  readonly tmpDir?: string;
+  /** Directories for temporary files in which one of ours may be made, the preferred one first. */
+  readonly tmpDirs?: readonly string[];
 }
 
 /** Makes the directory when it is one of ours below the temporary directory; the socket itself is not touched. */
-export function chooseSocketPath({ serverUid, env, tmpDir = tmpdir() }: SocketPathOptions): SocketPlace {
+export function chooseSocketPath({ serverUid, env, tmpDirs = [tmpdir(), '/tmp'] }: SocketPathOptions): SocketPlace {
   const passedOver: string[] = [];
   const mine = `hq-${process.geteuid?.() ?? 0}`;
   const runtime = env['XDG_RUNTIME_DIR'];
   const candidates = [
     ...(runtime !== undefined && isAbsolute(runtime) ? [{ dir: runtime, make: false }] : []),
-    { dir: join(tmpDir, mine), make: true },
-    { dir: join('/tmp', mine), make: true },
+    ...[...new Set(tmpDirs)].map((base) => ({ dir: join(base, mine), make: true })),
   ];
   for (const { dir, make } of candidates) {
     const path = join(dir, `hq-${serverUid}.sock`);

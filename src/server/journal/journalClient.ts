@@ -66,7 +66,7 @@ interface Link {
 async function connectHost(options: HostOptions): Promise<Link> {
   // A thread cannot load TypeScript: run from its sources (in tests), the journal works on the calling thread, with the same messages.
   if (import.meta.url.endsWith('.ts')) return linkOwnThread(options);
-  const worker = new Worker(new URL('./journalThread.js', import.meta.url), { workerData: options, name: 'hq-journal' });
+  const worker = new Worker(new URL('./journalThread.js', import.meta.url), { workerData: options, name: 'hq-journal', execArgv: [] });
   const link: Link = {
     onMessage: () => {},
     onEnd: () => {},

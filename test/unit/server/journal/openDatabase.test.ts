@@ -1,6 +1,7 @@
 /** Which files a journal opens and refuses, and that its lock keeps every other process out. */
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,

@@ -3,15 +3,8 @@
  * the server and the worker; the command line uses the same code to refuse bad input early. Grammar: HyperQueue's, with ranges and sizes added.
  */
 import { HqError } from '../protocol/errors.ts';
-import {
-  allocationPolicy,
-  type RequestSpec,
-  type RequestVariant,
-  type ResourceEntry,
-  type ResourceRequest,
-  resourceName,
-  UNITS_PER_WHOLE,
-} from '../protocol/schema/resources.ts';
+import { ALLOCATION_POLICIES, RESOURCE_NAME, UNITS_PER_WHOLE } from '../protocol/resourceTerms.ts';
+import type { RequestSpec, RequestVariant, ResourceEntry, ResourceRequest } from '../protocol/schema/resources.ts';
 import { formatAmount, parseAmount } from './amount.ts';
 import { parseSize } from './size.ts';
 
@@ -52,10 +45,10 @@ export function parseResourceArgument(text: string): [name: string, amount: stri
 export function parseEntry(name: string, written: number | string): ResourceEntry {
   const text = String(written).trim();
   const input = `${name}=${text}`;
-  if (!resourceName.safeParse(name).success) throw fault(input, `'${name}' is not a resource name`);
+  if (!RESOURCE_NAME.test(name)) throw fault(input, `'${name}' is not a resource name`);
   if (text.toLowerCase() === 'all') return { name, policy: 'all', units: 0 };
   const [amount = '', policyText, ...rest] = text.split(/\s+/);
-  const policy = policyText === undefined ? 'compact' : allocationPolicy.safeParse(policyText).data;
+  const policy = ALLOCATION_POLICIES.find((known) => known === (policyText ?? 'compact'));
   if (policy === undefined || policy === 'all' || rest.length > 0) {
     throw fault(input, `'${[policyText, ...rest].join(' ')}' is no policy (compact, compact!, tight, tight!, scatter)`);
   }

@@ -1,5 +1,6 @@
 /** `hq job cancel|close|open|forget`: commands that change jobs. */
-import { type JobInfo, type JobState, jobState } from '../../protocol/schema/job.ts';
+import { type JobState, jobState } from '../../protocol/jobState.ts';
+import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { Context } from '../context.ts';
 import { selectJobs } from '../jobSelection.ts';
 import { parseJobStates } from '../states.ts';

@@ -2,7 +2,7 @@
 
 import type { HqClient } from '../../client/client.ts';
 import { IntArray } from '../../common/intArray.ts';
-import { jobState } from '../../protocol/schema/job.ts';
+import { jobState } from '../../protocol/jobState.ts';
 import type { TaskInfo } from '../../protocol/schema/task.ts';
 import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';

@@ -1,5 +1,5 @@
 /** `hq job wait|progress` */
-import { jobState } from '../../protocol/schema/job.ts';
+import { jobState } from '../../protocol/jobState.ts';
 import type { Context } from '../context.ts';
 import { waitForJobs } from '../jobProgress.ts';
 import { selectJobs } from '../jobSelection.ts';

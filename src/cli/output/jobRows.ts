@@ -1,7 +1,8 @@
 /** The property table of `job info`. */
 import { formatDuration } from '../../common/duration.ts';
 import { formatEntry, parseRequest } from '../../common/requestText.ts';
-import { type JobDetail, jobState } from '../../protocol/schema/job.ts';
+import { jobState } from '../../protocol/jobState.ts';
+import type { JobDetail } from '../../protocol/schema/job.ts';
 import type { RequestSpec } from '../../protocol/schema/resources.ts';
 import type { StdioSpec, TaskInfo, TaskSpec } from '../../protocol/schema/task.ts';
 import { type Cell, utcTime } from './tables.ts';

@@ -3,7 +3,8 @@
 import { IntArray } from '../../common/intArray.ts';
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
-import { type JobInfo, jobState } from '../../protocol/schema/job.ts';
+import { jobState } from '../../protocol/jobState.ts';
+import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';

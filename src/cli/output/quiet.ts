@@ -1,6 +1,7 @@
 /** `--output-mode quiet`: ids and states for scripts, nothing else. The lines are a contract (Nextflow and others parse them). */
 import type { HqError } from '../../protocol/errors.ts';
-import { type JobInfo, jobState } from '../../protocol/schema/job.ts';
+import { jobState } from '../../protocol/jobState.ts';
+import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { CliIo } from '../io.ts';

@@ -1,7 +1,8 @@
 /** Worker resources in words: `cpus 2x4; gpus 2; mem 4.12 GiB`. */
 import { formatAmount } from '../../common/amount.ts';
 import { formatSize } from '../../common/size.ts';
-import { type ResourceDescriptor, UNITS_PER_WHOLE, type WorkerResources } from '../../protocol/schema/resources.ts';
+import { UNITS_PER_WHOLE } from '../../protocol/resourceTerms.ts';
+import type { ResourceDescriptor, WorkerResources } from '../../protocol/schema/resources.ts';
 
 const BYTES_PER_MIB = 2 ** 20;
 

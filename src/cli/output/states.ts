@@ -1,5 +1,6 @@
 /** Words for states, the same in every mode; scripts parse them. */
-import { type JobInfo, type JobState, jobState } from '../../protocol/schema/job.ts';
+import { type JobState, jobState } from '../../protocol/jobState.ts';
+import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 
 /** The original's order of `job summary`; OPENED comes only when there is one. */

@@ -67,19 +67,7 @@ export type SubmitInfo = z.infer<typeof submitInfo>;
 export const jobDetail = jobInfo.extend({ taskIds: z.string(), submits: z.array(submitInfo) });
 export type JobDetail = z.infer<typeof jobDetail>;
 
-/** HyperQueue's job states, first match wins. */
-export type JobState = 'RUNNING' | 'WAITING' | 'FAILED' | 'ABORTED' | 'CANCELED' | 'OPENED' | 'FINISHED';
-
-/** State of a job out of its counts (HyperQueue's rule: running, waiting, failed, aborted, canceled, open, finished). */
-export function jobState(job: Pick<JobInfo, 'stats' | 'isOpen'>): JobState {
-  const { stats } = job;
-  if (stats.running > 0) return 'RUNNING';
-  if (stats.waiting > 0) return 'WAITING';
-  if (stats.failed > 0) return 'FAILED';
-  if (stats.aborted > 0) return 'ABORTED';
-  if (stats.canceled > 0) return 'CANCELED';
-  return job.isOpen ? 'OPENED' : 'FINISHED';
-}
+export { type JobState, jobState } from '../jobState.ts';
 
 /** POST /v1/jobs/{id}/cancel; without taskIds every unfinished task. */
 export const cancelRequest = z.strictObject({ taskIds: z.string().optional(), reason: z.string().max(200).optional() });

@@ -3,12 +3,12 @@
  * Amounts are integers in units of 1/10,000, so that fractions add up exactly. Shapes follow HyperQueue's JSON.
  */
 import { z } from 'zod';
+import { ALLOCATION_POLICIES, RESOURCE_NAME } from '../resourceTerms.ts';
 
-/** Units per whole resource: an amount of 1.5 is 15,000 units. */
-export const UNITS_PER_WHOLE = 10_000;
+export { UNITS_PER_WHOLE } from '../resourceTerms.ts';
 
 /** Resource names: `cpus`, `mem`, `gpus/nvidia`, `licenses`. */
-export const resourceName = z.string().regex(/^[A-Za-z][A-Za-z0-9/_.-]*$/, 'a resource name starts with a letter');
+export const resourceName = z.string().regex(RESOURCE_NAME, 'a resource name starts with a letter');
 
 /** What a worker provides of one resource. `sum` has a size in units; the others have named indices. */
 export const resourceDescriptor = z.discriminatedUnion('kind', [
@@ -36,7 +36,7 @@ export const workerResources = z.strictObject({
 export type WorkerResources = z.infer<typeof workerResources>;
 
 /** How indices are picked out of groups; `all` takes everything the worker has of the resource. */
-export const allocationPolicy = z.enum(['compact', 'compact!', 'tight', 'tight!', 'scatter', 'all']);
+export const allocationPolicy = z.enum(ALLOCATION_POLICIES);
 export type AllocationPolicy = z.infer<typeof allocationPolicy>;
 
 /** Request of one resource after parsing. `units` is the least amount (0 for `all`), `maxUnits` the most (ranges such as 2-8). */

@@ -76,9 +76,8 @@ test('tasks come in the order asked for', async () => {
 });
 
 test('colours by task', async () => {
-  expect(await world.ok(['--colors', 'always', 'output-log', plain, 'show', '--job', '1'])).toMatch(
-    /^\u001b\[3\dm1\.\d+:[01]> \u001b\[39m/,
-  );
+  const text = await world.ok(['--colors', 'always', 'output-log', plain, 'show', '--job', '1']);
+  expect(text.split('\n')[0]).toMatch(/^.\[3[1-6]m1\.\d+:[01]> .\[39m/);
 });
 
 describe('bad input', () => {

@@ -2,11 +2,12 @@
  * The command line as a function: argv and the outside in, exit code out. Builds the commander tree out of the command table; the module of
  * a command is loaded only when it is chosen, so that short commands start quickly.
  */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { HqError, toHqError } from '../protocol/errors.ts';
 import { VERSION } from '../protocol/version.ts';
 import { COMMANDS, type CommandEntry, type CommandGroup } from './commandTable.ts';
 import { Context, type GlobalOptions, OUTPUT_MODES, type OutputMode } from './context.ts';
+import { globalOptions } from './globalOptions.ts';
 import type { CliIo } from './io.ts';
 import { makeOutput } from './output/make.ts';
 import { clapStyle, usageText } from './usage.ts';
@@ -148,13 +149,4 @@ function configure(command: Command, io: CliIo): Command {
     .helpCommand(false)
     .showSuggestionAfterError(true)
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {}, outputError: () => {} });
-}
-
-function globalOptions(): Option[] {
-  return [
-    new Option('--server-dir <DIR>', 'server directory (default: HQ_SERVER_DIR, else ~/.hq-server)'),
-    new Option('--output-mode <MODE>', 'cli, json or quiet (default: HQ_OUTPUT_MODE, else cli)').choices([...OUTPUT_MODES]),
-    new Option('--colors <WHEN>', 'auto, always or never (default: auto)').choices(['auto', 'always', 'never']),
-    new Option('--debug', 'log more'),
-  ];
 }

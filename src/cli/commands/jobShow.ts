@@ -7,6 +7,7 @@ import type { TaskInfo } from '../../protocol/schema/task.ts';
 import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';
 import { selectJobs } from '../jobSelection.ts';
+import { sortedIds } from '../output/idText.ts';
 import { type JobWithTasks, SHOWN_FAILED_TASKS } from '../output/output.ts';
 import { isPlainId, parseSelector } from '../selectors.ts';
 import { parseJobStates, parseTaskStates } from '../states.ts';
@@ -64,7 +65,9 @@ export async function runTaskIds(context: Context, [selector]: [string], options
   for (const { id } of await selectJobs(context, selector, { client })) {
     // Without a filter the compressed list is enough: no task is looked at.
     const text =
-      states === undefined ? (await client.jobDetail(id)).taskIds : (await allTasks(client, id, { states })).map((task) => task.id);
+      states === undefined
+        ? sortedIds((await client.jobDetail(id)).taskIds)
+        : (await allTasks(client, id, { states })).map((task) => task.id);
     ids.set(id, typeof text === 'string' ? text : IntArray.from(text).toString());
   }
   if (ids.size > 0) context.output.taskIds(ids);

@@ -5,6 +5,7 @@ import { jobState } from '../../protocol/jobState.ts';
 import type { JobDetail } from '../../protocol/schema/job.ts';
 import type { RequestSpec } from '../../protocol/schema/resources.ts';
 import type { StdioSpec, TaskInfo, TaskSpec } from '../../protocol/schema/task.ts';
+import { sortedIds } from './idText.ts';
 import { type Cell, utcTime } from './tables.ts';
 
 type Row = readonly [string, Cell];
@@ -18,7 +19,7 @@ export function jobRows(job: JobDetail, tasks: readonly TaskInfo[]): Row[] {
     ['State', stateText(job)],
     ...(job.cancelReason === null ? [] : [['Cancel Reason', job.cancelReason] as const]),
     ['Session', job.isOpen ? 'open' : 'closed'],
-    ['Tasks', job.taskCount === 0 ? '0' : `${job.taskCount}; Ids: ${job.taskIds}`],
+    ['Tasks', job.taskCount === 0 ? '0' : `${job.taskCount}; Ids: ${sortedIds(job.taskIds)}`],
     ['Workers', [...workers].sort((a, b) => a - b).join(', ')],
   ];
   const [only] = job.submits;

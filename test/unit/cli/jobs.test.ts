@@ -401,6 +401,13 @@ describe('job task-ids', () => {
     expect(await world.json('job', 'task-ids', '1')).toEqual({ 1: [1, 2, 3] });
   });
 
+  test('of several submits are one sorted list', async () => {
+    world.facade.jobs = [job(1, { stats: { ...NONE, finished: 5 }, taskIds: '3,0,1-2,10' })];
+    expect(await world.ok(['job', 'task-ids', '1'])).toBe('0-3,10\n');
+    expect(await world.ok(['job', 'info', '1'])).toContain('5; Ids: 0-3,10 ');
+    expect(await world.json('job', 'task-ids', '1')).toEqual({ 1: [0, 1, 2, 3, 10] });
+  });
+
   test('only of tasks in some states', async () => {
     expect(await world.ok(['job', 'task-ids', '4', '--filter', 'failed'])).toBe('2\n');
   });

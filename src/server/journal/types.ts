@@ -163,6 +163,7 @@ export interface WorkerRow {
 
 /** What a starting server needs in memory: jobs that are not completed, with everything of theirs, and workers that had not ended. */
 export interface Restored {
+  /** Of the journal, which keeps the first one that it was given; null: none was given yet. */
   readonly serverUid: string | null;
   readonly lastSeq: number;
   readonly maxJobId: number;
@@ -184,7 +185,12 @@ export interface Journal {
   /** Queues a batch; returns its ticket (1, 2, …). Never blocks. After a write error every later batch is refused through `onError`. */
   append(batch: JournalBatch): number;
   onCommit(listener: CommitListener): void;
-  /** A batch could not be written (disk full): HQ_E_JOURNAL_WRITE; the transaction was rolled back and the journal retries nothing by itself. */
+  /**
+   * A batch could not be written (disk full): HQ_E_JOURNAL_WRITE. Everything in its transaction was rolled back, each of those batches is told
+   * here, and so is every later one: what the server has in memory is ahead of the disk, so it must end and start again. What was committed
+   * before stays; questions are still answered. A failed fsync is told with the newest committed ticket, the end of the thread with the
+   * newest one of all.
+   */
   onError(listener: (ticket: number, error: Error) => void): void;
   /** Queries see every batch appended before them. */
   jobs(filter: { completedOnly: boolean }): Promise<JobRow[]>;
@@ -196,7 +202,7 @@ export interface Journal {
   workers(): Promise<WorkerRow[]>;
   /** Events with `seq > after`, at most `limit`; `first` = oldest kept. */
   events(after: number, limit: number): Promise<{ first: number; events: HqEvent[] }>;
-  /** Deletes completed jobs and events older than this (Unix milliseconds). */
+  /** Deletes completed jobs, ended workers and events older than this (Unix milliseconds), in slices; resolves when all are deleted. */
   prune(beforeMs: number): Promise<void>;
   /** Everything appended is on disk and the database is closed cleanly. */
   close(): Promise<void>;

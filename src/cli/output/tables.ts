@@ -1,26 +1,10 @@
-/** ASCII tables and times as the original draws them. Used by the table renderer only. */
+/**
+ * ASCII tables and times as the original draws them. Used by the table renderer only. Drawn here and not by a library, because a job may have a
+ * hundred thousand tasks: the time must grow with the rows, not with their square.
+ */
 import type { Writable } from 'node:stream';
-import Table from 'cli-table3';
 
 export type Cell = string | number;
-
-const BORDERS = {
-  top: '-',
-  'top-mid': '+',
-  'top-left': '+',
-  'top-right': '+',
-  bottom: '-',
-  'bottom-mid': '+',
-  'bottom-left': '+',
-  'bottom-right': '+',
-  left: '|',
-  'left-mid': '+',
-  mid: '-',
-  'mid-mid': '+',
-  right: '|',
-  'right-mid': '+',
-  middle: '|',
-};
 
 export class Tables {
   private readonly out: Writable;
@@ -33,41 +17,78 @@ export class Tables {
 
   /** Headers above columns. */
   horizontal(headers: readonly string[], rows: readonly (readonly Cell[])[]): void {
-    const table = this.make(headers.map((header) => this.bold(header)));
-    table.push(...rows.map((row) => row.map(String)));
-    this.print(table, false);
+    const cells = [headers, ...rows].map((row) => row.map(linesOf));
+    this.draw(cells, { boldRows: 1, boldColumns: 0 });
   }
 
-  /** One property per line. */
+  /** One property per line; a rule below the first one, as in the original. */
   vertical(rows: readonly (readonly [name: string, value: Cell])[]): void {
-    const table = this.make([]);
-    table.push(...rows.map(([name, value]) => [this.bold(name), String(value)]));
-    this.print(table, true);
+    this.draw(
+      rows.map((row) => row.map(linesOf)),
+      { boldRows: 0, boldColumns: 1 },
+    );
   }
 
-  private make(head: string[]): Table.Table {
-    return new Table({ head, chars: BORDERS, style: { head: [], border: [], compact: true } });
-  }
-
-  private print(table: Table.Table, rule: boolean): void {
-    const text = table.toString();
-    // The original draws a rule below the first line of a property table, too.
-    const lines = text.split('\n');
-    if (rule && lines.length > 3) lines.splice(2, 0, lines[0] as string);
-    this.out.write(`${lines.join('\n')}\n`);
-  }
-
-  private bold(text: string): string {
-    return this.colors ? `\u001b[1m${text}\u001b[22m` : text;
+  private draw(rows: readonly (readonly string[][])[], o: { boldRows: number; boldColumns: number }): void {
+    const widths = (rows[0] ?? []).map((_, column) => {
+      let width = 0;
+      for (const row of rows) for (const line of row[column] ?? []) width = Math.max(width, widthOf(line));
+      return width;
+    });
+    const rule = `+${widths.map((width) => '-'.repeat(width + 2)).join('+')}+`;
+    const text = [rule];
+    rows.forEach((row, index) => {
+      const isBold = (column: number): boolean => this.colors && (index < o.boldRows || column < o.boldColumns);
+      const height = Math.max(...row.map((lines) => lines.length));
+      for (let line = 0; line < height; line += 1) {
+        const cells = row.map((lines, column) => padded(lines[line] ?? '', { width: widths[column] as number, bold: isBold(column) }));
+        text.push(`| ${cells.join(' | ')} |`);
+      }
+      if (index === 0 && rows.length > 1) text.push(rule);
+    });
+    this.out.write(`${text.join('\n')}\n${rule}\n`);
   }
 }
+
+function padded(text: string, o: { width: number; bold: boolean }): string {
+  const blanks = ' '.repeat(o.width - widthOf(text));
+  return o.bold && text !== '' ? `\u001b[1m${text}\u001b[22m${blanks}` : text + blanks;
+}
+
+/** Lines of a cell. Other control characters come from tasks and must not reach the terminal. */
+function linesOf(cell: Cell): string[] {
+  const text = String(cell);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const safe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(text)
+    ? text
+        .replace(/\t/g, '    ')
+        .replace(/\r/g, '')
+        .replace(/(?!\n)\p{Cc}/gu, '\ufffd')
+    : text;
+  return safe.replace(/\n+$/, '').split('\n');
+}
+
+/** Columns on a terminal. */
+function widthOf(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const character of text) {
+    if (!/\p{M}|\u200d/u.test(character)) width += WIDE.test(character) ? 2 : 1;
+  }
+  return width;
+}
+
+/** East Asian wide and full-width characters, and emoji. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
 /** `dd.mm.YYYY HH:MM:SS`, local. */
 export function localTime(atMs: number): string {
   const at = new Date(atMs);
-  return `${two(at.getDate())}.${two(at.getMonth() + 1)}.${at.getFullYear()} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const day = `${two(at.getDate())}.${two(at.getMonth() + 1)}.${at.getFullYear()}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 /** `YYYY-MM-DD HH:MM:SS UTC` */

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { HqClient } from '../client/client.ts';
 import type { EventReader } from '../client/eventReader.ts';
 import { IntArray } from '../common/intArray.ts';
-import { HqError } from '../protocol/errors.ts';
+import { type ErrorCode, HqError } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/schema/event.ts';
 import type { JobInfo, TaskStats } from '../protocol/schema/job.ts';
 import type { Context } from './context.ts';
@@ -33,6 +33,9 @@ const PROGRESS_TYPES = [
 
 /** A busy job has thousands of events a second, a person sees ten changes. */
 const LOOK_GAP_MS = 100;
+/** What a server that is being started again looks like from outside, and how often it is asked again. */
+const AWAY: ReadonlySet<ErrorCode> = new Set(['HQ_E_NO_SERVER', 'HQ_E_SERVER_UNREACHABLE', 'HQ_E_SERVER_GONE']);
+const AWAY_RETRY_MS = 250;
 /** More ids than this do not fit into the address of a request; all events are read instead. */
 const FILTERED_JOBS_MAX = 500;
 
@@ -66,7 +69,7 @@ export async function waitForJobs(context: Context, client: HqClient, o: WaitOpt
     const changes = new Changes(events);
     const wanted = new Set(waiting);
     for (;;) {
-      const listed = await client.listJobs(isMany ? {} : { ids });
+      const listed = await changes.persist(() => client.listJobs(isMany ? {} : { ids }));
       const jobs = [...ended, ...listed.filter((job) => wanted.has(job.id))];
       progress?.update(progressOf(jobs));
       if (jobs.every((job) => hasEnded(job, o.untilClosed))) return jobs;
@@ -98,6 +101,18 @@ class Changes {
     if (!this.isFinal) await Promise.race([delay(gapMs, undefined, { ref: false }), this.until(() => this.isFinal)]);
     this.hasChanged = false;
     this.isFinal = false;
+  }
+
+  /** Repeats a question while the server is away, for as long as the events wait for its return. */
+  async persist<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof HqError) || !AWAY.has(error.code)) throw error;
+        await Promise.race([delay(AWAY_RETRY_MS), this.reading]);
+      }
+    }
   }
 
   private async until(condition: () => boolean): Promise<void> {

@@ -146,6 +146,8 @@ export class CliFacade implements ServerFacade {
   warnings: string[] = [];
   /** [method, ...arguments] of every call that changes something. */
   readonly changes: unknown[][] = [];
+  /** So many of the next listings of jobs find the server gone. */
+  lostListings = 0;
   /** Called after a change was recorded, e.g. to publish what follows from it. */
   onChange: (method: string) => void = () => {};
   /** Called when an event stream has begun. */
@@ -196,6 +198,10 @@ export class CliFacade implements ServerFacade {
   }
 
   async listJobs(filter: { live: boolean; ids?: string }): Promise<JobInfo[]> {
+    if (this.lostListings > 0) {
+      this.lostListings -= 1;
+      throw new HqError('HQ_E_SERVER_GONE', { detail: 'killed' });
+    }
     const ids = filter.ids === undefined ? null : IntArray.parse(filter.ids);
     return this.jobs
       .filter(({ stats, isOpen }) => !filter.live || isOpen || stats.running + stats.waiting > 0)
@@ -220,6 +226,11 @@ export class CliFacade implements ServerFacade {
     const found = this.tasks.get(jobId)?.find(({ id }) => id === taskId);
     if (found === undefined) throw new HqError('HQ_E_TASK_NOT_FOUND', { job: jobId, task: taskId });
     return found;
+  }
+
+  async taskOutput(jobId: number, taskId: number): Promise<AsyncIterable<Uint8Array>> {
+    await this.taskDetail(jobId, taskId);
+    throw new HqError('HQ_E_LOG', { detail: 'these tests keep no output' });
   }
 
   async listWorkers(filter: { all: boolean }): Promise<WorkerInfo[]> {

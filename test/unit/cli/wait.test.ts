@@ -89,6 +89,20 @@ describe('job wait', () => {
     expect(await world.hq(['job', 'wait', 'all'])).toMatchObject({ code: 0, stderr: 'Wait finished: 1200 FINISHED\n' });
   });
 
+  test('goes on over a restart of the server', async () => {
+    world.facade.jobs = [open(1)];
+    onceListening(() => {
+      void world.closeServer().then(async () => {
+        world.facade.lostListings = 1;
+        world.facade.complete(1, { finished: 3 });
+        await world.start();
+      });
+    });
+    const { code, stderr } = await world.hq(['job', 'wait', '1']);
+    expect(stderr).toMatch(/^WARN the server went away in mid-command: .*; waiting for it to return\nWait finished: 1 FINISHED\n$/);
+    expect(code).toBe(0);
+  });
+
   test('Ctrl-C ends the wait, not the job', async () => {
     world.facade.jobs = [open(1), open(2)];
     const interrupt = new AbortController();

@@ -6,6 +6,22 @@ import { RequestClasses, ResourceNames } from './requestClasses.ts';
 import { TaskTable } from './taskTable.ts';
 import type { CoreWorker } from './workerTable.ts';
 
+/** What the last plan found, so that the next one looks only at what has changed. */
+export interface PlanMemory {
+  /** Ids of workers on which something became free, or that came (back), since the last plan. */
+  readonly changed: Set<number>;
+  /** Request classes of which tasks waited after the last plan: they fitted nowhere, so they can only fit on a changed worker. */
+  full: Set<number>;
+  /** The priority that was next to start. */
+  priority: number;
+  /** Rows queued ahead per request class, on all workers together. */
+  readonly queued: Map<number, number>;
+  /** Those of them that are asked back. */
+  retracting: number;
+  /** Something was queued of a new class, or what was asked back has been settled: idle workers may get something of it. */
+  reviewIdle: boolean;
+}
+
 export interface Core {
   readonly names: ResourceNames;
   readonly classes: RequestClasses;
@@ -15,6 +31,7 @@ export interface Core {
   readonly jobs: Map<number, Job>;
   /** By id; insertion order = order of registration. */
   readonly workers: Map<number, CoreWorker>;
+  readonly planned: PlanMemory;
 }
 
 export function createCore(): Core {
@@ -27,5 +44,13 @@ export function createCore(): Core {
     ready: new ReadyQueues(),
     jobs: new Map(),
     workers: new Map(),
+    planned: {
+      changed: new Set(),
+      full: new Set(),
+      priority: Number.NEGATIVE_INFINITY,
+      queued: new Map(),
+      retracting: 0,
+      reviewIdle: false,
+    },
   };
 }

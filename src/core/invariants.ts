@@ -4,7 +4,7 @@
 import { invariant } from '../common/assert.ts';
 import type { Core } from './core.ts';
 import { type Job, type JobStats, publicState } from './jobTable.ts';
-import { BLOCKED, HOLD_NONE, HOLD_RESERVED, READY, RUNNING, SENT } from './taskTable.ts';
+import { BLOCKED, HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, HOLD_RETRACTING, READY, RUNNING, SENT } from './taskTable.ts';
 import { type CoreWorker, demandOf } from './workerTable.ts';
 
 /** @throws Error that names the first thing that is wrong. */
@@ -17,7 +17,16 @@ export function checkInvariants(core: Core): void {
   }
   invariant(readyRows === core.ready.size, `${readyRows} rows are ready, the queues count ${core.ready.size}`);
   invariant(core.tasks.rowCount - core.tasks.freeRows === rowsInJobs, 'rows in use are not the rows of the jobs');
-  for (const worker of core.workers.values()) checkWorker(core, worker);
+  const queued = new Map<number, number>();
+  let retracting = 0;
+  for (const worker of core.workers.values()) {
+    checkWorker(core, worker);
+    checkCounts(core, worker);
+    for (const [id, count] of worker.queuedOf) queued.set(id, (queued.get(id) ?? 0) + count);
+    retracting += worker.retracting;
+  }
+  invariant(sameCounts(queued, core.planned.queued), 'rows queued ahead are miscounted');
+  invariant(retracting === core.planned.retracting, `${retracting} rows are asked back, counted ${core.planned.retracting}`);
 }
 
 function checkJob(core: Core, job: Job): number {
@@ -80,4 +89,28 @@ function checkWorker(core: Core, worker: CoreWorker): void {
     invariant((units ?? 0) >= 0, `worker ${worker.id}: ${core.names.nameOf(slot)} is over-allocated by ${-(units ?? 0)}`);
   });
   invariant((worker.rows.size === 0) === (worker.idleSinceMs !== null), `worker ${worker.id} is idle or not`);
+}
+
+/** The counts that save the planner from looking at each row. */
+function checkCounts(core: Core, worker: CoreWorker): void {
+  const { hold, priority, requestClass } = core.tasks;
+  const reserved = new Map<number, number>();
+  const queued = new Map<number, number>();
+  let retracting = 0;
+  for (const row of worker.rows) {
+    const counts = hold[row] === HOLD_RESERVED ? reserved : queued;
+    counts.set(requestClass[row] as number, (counts.get(requestClass[row] as number) ?? 0) + 1);
+    if (hold[row] === HOLD_RETRACTING) retracting += 1;
+    if (hold[row] === HOLD_PREFILLED)
+      invariant((priority[row] as number) >= worker.lowestQueued, `worker ${worker.id}: row ${row} is queued below`);
+  }
+  const name = `worker ${worker.id}`;
+  invariant(retracting === worker.retracting, `${name}: ${retracting} rows are asked back, counted ${worker.retracting}`);
+  invariant(sameCounts(queued, worker.queuedOf), `${name}: queued rows per class are miscounted`);
+  const counted = new Map([...worker.reservedOf].map(([id, { count }]) => [id, count]));
+  invariant(sameCounts(reserved, counted), `${name}: reserved rows per class are miscounted`);
+}
+
+function sameCounts(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): boolean {
+  return a.size === b.size && [...a].every(([key, count]) => b.get(key) === count);
 }

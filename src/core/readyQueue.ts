@@ -4,13 +4,20 @@
  */
 import { READY, type TaskTable } from './taskTable.ts';
 
-/** FIFO of row ranges. `size` counts ready rows exactly, entries may be stale. */
+/** Free places made in front at least, when something is put there and there is none. */
+const FRONT_ROOM = 16;
+
+/**
+ * FIFO of row ranges, each of one job. `size` counts ready rows exactly, entries may be stale: a row that is no longer ready, or that was
+ * given to another job meanwhile (whose own entry is further back).
+ */
 class Bucket {
   readonly requestClass: number;
   readonly priority: number;
   size = 0;
-  private readonly starts: number[] = [];
-  private readonly counts: number[] = [];
+  private starts: number[] = [];
+  private counts: number[] = [];
+  private jobs: number[] = [];
   private head = 0;
 
   constructor(requestClass: number, priority: number) {
@@ -18,32 +25,31 @@ class Bucket {
     this.priority = priority;
   }
 
-  push(row: number, count: number): void {
+  push(jobId: number, row: number, count: number): void {
     const last = this.starts.length - 1;
-    if (last >= this.head && (this.starts[last] as number) + (this.counts[last] as number) === row) {
+    const isNext = last >= this.head && (this.starts[last] as number) + (this.counts[last] as number) === row;
+    if (isNext && this.jobs[last] === jobId) {
       this.counts[last] = (this.counts[last] as number) + count;
       return;
     }
     this.starts.push(row);
     this.counts.push(count);
+    this.jobs.push(jobId);
   }
 
-  pushFront(row: number): void {
-    if (this.head > 0) {
-      this.head -= 1;
-      this.starts[this.head] = row;
-      this.counts[this.head] = 1;
-      return;
-    }
-    this.starts.unshift(row);
-    this.counts.unshift(1);
+  pushFront(jobId: number, row: number): void {
+    if (this.head === 0) this.makeRoom();
+    this.head -= 1;
+    this.starts[this.head] = row;
+    this.counts[this.head] = 1;
+    this.jobs[this.head] = jobId;
   }
 
   /** First row that is really ready, or -1; stale entries before it are dropped. */
   peek(tasks: TaskTable): number {
     while (this.head < this.starts.length) {
       const row = this.starts[this.head] as number;
-      if (this.isLive(tasks, row)) return row;
+      if (this.jobs[this.head] === tasks.jobId[row] && this.isLive(tasks, row)) return row;
       this.advance();
     }
     this.compact();
@@ -64,7 +70,17 @@ class Bucket {
   private compact(): void {
     this.starts.splice(0, this.head);
     this.counts.splice(0, this.head);
+    this.jobs.splice(0, this.head);
     this.head = 0;
+  }
+
+  /** In proportion to the length, so that putting many rows in front costs little each. */
+  private makeRoom(): void {
+    this.head = Math.max(FRONT_ROOM, this.starts.length >> 1);
+    const room = new Array<number>(this.head).fill(0);
+    this.starts = room.concat(this.starts);
+    this.counts = room.concat(this.counts);
+    this.jobs = room.concat(this.jobs);
   }
 }
 
@@ -82,14 +98,16 @@ export class ReadyQueues {
 
   /** Makes `count` rows of one class and priority ready, behind the others. */
   push(tasks: TaskTable, row: number, count = 1): void {
-    this.bucketOf(tasks, row).push(row, count);
-    this.added(tasks, row, count);
+    const bucket = this.bucketOf(tasks, row);
+    bucket.push(tasks.jobId[row] as number, row, count);
+    this.added(bucket, count);
   }
 
   /** Makes a row ready before all others of its class and priority: it was out already and came back. */
   pushFront(tasks: TaskTable, row: number): void {
-    this.bucketOf(tasks, row).pushFront(row);
-    this.added(tasks, row, 1);
+    const bucket = this.bucketOf(tasks, row);
+    bucket.pushFront(tasks.jobId[row] as number, row);
+    this.added(bucket, 1);
   }
 
   /** A row stops being ready without having been taken (canceled); its entry is skipped later. */
@@ -124,6 +142,11 @@ export class ReadyQueues {
     return heads.map((head) => head.requestClass);
   }
 
+  /** Request classes with ready rows of this priority, in no particular order. */
+  classesOf(priority: number): Iterable<number> {
+    return this.byPriority.get(priority)?.keys() ?? [];
+  }
+
   /** Number of ready rows of one class and priority. */
   count(priority: number, requestClass: number): number {
     return this.byPriority.get(priority)?.get(requestClass)?.size ?? 0;
@@ -145,8 +168,8 @@ export class ReadyQueues {
     return bucket;
   }
 
-  private added(tasks: TaskTable, row: number, count: number): void {
-    this.bucketOf(tasks, row).size += count;
+  private added(bucket: Bucket, count: number): void {
+    bucket.size += count;
     this.total += count;
   }
 

@@ -24,6 +24,8 @@ export interface RequestClass {
   readonly id: number;
   readonly request: ResourceRequest;
   readonly variants: readonly ClassVariant[];
+  /** Number of workers that have resources reserved for tasks of it. */
+  workers: number;
 }
 
 /** Resource names as small integers, shared by requests and workers. */
@@ -60,7 +62,7 @@ export class RequestClasses {
     const key = JSON.stringify(request.variants);
     let found = this.byKey.get(key);
     if (found === undefined) {
-      found = { id: this.list.length, request, variants: request.variants.map((variant) => this.compile(variant)) };
+      found = { id: this.list.length, request, variants: request.variants.map((variant) => this.compile(variant)), workers: 0 };
       this.byKey.set(key, found);
       this.list.push(found);
     }

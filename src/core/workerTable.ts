@@ -12,6 +12,13 @@ export interface WorkerSpec {
   readonly endsAtMs: number;
 }
 
+/** Rows of one class with reserved resources. */
+export interface Reserved {
+  count: number;
+  /** Of the row that was reserved last. */
+  variant: number;
+}
+
 /** One worker that is connected or may come back. */
 export interface CoreWorker {
   readonly id: number;
@@ -29,6 +36,14 @@ export interface CoreWorker {
   readonly rows: Set<number>;
   /** The part of `rows` with HOLD_PREFILLED or HOLD_RETRACTING, in the order in which the worker would start them. */
   readonly queued: Set<number>;
+  /** Number of `queued` rows per request class. */
+  readonly queuedOf: Map<number, number>;
+  /** Reserved rows per request class, so that nothing has to look at each row in every turn. */
+  readonly reservedOf: Map<number, Reserved>;
+  /** Number of rows with HOLD_RETRACTING. */
+  retracting: number;
+  /** No row of `queued` with HOLD_PREFILLED has a lower priority than this; Infinity when there is none. */
+  lowestQueued: number;
   /** Tasks ended per second, exponentially averaged; null until the first measurement. */
   ratePerSecond: number | null;
   rateWindowStartMs: number;
@@ -50,6 +65,10 @@ export function createWorker(names: ResourceNames, spec: WorkerSpec, nowMs: numb
     free: [...total],
     rows: new Set(),
     queued: new Set(),
+    queuedOf: new Map(),
+    reservedOf: new Map(),
+    retracting: 0,
+    lowestQueued: Number.POSITIVE_INFINITY,
     ratePerSecond: null,
     rateWindowStartMs: nowMs,
     rateWindowEnded: 0,
@@ -80,9 +99,14 @@ export function couldEverFit(names: ResourceNames, worker: CoreWorker, variant: 
   });
 }
 
+/** Does the worker live long enough to start the variant now? */
+export function livesFor(worker: CoreWorker, variant: ClassVariant, nowMs: number): boolean {
+  return worker.endsAtMs - nowMs >= variant.minTimeMs;
+}
+
 /** Does the variant fit into what is free now, and into the worker's remaining lifetime? */
 export function fitsNow(names: ResourceNames, worker: CoreWorker, variant: ClassVariant, nowMs: number): boolean {
-  if (variant.nodes > 0 || worker.endsAtMs - nowMs < variant.minTimeMs) return false;
+  if (variant.nodes > 0 || !livesFor(worker, variant, nowMs)) return false;
   return variant.needs.every((need) => {
     const demand = demandOf(names, worker, need);
     return demand !== undefined && demand.units > 0 && demand.units <= (worker.free[demand.slot] as number);

@@ -8,6 +8,7 @@ import { onJobCreated, onSubmit, type TaskTraits } from '../../src/core/reactor/
 import { onUpdates } from '../../src/core/reactor/onUpdates.ts';
 import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../../src/core/reactor/onWorker.ts';
 import { plan } from '../../src/core/schedule/plan.ts';
+import { fitsNow } from '../../src/core/workerTable.ts';
 import {
   type AttemptFailure,
   type TaskUpdate,
@@ -54,6 +55,19 @@ export function traits(o: Partial<TaskTraits> & { needs?: Record<string, number>
     crashLimit: o.crashLimit ?? 5,
     maxRetries: o.maxRetries ?? 0,
   };
+}
+
+/** The planner looks only at what has changed; this looks at everything. @throws Error when a ready task could start somewhere */
+export function checkNothingIsMissed(core: Core, nowMs: number): void {
+  const workers = [...core.workers.values()].filter((worker) => worker.connected && !worker.stopping);
+  for (const priority of core.ready.activePriorities()) {
+    for (const id of core.ready.classesOf(priority)) {
+      for (const variant of core.classes.get(id).variants) {
+        const worker = workers.find((candidate) => fitsNow(core.names, candidate, variant, nowMs));
+        if (worker !== undefined) throw new Error(`worker ${worker.id} has room for a task of class ${id}, priority ${priority}`);
+      }
+    }
+  }
 }
 
 export class CoreSim implements Outbox {
@@ -105,6 +119,7 @@ export class CoreSim implements Outbox {
     if (this.planAsked) plan(this.core, this, this.nowMs);
     this.planAsked = false;
     checkInvariants(this.core);
+    checkNothingIsMissed(this.core, this.nowMs);
   }
 
   addWorker(resources: Record<string, number> = { cpus: 2 }, lifetimeMs = Number.POSITIVE_INFINITY): SimWorker {

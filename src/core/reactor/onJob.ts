@@ -18,7 +18,7 @@ export function onCancel(
   if (job === undefined) return { canceled: 0, alreadyDone: 0 };
   const selected = o.taskIds === null ? [...allRows(job)] : [...o.taskIds].map((id) => rowOf(job, id)).filter((row) => row >= 0);
   const rows = selected.filter((row) => !isEnded(core.tasks.state[row] as number));
-  const dependents = o.taskIds === null ? [] : rows.flatMap((row) => transitiveDependents(core, row));
+  const dependents = o.taskIds === null ? [] : transitiveDependents(core, rows);
   const canceled = dropTasks(core, out, { job, rows, state: 'canceled', reason: o.reason, atMs: o.nowMs });
   dropTasks(core, out, { job, rows: dependents, state: 'aborted', reason: 'a task that it depends on was canceled', atMs: o.nowMs });
   if (canceled > 0) noticeJobEnd(core, out, job, o.nowMs);

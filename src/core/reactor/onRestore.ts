@@ -4,9 +4,10 @@ import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
 import { rowOf } from '../jobTable.ts';
 import { ABORTED, CANCELED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
-import { createWorker, type WorkerSpec } from '../workerTable.ts';
+import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
+import { promoteQueued, takeHold } from './holds.ts';
 import { enterRows, queueRuns, type SubmitEvent } from './onSubmit.ts';
-import { isEnded, promoteQueued, restoreState, takeHold } from './transitions.ts';
+import { isEnded, restoreState } from './transitions.ts';
 
 /** What the journal knows of one task. */
 export interface RestoredTask {
@@ -80,5 +81,16 @@ function giveBack(core: Core, row: number, task: RestoredTask): void {
   }
   const running = task.state === 'running';
   restoreState(core, row, running ? RUNNING : SENT);
-  takeHold(core, { row, workerId: task.workerId, hold: running ? HOLD_RESERVED : HOLD_PREFILLED, variant: task.variant });
+  const variant = running ? task.variant : possibleVariant(core, row, task.workerId);
+  takeHold(core, { row, workerId: task.workerId, hold: running ? HOLD_RESERVED : HOLD_PREFILLED, variant });
+}
+
+/** The journal does not know the variant of a task that has not started: one that the worker can run, until its start tells. */
+function possibleVariant(core: Core, row: number, workerId: number): number {
+  const { variants } = core.classes.get(core.tasks.requestClass[row] as number);
+  const worker = core.workers.get(workerId);
+  return Math.max(
+    0,
+    variants.findIndex((variant) => worker !== undefined && couldEverFit(core.names, worker, variant)),
+  );
 }

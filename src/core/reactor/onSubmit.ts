@@ -101,7 +101,7 @@ function linkDependencies(core: Core, job: Job, event: SubmitEvent, base: number
 /** The doomed rows and everything that waits for them. */
 function collectDoomed(core: Core, rows: readonly number[]): number[] {
   const all = new Set(rows);
-  for (const row of rows) for (const dependent of transitiveDependents(core, row)) all.add(dependent);
+  for (const dependent of transitiveDependents(core, rows)) all.add(dependent);
   return [...all].sort((a, b) => a - b);
 }
 

@@ -15,8 +15,9 @@ import type { Core } from '../core.ts';
 import { rowOf } from '../jobTable.ts';
 import type { Outbox, RequeueCause } from '../outbox.ts';
 import { FAILED, FINISHED, HOLD_NONE, HOLD_PREFILLED, HOLD_RETRACTING, RUNNING, SENT } from '../taskTable.ts';
-import type { CoreWorker } from '../workerTable.ts';
-import { demoteUnstarted, endTask, isEnded, promote, promoteQueued, releaseHold, requeue, setState } from './transitions.ts';
+import { type CoreWorker, livesFor } from '../workerTable.ts';
+import { changeVariant, demoteUnstarted, promote, promoteQueued } from './holds.ts';
+import { endTask, isEnded, releaseHold, requeue, setState } from './transitions.ts';
 
 /** Length of one measurement of a worker's task rate, milliseconds: short enough to follow a change of work within a second. */
 const RATE_WINDOW_MS = 200;
@@ -51,7 +52,7 @@ function applyUpdate(core: Core, out: Outbox, o: RowUpdate): void {
   const { worker, row, update, nowMs } = o;
   switch (update[0]) {
     case UPDATE_STARTED:
-      return started(core, out, { row, workerId: worker.id, atMs: update[4] });
+      return started(core, out, { row, workerId: worker.id, atMs: update[4], variant: update[5] });
     case UPDATE_FINISHED:
       if (!isEnded(core.tasks.state[row] as number)) finished(core, out, { row, atMs: update[4], usage: update[5] });
       countEnded(worker, nowMs);
@@ -66,9 +67,11 @@ function applyUpdate(core: Core, out: Outbox, o: RowUpdate): void {
       if (!isEnded(core.tasks.state[row] as number)) return stopped(core, out, row, nowMs);
       break;
     case UPDATE_RETRACTED:
-      if (core.tasks.state[row] === SENT) return retracted(core, out, row, nowMs);
+      if (core.tasks.state[row] === SENT) return retracted(core, out, { worker, row, nowMs, workerMs: update[4] });
       break;
     case UPDATE_CANCELED:
+      // Killed at the wish of a server that lost its disk's last moments with its power: nobody was told that the task is canceled.
+      if (!isEnded(core.tasks.state[row] as number)) return requeueNext(core, out, { row, cause: 'worker-stopped', error: null, nowMs });
       break;
     default:
       assertNever(update[0], 'update');
@@ -86,8 +89,10 @@ function heldRow(core: Core, worker: CoreWorker, update: TaskUpdate): number {
   return mine ? row : -1;
 }
 
-function started(core: Core, out: Outbox, o: { row: number; workerId: number; atMs: number }): void {
+function started(core: Core, out: Outbox, o: { row: number; workerId: number; atMs: number; variant: number }): void {
   const { tasks } = core;
+  const isKnown = core.classes.get(tasks.requestClass[o.row] as number).variants[o.variant] !== undefined;
+  if (isKnown && o.variant !== tasks.variant[o.row]) changeVariant(core, o.row, o.variant);
   const hold = tasks.hold[o.row];
   if (hold === HOLD_PREFILLED || hold === HOLD_RETRACTING) promote(core, o.row);
   if (tasks.state[o.row] !== SENT) return;
@@ -107,7 +112,9 @@ function started(core: Core, out: Outbox, o: { row: number; workerId: number; at
 function finished(core: Core, out: Outbox, o: { row: number; atMs: number; usage: TaskUsage | null }): void {
   const { tasks } = core;
   // A result without a start report cannot come from a correct worker, but it must not be lost.
-  if (tasks.state[o.row] === SENT) started(core, out, { row: o.row, workerId: tasks.worker[o.row] as number, atMs: o.atMs });
+  if (tasks.state[o.row] === SENT) {
+    started(core, out, { row: o.row, workerId: tasks.worker[o.row] as number, atMs: o.atMs, variant: tasks.variant[o.row] as number });
+  }
   out.emit({ kind: 'finished', ...taskOf(core, o.row), atMs: o.atMs, usage: o.usage });
   endTask(core, out, { row: o.row, state: FINISHED, atMs: o.atMs });
 }
@@ -154,9 +161,15 @@ export function failWithWorker(core: Core, out: Outbox, o: { row: number; error:
 }
 
 /** The worker gave the row back unstarted: the same instance may go elsewhere, because nobody has run it. */
-function retracted(core: Core, out: Outbox, row: number, nowMs: number): void {
+function retracted(core: Core, out: Outbox, o: { worker: CoreWorker; row: number; nowMs: number; workerMs: number }): void {
+  const { worker, row } = o;
   const instance = core.tasks.instance[row] as number;
-  releaseHold(core, row, nowMs);
+  const variant = core.classes.get(core.tasks.requestClass[row] as number).variants[core.tasks.variant[row] as number];
+  // By its own clock the worker has too little time left for it. Going by another clock, the server would send it again at once.
+  if (variant !== undefined && !livesFor(worker, variant, o.workerMs)) {
+    worker.endsAtMs = Math.min(worker.endsAtMs, worker.endsAtMs - o.workerMs + o.nowMs);
+  }
+  releaseHold(core, row, o.nowMs);
   requeue(core, row, instance);
   emitRequeued(core, out, { row, instance, cause: null, error: null });
 }

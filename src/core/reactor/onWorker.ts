@@ -5,12 +5,14 @@ import { rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, HOLD_NONE, RUNNING, SENT } from '../taskTable.ts';
 import { createWorker, type WorkerSpec } from '../workerTable.ts';
+import { forgetRetracts } from './holds.ts';
 import { failRestartForbidden, failWithWorker, requeueNext, restartForbidden } from './onUpdates.ts';
 import { isEnded, releaseHold } from './transitions.ts';
 
 /** Registers a worker (or replaces its lifetime when it comes back with the same id). */
 export function onWorkerConnected(core: Core, out: Outbox, o: { spec: WorkerSpec; nowMs: number }): void {
   core.workers.set(o.spec.id, createWorker(core.names, o.spec, o.nowMs));
+  core.planned.changed.add(o.spec.id);
   out.askPlan();
 }
 
@@ -43,6 +45,8 @@ export function onWorkerReconnected(
   const worker = core.workers.get(o.workerId);
   if (worker === undefined) return { wanted: [], resend: [] };
   worker.connected = true;
+  core.planned.changed.add(worker.id);
+  forgetRetracts(core, worker);
   const heldRows = new Set<number>();
   const wanted: HeldTask[] = [];
   for (const key of o.held) {
@@ -82,6 +86,7 @@ export function onWorkerLost(core: Core, out: Outbox, o: { workerId: number; rea
   // Latest first, so that tasks pushed to the front of their queue keep their order.
   for (const row of [...worker.rows].reverse()) loseRow(core, out, { row, vanished, nowMs: o.nowMs });
   core.workers.delete(o.workerId);
+  core.planned.changed.delete(o.workerId);
   out.askPlan();
 }
 

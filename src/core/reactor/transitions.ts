@@ -1,25 +1,13 @@
 /**
- * The steps that every reactor function is made of: changing a row's state with its counts, letting go of a worker's row, ending tasks
- * with all that follows (dependants, max-fails, the end of the job). The only code that writes the state and hold columns.
+ * The steps that every reactor function is made of: changing a row's state with its counts, ending tasks with all that follows
+ * (dependants, max-fails, the end of the job). The only code that writes the state column of rows in use, but for the submit.
  */
 import { invariant } from '../../common/assert.ts';
 import type { Core } from '../core.ts';
 import { type Job, publicState, unfinishedCount } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
-import {
-  ABORTED,
-  BLOCKED,
-  CANCELED,
-  FAILED,
-  FINISHED,
-  HOLD_NONE,
-  HOLD_PREFILLED,
-  HOLD_RESERVED,
-  READY,
-  RUNNING,
-  SENT,
-} from '../taskTable.ts';
-import { fitsNow, reserve } from '../workerTable.ts';
+import { ABORTED, BLOCKED, CANCELED, FAILED, FINISHED, HOLD_NONE, READY, RUNNING, SENT } from '../taskTable.ts';
+import { letGo } from './holds.ts';
 
 /** Which states may follow which; anything else is a defect. */
 const ALLOWED: Readonly<Record<number, readonly number[]>> = {
@@ -67,77 +55,12 @@ export function restoreState(core: Core, row: number, state: number): void {
   core.tasks.state[row] = state;
 }
 
-/** A worker gets a row, with its resources reserved or queued ahead of need. */
-export function takeHold(
-  core: Core,
-  o: { row: number; workerId: number; hold: typeof HOLD_RESERVED | typeof HOLD_PREFILLED; variant: number },
-): void {
-  const { tasks } = core;
-  const worker = core.workers.get(o.workerId);
-  invariant(worker !== undefined && tasks.hold[o.row] === HOLD_NONE, `row ${o.row} is held already or its worker is gone`);
-  tasks.worker[o.row] = o.workerId;
-  tasks.variant[o.row] = o.variant;
-  tasks.hold[o.row] = o.hold;
-  worker.rows.add(o.row);
-  worker.idleSinceMs = null;
-  jobOf(core, o.row).held += 1;
-  if (o.hold === HOLD_PREFILLED) worker.queued.add(o.row);
-  else reserveRow(core, o.row, 1);
-}
-
-/** A queued row gets its resources reserved: the worker starts it now, or will as soon as it hears of the end of another. */
-export function promote(core: Core, row: number): void {
-  core.workers.get(core.tasks.worker[row] as number)?.queued.delete(row);
-  core.tasks.hold[row] = HOLD_RESERVED;
-  reserveRow(core, row, 1);
-}
-
-/**
- * Resources of a worker became free: what it has queued starts there by itself, so it is reserved before anything new is planned.
- * Rows that are being taken back count too, because the worker may start them before it hears of it.
- */
-export function promoteQueued(core: Core, workerId: number): void {
-  const worker = core.workers.get(workerId);
-  if (worker === undefined) return;
-  for (const row of worker.queued) {
-    const variant = core.classes.get(core.tasks.requestClass[row] as number).variants[core.tasks.variant[row] as number];
-    // All that is queued asks for the same in the usual case, so the first that does not fit ends the search.
-    if (variant === undefined || !fitsNow(core.names, worker, variant, Number.NEGATIVE_INFINITY)) return;
-    promote(core, row);
-  }
-}
-
 /** The worker no longer has the row. Its job may be complete and have waited for this. */
 export function releaseHold(core: Core, row: number, nowMs: number): void {
-  const { tasks } = core;
-  if (tasks.hold[row] === HOLD_NONE) return;
-  if (tasks.hold[row] === HOLD_RESERVED) reserveRow(core, row, -1);
-  const worker = core.workers.get(tasks.worker[row] as number);
-  worker?.rows.delete(row);
-  worker?.queued.delete(row);
-  if (worker !== undefined && worker.rows.size === 0) worker.idleSinceMs = nowMs;
-  tasks.hold[row] = HOLD_NONE;
-  tasks.worker[row] = 0;
+  if (!letGo(core, row, nowMs)) return;
   const job = jobOf(core, row);
   job.held -= 1;
   dropIfDone(core, job);
-}
-
-/**
- * A worker started a queued row before one that was counted on to start first (a higher priority that arrived in the same moment). What
- * has not started and no longer fits counts as queued until the worker starts it.
- */
-export function demoteUnstarted(core: Core, workerId: number): void {
-  const { tasks } = core;
-  const worker = core.workers.get(workerId);
-  if (worker === undefined) return;
-  for (const row of [...worker.rows].reverse()) {
-    if (worker.free.every((units) => (units ?? 0) >= 0)) return;
-    if (tasks.hold[row] !== HOLD_RESERVED || tasks.state[row] !== SENT) continue;
-    reserveRow(core, row, -1);
-    tasks.hold[row] = HOLD_PREFILLED;
-    worker.queued.add(row);
-  }
 }
 
 /** Puts a row that was out back to the front of its queue as the given instance. */
@@ -194,10 +117,10 @@ export function noticeJobEnd(core: Core, out: Outbox, job: Job, atMs: number): v
   dropIfDone(core, job);
 }
 
-/** All rows that transitively wait for `row`, each once, none of them ended. */
-export function transitiveDependents(core: Core, row: number): number[] {
+/** All rows that transitively wait for one of `rows`, each once, none of them ended. Cost: their number, however they overlap. */
+export function transitiveDependents(core: Core, rows: readonly number[]): number[] {
   const found = new Set<number>();
-  const stack = [row];
+  const stack = [...rows];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     for (const dependent of core.dependencies.of(core.tasks, next)) {
       if (found.has(dependent) || isEnded(core.tasks.state[dependent] as number)) continue;
@@ -220,7 +143,7 @@ function wakeDependents(core: Core, out: Outbox, row: number): void {
 }
 
 function abortDependents(core: Core, out: Outbox, row: number, atMs: number): void {
-  const rows = transitiveDependents(core, row);
+  const rows = transitiveDependents(core, [row]);
   if (rows.length === 0) return;
   const reason = `task ${core.tasks.taskId[row]}, which it depends on, failed`;
   dropTasks(core, out, { job: jobOf(core, row), rows: rows.sort((a, b) => a - b), state: 'aborted', reason, atMs });
@@ -245,11 +168,4 @@ function dropIfDone(core: Core, job: Job): void {
     for (let row = segment.base; row < segment.base + segment.count; row += 1) core.dependencies.take(core.tasks, row);
     core.tasks.free(segment.base, segment.count);
   }
-}
-
-function reserveRow(core: Core, row: number, sign: 1 | -1): void {
-  const { tasks } = core;
-  const worker = core.workers.get(tasks.worker[row] as number);
-  const variant = core.classes.get(tasks.requestClass[row] as number).variants[tasks.variant[row] as number];
-  if (worker !== undefined && variant !== undefined) reserve(core.names, worker, variant, sign);
 }

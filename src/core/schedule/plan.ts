@@ -4,31 +4,47 @@
  */
 import type { Core } from '../core.ts';
 import type { Outbox } from '../outbox.ts';
-import { setState, takeHold } from '../reactor/transitions.ts';
+import { takeHold } from '../reactor/holds.ts';
+import { setState } from '../reactor/transitions.ts';
 import type { RequestClass } from '../requestClasses.ts';
 import { HOLD_RESERVED, SENT } from '../taskTable.ts';
 import { type CoreWorker, fitsNow } from '../workerTable.ts';
+import { PlanView } from './planView.ts';
 import { prefill } from './prefill.ts';
 import { retractForHigherPriority, retractForIdleWorkers } from './retract.ts';
+import { topPriority } from './topPriority.ts';
 
 /**
  * Places as many tasks as fit, then feeds workers ahead of need and takes back what should run elsewhere.
  * @param nowMs Unix milliseconds, for workers with a limited lifetime
  */
 export function plan(core: Core, out: Outbox, nowMs: number): void {
-  const workers = [...core.workers.values()].filter((worker) => worker.connected && !worker.stopping);
-  if (workers.length === 0) return;
+  const { planned } = core;
+  const view = new PlanView(core, nowMs);
+  planned.full = place(core, out, view);
+  const priority = topPriority(core, view);
+  if (priority !== undefined) {
+    const workers = priority > planned.priority ? view.workers : view.changed;
+    retractForHigherPriority(core, out, { workers, priority });
+    prefill(core, out, { view, priority });
+  }
+  planned.priority = priority ?? Number.NEGATIVE_INFINITY;
+  retractForIdleWorkers(core, out, view);
+}
+
+/** @returns the classes of which tasks still wait */
+function place(core: Core, out: Outbox, view: PlanView): Set<number> {
+  const left = new Set<number>();
   for (const priority of [...core.ready.activePriorities()]) {
-    for (const requestClass of core.ready.activeClasses(core.tasks, priority)) {
-      placeClass(core, out, { workers, priority, requestClass: core.classes.get(requestClass), nowMs });
+    for (const id of core.ready.activeClasses(core.tasks, priority)) {
+      // What did not fit with a higher priority does not fit now: workers only fill up during a plan.
+      if (left.has(id)) continue;
+      const workers = view.candidates(id);
+      if (workers.length > 0) placeClass(core, out, { workers, priority, requestClass: core.classes.get(id), nowMs: view.nowMs });
+      if (core.ready.count(priority, id) > 0) left.add(id);
     }
   }
-  if (core.ready.size > 0) {
-    retractForHigherPriority(core, out, workers);
-    prefill(core, out, { workers, nowMs });
-  } else {
-    retractForIdleWorkers(core, out, { workers, nowMs });
-  }
+  return left;
 }
 
 interface Placement {

@@ -1,68 +1,82 @@
 /** Taking back tasks that were sent ahead and have not started: for a higher priority, and for workers that would sit idle. */
 import type { Core } from '../core.ts';
 import type { Outbox } from '../outbox.ts';
-import { HOLD_PREFILLED, HOLD_RETRACTING } from '../taskTable.ts';
-import { type CoreWorker, fitsNow } from '../workerTable.ts';
+import { markRetracting } from '../reactor/holds.ts';
+import { HOLD_PREFILLED } from '../taskTable.ts';
+import { type CoreWorker, demandOf, fitsNow } from '../workerTable.ts';
+import type { PlanView } from './planView.ts';
 
-/** What was sent ahead with a lower priority than something that waits is taken back, so that it cannot start first. */
-export function retractForHigherPriority(core: Core, out: Outbox, workers: readonly CoreWorker[]): void {
-  const waiting = core.ready.activePriorities()[0];
-  if (waiting === undefined) return;
+/** What was sent ahead with a lower priority than the one that is next to start is taken back, so that it cannot start first. */
+export function retractForHigherPriority(core: Core, out: Outbox, o: { workers: readonly CoreWorker[]; priority: number }): void {
+  for (const worker of o.workers) if (worker.lowestQueued < o.priority) retractBelow(core, out, { worker, priority: o.priority });
+}
+
+function retractBelow(core: Core, out: Outbox, o: { worker: CoreWorker; priority: number }): void {
+  let lowest = Number.POSITIVE_INFINITY;
+  // Latest first: they come back in this order, each to the front of its queue.
+  for (const row of [...o.worker.queued].reverse()) {
+    if (core.tasks.hold[row] !== HOLD_PREFILLED) continue;
+    const priority = core.tasks.priority[row] as number;
+    if (priority < o.priority) retract(core, out, row);
+    else lowest = Math.min(lowest, priority);
+  }
+  o.worker.lowestQueued = lowest;
+}
+
+/** A worker has room for a task that another one only holds for later, and nothing that waits fits there: take that one back. */
+export function retractForIdleWorkers(core: Core, out: Outbox, view: PlanView): void {
+  const { planned } = core;
+  const { nowMs } = view;
+  const workers = planned.reviewIdle ? view.workers : view.changed;
+  planned.reviewIdle = false;
+  if (planned.queued.size === 0) return;
+  let underWay = planned.retracting;
   for (const worker of workers) {
-    for (const row of worker.queued) {
-      if (core.tasks.hold[row] === HOLD_PREFILLED && (core.tasks.priority[row] as number) < waiting) retract(core, out, worker, row);
-    }
-  }
-}
-
-/** Nothing waits in the queues, but a worker has room for a task that another one only holds for later: take that one back. */
-export function retractForIdleWorkers(core: Core, out: Outbox, o: { workers: readonly CoreWorker[]; nowMs: number }): void {
-  const holders = o.workers.filter((worker) => worker.queued.size > 0);
-  if (holders.length === 0) return;
-  for (const worker of o.workers) {
     if (worker.queued.size > 0) continue;
-    const room = roomFor(core, holders, { worker, nowMs: o.nowMs });
-    const underWay = holders.reduce((sum, holder) => sum + countRetracting(core, holder), 0);
-    takeBack(core, out, { holders, worker, count: room - underWay, nowMs: o.nowMs });
+    const room = roomFor(core, { worker, nowMs });
+    // What is under way already is for the first that have room.
+    const covered = Math.min(room, underWay);
+    underWay -= covered;
+    if (room > covered) takeBack(core, out, { holders: view.workers, worker, count: room - covered, nowMs });
   }
 }
 
-/** How many of the tasks held elsewhere the worker could start now; an estimate by the first such task. */
-function roomFor(core: Core, holders: readonly CoreWorker[], o: { worker: CoreWorker; nowMs: number }): number {
-  for (const holder of holders) {
-    for (const row of holder.queued) {
-      const requestClass = core.classes.get(core.tasks.requestClass[row] as number);
-      const variant = requestClass.variants.find((candidate) => fitsNow(core.names, o.worker, candidate, o.nowMs));
-      if (variant === undefined) continue;
-      const ratios = variant.needs.map((need) => (need.all ? 1 : Math.floor((o.worker.free[need.resource] ?? need.units) / need.units)));
-      return Math.max(1, Math.min(...ratios, Number.MAX_SAFE_INTEGER));
-    }
+interface Room {
+  readonly worker: CoreWorker;
+  readonly nowMs: number;
+}
+
+/** How many of the tasks held elsewhere the worker could start now; an estimate by the first class that fits. */
+function roomFor(core: Core, o: Room): number {
+  for (const id of core.planned.queued.keys()) {
+    const variant = core.classes.get(id).variants.find((candidate) => fitsNow(core.names, o.worker, candidate, o.nowMs));
+    if (variant === undefined) continue;
+    const ratios = variant.needs.map((need) => {
+      const demand = demandOf(core.names, o.worker, need);
+      return demand === undefined || need.all ? 1 : Math.floor((o.worker.free[demand.slot] as number) / demand.units);
+    });
+    return Math.max(1, Math.min(...ratios, Number.MAX_SAFE_INTEGER));
   }
   return 0;
 }
 
 /** From the end of the longest queue: what would start last there. */
-function takeBack(core: Core, out: Outbox, o: { holders: readonly CoreWorker[]; worker: CoreWorker; count: number; nowMs: number }): void {
-  let left = o.count;
-  for (const holder of [...o.holders].sort((a, b) => b.queued.size - a.queued.size)) {
+function takeBack(core: Core, out: Outbox, o: Room & { holders: readonly CoreWorker[]; count: number }): void {
+  let taken = 0;
+  for (const holder of o.holders.filter(({ queued }) => queued.size > 0).sort((a, b) => b.queued.size - a.queued.size)) {
     for (const row of [...holder.queued].reverse()) {
-      if (left <= 0) return;
+      if (taken >= o.count) return;
       if (core.tasks.hold[row] !== HOLD_PREFILLED) continue;
-      const variants = core.classes.get(core.tasks.requestClass[row] as number).variants;
+      const { variants } = core.classes.get(core.tasks.requestClass[row] as number);
       if (!variants.some((variant) => fitsNow(core.names, o.worker, variant, o.nowMs))) continue;
-      retract(core, out, holder, row);
-      left -= 1;
+      retract(core, out, row);
+      taken += 1;
     }
   }
 }
 
-function retract(core: Core, out: Outbox, worker: CoreWorker, row: number): void {
-  core.tasks.hold[row] = HOLD_RETRACTING;
-  out.control(worker.id, 'retract', row);
-}
-
-function countRetracting(core: Core, worker: CoreWorker): number {
-  let count = 0;
-  for (const row of worker.queued) if (core.tasks.hold[row] === HOLD_RETRACTING) count += 1;
-  return count;
+function retract(core: Core, out: Outbox, row: number): void {
+  const workerId = core.tasks.worker[row] as number;
+  markRetracting(core, row);
+  out.control(workerId, 'retract', row);
 }

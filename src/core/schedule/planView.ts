@@ -1,0 +1,48 @@
+/**
+ * What the parts of one plan look at. A turn usually concerns a few workers of many, so the list of all is made only when something asks for
+ * it. Made by `plan` once per turn.
+ */
+import type { Core } from '../core.ts';
+import type { CoreWorker } from '../workerTable.ts';
+
+export class PlanView {
+  /** Unix milliseconds, for workers with a limited lifetime. */
+  readonly nowMs: number;
+  /** Workers that may get tasks and have changed since the last plan, in the order of their registration. */
+  readonly changed: readonly CoreWorker[];
+  private readonly core: Core;
+  private readonly full: ReadonlySet<number>;
+  private all: readonly CoreWorker[] | null = null;
+
+  /** Takes over what has changed since the last plan; from here on it is collected anew. */
+  constructor(core: Core, nowMs: number) {
+    this.core = core;
+    this.nowMs = nowMs;
+    const { changed, full } = core.planned;
+    const known = [...changed].map((id) => core.workers.get(id)).filter((worker) => worker !== undefined && isUsable(worker));
+    this.changed = (known as CoreWorker[]).sort((a, b) => a.id - b.id);
+    this.full = full;
+    changed.clear();
+  }
+
+  /** All that may get tasks, in the order of their registration. */
+  get workers(): readonly CoreWorker[] {
+    this.all ??= [...this.core.workers.values()].filter(isUsable);
+    return this.all;
+  }
+
+  /** Workers that can have room for a class: what fitted nowhere in the last plan fits at most on those that have changed. */
+  candidates(requestClass: number): readonly CoreWorker[] {
+    return this.full.has(requestClass) ? this.changed : this.workers;
+  }
+
+  /** The first worker that may get tasks and satisfies the condition. */
+  find(condition: (worker: CoreWorker) => boolean): CoreWorker | undefined {
+    for (const worker of this.core.workers.values()) if (isUsable(worker) && condition(worker)) return worker;
+    return undefined;
+  }
+}
+
+function isUsable(worker: CoreWorker): boolean {
+  return worker.connected && !worker.stopping;
+}

@@ -1,5 +1,5 @@
 /** Questions about jobs and tasks: what is in memory joined with what the journal keeps. */
-import { IntArray } from '../common/intArray.ts';
+import { IntArray, type IntRange } from '../common/intArray.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { JobDetail, JobInfo, SubmitInfo, TaskQuery } from '../protocol/schema/job.ts';
 import type { TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
@@ -29,6 +29,8 @@ export class JobQueries {
   async listJobs(filter: { live: boolean; ids?: string; labels?: Record<string, string> }): Promise<JobInfo[]> {
     const ids = filter.ids === undefined ? null : parseIds(filter.ids);
     const jobs = new Map<number, JobInfo>();
+    // Seen before the journal is asked, too: a job that completes while the answer is under way is in neither place afterwards.
+    if (!filter.live) for (const { live, core } of this.store.all()) jobs.set(live.jobId, liveJobInfo(live, core));
     if (!filter.live) for (const row of await this.journal.jobs({ completedOnly: true })) jobs.set(row.jobId, storedJobInfo(row));
     for (const { live, core } of this.store.all()) {
       const info = liveJobInfo(live, core);
@@ -45,7 +47,7 @@ export class JobQueries {
   /** @throws HqError HQ_E_JOB_NOT_FOUND */
   async jobDetail(jobId: number): Promise<JobDetail> {
     const [info, records] = await this.load(jobId);
-    const taskIds = records.map((record) => record.ids.toString()).join(',');
+    const taskIds = joinedIds(records);
     return { ...info, taskIds, submits: records.map(submitInfo) };
   }
 
@@ -112,6 +114,18 @@ export function recordOf(jobId: number, row: SubmitRow, serverUid: string): Subm
     secretTasksLeft: 0,
     sharedBody: null,
   };
+}
+
+/** Ids of all submits in their order; many small submits of an open job become few ranges. */
+function joinedIds(records: readonly SubmitRecord[]): string {
+  const joined: IntRange[] = [];
+  for (const range of records.flatMap((record) => record.ids.ranges)) {
+    const last = joined.at(-1);
+    const follows = last !== undefined && last.step === 1 && range.step === 1 && range.start === last.start + last.count;
+    if (follows) joined[joined.length - 1] = { ...last, count: last.count + range.count };
+    else joined.push(range);
+  }
+  return new IntArray(joined).toString();
 }
 
 function submitInfo(record: SubmitRecord): SubmitInfo {

@@ -9,6 +9,9 @@ import { HqError } from '../protocol/errors.ts';
 import type { GraphTask, Submit, TaskSpec } from '../protocol/schema/task.ts';
 import { mergeSpec } from './specs.ts';
 
+/** Most tasks of one array: memory for their columns (about 40 bytes each) is taken at once, and what does not fit would end the server. */
+const MAX_ARRAY_TASKS = 10_000_000;
+
 /** What is already in the job. */
 export interface JobIds {
   readonly jobId: number;
@@ -58,6 +61,12 @@ function arrayIds(tasks: { ids?: string | undefined; entries?: string[] | undefi
   if (tasks.ids === undefined) return IntArray.range(job.maxTaskId + 1, tasks.entries?.length ?? 1);
   const ids = IntArray.parse(tasks.ids);
   if (typeof ids === 'string') throw new HqError('HQ_E_ARRAY', { input: tasks.ids, detail: ids });
+  if (ids.length > MAX_ARRAY_TASKS) {
+    throw new HqError('HQ_E_ARRAY', {
+      input: tasks.ids,
+      detail: `${ids.length} tasks are more than ${MAX_ARRAY_TASKS}, the most in one array`,
+    });
+  }
   if (tasks.entries !== undefined && tasks.entries.length !== ids.length) {
     throw new HqError('HQ_E_REQUEST', { detail: `${tasks.entries.length} entries are given for ${ids.length} task ids` });
   }

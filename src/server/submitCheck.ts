@@ -12,6 +12,9 @@ import { mergeSpec } from './specs.ts';
 /** Most tasks of one array: memory for their columns (about 40 bytes each) is taken at once, and what does not fit would end the server. */
 const MAX_ARRAY_TASKS = 10_000_000;
 
+/** Ids are unsigned 32-bit integers everywhere. */
+const MAX_TASK_ID = 0xffff_ffff;
+
 /** What is already in the job. */
 export interface JobIds {
   readonly jobId: number;
@@ -98,6 +101,9 @@ function maxOf(values: Iterable<number>): number {
 
 function refuseTaken(ids: IntArray, job: JobIds): void {
   if (ids.length === 0) throw new HqError('HQ_E_EMPTY_SUBMIT');
+  // Explicit ids are within bounds; the next free ones are not once the highest has been used.
+  if (ids.max() > MAX_TASK_ID)
+    throw new HqError('HQ_E_REQUEST', { detail: `no task id above ${MAX_TASK_ID} is left: give ids explicitly` });
   // Ids above everything that the job has are free without a look at each.
   if (ids.ranges.every((range) => range.start > job.maxTaskId)) return;
   for (const id of ids) if (job.has(id)) throw new HqError('HQ_E_TASK_EXISTS', { task: id, job: job.jobId });

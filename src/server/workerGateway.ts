@@ -5,7 +5,6 @@
  * Modes of a worker: `connected` -> (connection breaks) `away` -> (returns in time) `connected` | (does not) lost;
  * `connected` -> (says that it leaves, or its heartbeat stops) lost.
  */
-import { timingSafeEqual } from 'node:crypto';
 import type { Core } from '../core/core.ts';
 import { onUpdates } from '../core/reactor/onUpdates.ts';
 import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../core/reactor/onWorker.ts';
@@ -22,9 +21,11 @@ import {
 } from '../protocol/messages/worker.ts';
 import { decodeFromWorker, encodeToWorker } from '../protocol/messages/workerCodec.ts';
 import type { WorkerEnd } from '../protocol/schema/worker.ts';
-import { PROTOCOL, PROTOCOL_TEXT, VERSION } from '../protocol/version.ts';
+import { VERSION } from '../protocol/version.ts';
+import { checkHello } from './helloCheck.ts';
 import type { Recorder } from './recorder.ts';
 import type { TurnLoop } from './turnLoop.ts';
+import { encodeFitting } from './workerFrames.ts';
 import { type WorkerEntry, type WorkerRegistry, workerSpec } from './workerRegistry.ts';
 
 /** A worker that is away when it is to stop gets this long to return and be told, milliseconds: its longest pause between two attempts is 2 s. */
@@ -54,6 +55,7 @@ export interface GatewayOptions {
 export class WorkerGateway {
   private readonly o: GatewayOptions;
   private stopping = false;
+  private closed = false;
   /** Set while the server waits for all workers to leave. */
   private allGone: (() => void) | null = null;
 
@@ -87,9 +89,9 @@ export class WorkerGateway {
 
   /** Sends the frames of a committed turn; what cannot be sent is settled when the worker returns. */
   send(workerId: number, frames: readonly ToWorker[]): void {
-    const connection = this.o.registry.get(workerId)?.connection;
-    if (connection === null || connection === undefined) return;
-    for (const frame of frames) connection.send(encodeToWorker(frame));
+    const entry = this.o.registry.get(workerId);
+    if (entry === undefined || entry.connection === null || entry.welcomed !== entry.connection) return;
+    for (const message of frames) for (const frame of encodeFitting(message)) entry.connection.send(frame);
   }
 
   /** Asks one worker to stop its tasks and leave. */
@@ -97,8 +99,9 @@ export class WorkerGateway {
     const worker = this.o.core.workers.get(entry.id);
     if (worker !== undefined) worker.stopping = true;
     entry.stopRequested = true;
-    if (entry.connection !== null) entry.connection.send(encodeToWorker(['stop']));
-    else this.expectReturn(entry, STOP_AWAY_MS);
+    if (entry.connection === null) this.expectReturn(entry, STOP_AWAY_MS);
+    else if (entry.welcomed === entry.connection) entry.connection.send(encodeToWorker(['stop']));
+    // Otherwise it is told with its welcome.
   }
 
   /** Asks all workers to leave; resolves when they have and their last results are on disk, or after `timeoutMs`. */
@@ -118,6 +121,7 @@ export class WorkerGateway {
   /** Cuts all connections without telling the workers that they are lost: they keep their tasks and come back. */
   close(): void {
     this.stopping = true;
+    this.closed = true;
     for (const entry of this.o.registry.all()) {
       if (entry.lossTimer !== null) clearTimeout(entry.lossTimer);
       const connection = entry.connection;
@@ -128,8 +132,15 @@ export class WorkerGateway {
 
   /** A worker is away (restored, or its connection broke): it is lost after `graceMs`. */
   expectReturn(entry: WorkerEntry, graceMs: number): void {
+    if (this.closed) return;
     if (entry.lossTimer !== null) clearTimeout(entry.lossTimer);
     entry.lossTimer = setTimeout(() => this.lose(entry, 'CONNECTION LOST'), Math.min(graceMs, LONGEST_TIMER_MS));
+  }
+
+  /** A worker of the previous server process: what that has committed of it is made durable before the worker may forget it. */
+  restored(entry: WorkerEntry, graceMs: number): void {
+    this.expectReturn(entry, graceMs);
+    this.o.loop.post(() => this.confirm(entry, true));
   }
 
   /** What a worker left in its spool file when it ended: its last updates. `done` is called once they are on disk. */
@@ -145,7 +156,7 @@ export class WorkerGateway {
   }
 
   private onHello(connection: Connection, hello: WorkerHello, done: (entry: WorkerEntry) => void): void {
-    const refusal = this.checkHello(hello);
+    const refusal = checkHello(hello, this.o);
     if (refusal !== null) {
       connection.send(encodeToWorker(['refused', refusal.code, refusal.message]));
       connection.close(refusal.message);
@@ -160,18 +171,6 @@ export class WorkerGateway {
     });
   }
 
-  private checkHello(hello: WorkerHello): HqError | null {
-    if (hello.protocol[0] !== PROTOCOL.major) {
-      return new HqError('HQ_E_VERSION', { theirs: hello.protocol.join('.'), ours: PROTOCOL_TEXT });
-    }
-    if (this.o.token !== null && !sameToken(hello.token, this.o.token))
-      return new HqError('HQ_E_WORKER_REFUSED', { detail: 'wrong token' });
-    if (hello.serverUid !== this.o.serverUid) {
-      return new HqError('HQ_E_WORKER_REFUSED', { detail: `it belongs to server ${hello.serverUid}, this is ${this.o.serverUid}` });
-    }
-    return null;
-  }
-
   /** A new session, or one that was declared lost meanwhile: in both cases nothing that it holds is wanted. */
   private register(connection: Connection, hello: WorkerHello): WorkerEntry {
     const { core, recorder, registry } = this.o;
@@ -182,7 +181,9 @@ export class WorkerGateway {
       configuration: hello.configuration,
       connectedAtMs: nowMs,
       connection,
+      welcomed: null,
       lastSeq: 0,
+      durableSeq: 0,
       lossTimer: null,
       stopRequested: false,
       lastTaskStarted: null,
@@ -207,22 +208,20 @@ export class WorkerGateway {
     recorder.event({ type: 'worker-reconnected', workerId: entry.id });
     this.o.log(`worker ${entry.id} is back with ${hello.held.filter(([, , , state]) => state === HELD_RUNNING).length} running tasks`);
     this.welcome(entry, connection, wanted);
-    if (entry.stopRequested) this.o.loop.afterCommit(() => connection.send(encodeToWorker(['stop'])));
-    else for (const row of resend) recorder.assign(entry.id, row);
+    if (!entry.stopRequested) for (const row of resend) recorder.assign(entry.id, row);
     return entry;
   }
 
   private welcome(entry: WorkerEntry, connection: Connection, wanted: Welcome['wanted']): void {
-    const welcome: Welcome = {
-      workerId: entry.id,
-      serverUid: this.o.serverUid,
-      serverVersion: VERSION,
-      ackedSeq: entry.lastSeq,
-      idleTimeoutMs: this.o.idleTimeoutMs,
-      wanted,
-    };
+    const { serverUid, idleTimeoutMs } = this.o;
     // After the commit, so that a worker never holds an id that a restarted server would give out again.
-    this.o.loop.afterCommit(() => connection.send(encodeToWorker(['welcome', welcome])));
+    this.o.loop.afterCommit(() => {
+      if (entry.connection !== connection) return;
+      const welcome: Welcome = { workerId: entry.id, serverUid, serverVersion: VERSION, ackedSeq: entry.durableSeq, idleTimeoutMs, wanted };
+      connection.send(encodeToWorker(['welcome', welcome]));
+      entry.welcomed = connection;
+      if (entry.stopRequested) connection.send(encodeToWorker(['stop']));
+    });
   }
 
   private onMessage(entry: WorkerEntry, connection: Connection, message: FromWorker): void {
@@ -251,9 +250,17 @@ export class WorkerGateway {
       this.o.recorder.entry({ kind: 'worker-seq', workerId: entry.id, seq });
     }
     // Repeated frames are acknowledged again: their first acknowledgement may have been lost.
+    this.confirm(entry, false);
+  }
+
+  /** Acknowledges everything that has been applied up to this turn, once it is on disk; later turns may not be by then. */
+  private confirm(entry: WorkerEntry, fsync: boolean): void {
     // To the connection of this moment: a worker that is leaving waits for it.
-    const { connection } = entry;
-    this.o.loop.afterDurable(() => connection?.send(encodeToWorker(['ack', entry.lastSeq])), false);
+    const { connection, lastSeq } = entry;
+    this.o.loop.afterDurable(() => {
+      entry.durableSeq = Math.max(entry.durableSeq, lastSeq);
+      connection?.send(encodeToWorker(['ack', lastSeq]));
+    }, fsync);
   }
 
   private leave(entry: WorkerEntry, reason: WorkerEnd): void {
@@ -284,11 +291,9 @@ export class WorkerGateway {
   }
 
   private lose(entry: WorkerEntry, reason: WorkerEnd): void {
-    this.o.loop.post(() => this.leave(entry, reason));
+    this.o.loop.post(() => {
+      // It may have returned in the same moment.
+      if (entry.connection === null) this.leave(entry, reason);
+    });
   }
-}
-
-function sameToken(given: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -2,8 +2,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { EventReader } from '../../src/client/eventReader.ts';
 import type { HqClient } from '../../src/client/client.ts';
+import type { EventReader } from '../../src/client/eventReader.ts';
 import { clientOf, scriptSubmit } from '../helpers/api.ts';
 import { Cluster, type HqProcess, waitFor } from '../helpers/cluster.ts';
 

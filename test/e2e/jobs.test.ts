@@ -31,7 +31,12 @@ const table = (text: string): string[][] =>
   text
     .split('\n')
     .filter((line) => line.startsWith('|'))
-    .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
 const mode = (name: string, ...args: string[]): Promise<string> => cluster.ok(['--output-mode', name, ...args]);
 const DATE = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
 
@@ -67,8 +72,19 @@ describe('job list', () => {
 describe('job info', () => {
   test('JSON: an object for one plain id, an array for a list or selector; HQ_COMPAT=hyperqueue: always an array', async () => {
     const one = JSON.parse(await mode('json', 'job', 'info', '2')) as Record<string, unknown>;
-    expect(one).toMatchObject({ id: 2, name: 'bad', state: 'FAILED', finished: 2, failed: 1, running: 0, waiting: 0, started_at: DATE, finished_at: DATE });
-    for (const selector of ['1-2', 'last', 'all']) expect(Array.isArray(JSON.parse(await mode('json', 'job', 'info', selector)))).toBe(true);
+    expect(one).toMatchObject({
+      id: 2,
+      name: 'bad',
+      state: 'FAILED',
+      finished: 2,
+      failed: 1,
+      running: 0,
+      waiting: 0,
+      started_at: DATE,
+      finished_at: DATE,
+    });
+    for (const selector of ['1-2', 'last', 'all'])
+      expect(Array.isArray(JSON.parse(await mode('json', 'job', 'info', selector)))).toBe(true);
     const original = await cluster.ok(['--output-mode', 'json', 'job', 'info', '2'], { env: { HQ_COMPAT: 'hyperqueue' } });
     const [info] = JSON.parse(original) as Record<string, unknown>[];
     expect(Object.keys(info as object).sort()).toEqual(['finished_at', 'info', 'max_fails', 'started_at', 'submits', 'tasks']);
@@ -84,7 +100,11 @@ describe('job info', () => {
 
   test('--tasks lists which tasks failed', async () => {
     const text = await mode('cli', 'job', 'info', '2', '--tasks');
-    expect(table(text).filter((row) => row.includes('FAILED')).some((row) => row[0] === '2')).toBe(true);
+    expect(
+      table(text)
+        .filter((row) => row.includes('FAILED'))
+        .some((row) => row[0] === '2'),
+    ).toBe(true);
   });
 });
 
@@ -96,7 +116,13 @@ describe('task list', () => {
       [2, 'failed'],
       [3, 'finished'],
     ]);
-    expect(tasks[1]).toMatchObject({ worker: 1, error: 'Program terminated with exit code 7.', cwd: cluster.work, started_at: DATE, finished_at: DATE });
+    expect(tasks[1]).toMatchObject({
+      worker: 1,
+      error: 'Program terminated with exit code 7.',
+      cwd: cluster.work,
+      started_at: DATE,
+      finished_at: DATE,
+    });
     expect(tasks[0]).not.toHaveProperty('error');
     const live = (JSON.parse(await mode('json', 'task', 'list', '4')) as Record<string, Record<string, unknown>[]>)['4'] ?? [];
     expect(live[0]).toMatchObject({ state: 'running', worker: 1 });
@@ -107,7 +133,13 @@ describe('task list', () => {
   test('table and quiet', async () => {
     const rows = table(await mode('cli', 'task', 'list', '2', '-v'));
     expect(rows[0]?.map((cell) => cell.toLowerCase())).toEqual(['task id', 'state', 'worker', 'makespan', 'error']);
-    expect(rows[2]).toMatchObject(['2', 'FAILED', expect.stringContaining('1'), expect.any(String), 'Program terminated with exit code 7.']);
+    expect(rows[2]).toMatchObject([
+      '2',
+      'FAILED',
+      expect.stringContaining('1'),
+      expect.any(String),
+      'Program terminated with exit code 7.',
+    ]);
     expect(await mode('quiet', 'task', 'list', '2')).toBe('');
   });
 
@@ -146,7 +178,10 @@ test('higher priorities run first, equal ones in the order of jobs and tasks, al
   await client.createJob({ name: 'low', submit: scriptSubmit(cluster, script('low'), { ids: '1-2', priority: -5 }) });
   await client.createJob({ name: 'mid', submit: scriptSubmit(cluster, script('mid'), { ids: '1-3' }) });
   await client.createJob({ name: 'mid2', submit: scriptSubmit(cluster, script('mid2')) });
-  const { jobId } = await client.createJob({ name: 'high', submit: scriptSubmit(cluster, script('high'), { ids: '1-2', priority: 2_147_483_647 }) });
+  const { jobId } = await client.createJob({
+    name: 'high',
+    submit: scriptSubmit(cluster, script('high'), { ids: '1-2', priority: 2_147_483_647 }),
+  });
   // The second task of job 4 waits as well, and is older than all others of its priority.
   writeFileSync(join(cluster.work, 'go'), '');
   for (let job = 4; job <= jobId; job += 1) await ended(client, job);

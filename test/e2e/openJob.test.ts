@@ -127,7 +127,15 @@ describe('ids and filters', () => {
     expect(await cluster.ok(['job', 'task-ids', first, '--filter', 'failed'])).toBe('20,25,30\n');
     expect(await cluster.ok(['job', 'task-ids', `${first}-${second}`])).toBe(`${first}: 1-3,7,20-30:5\n${second}: 0\n`);
     expect(await cluster.json(['job', 'task-ids', first, '--filter', 'finished'])).toEqual({ [first]: [1, 2, 3, 7] });
-    const listed = await cluster.json<Record<string, { id: number }[]>>(['task', 'list', first, '--tasks', '7,20', '--task-status', 'failed']);
+    const listed = await cluster.json<Record<string, { id: number }[]>>([
+      'task',
+      'list',
+      first,
+      '--tasks',
+      '7,20',
+      '--task-status',
+      'failed',
+    ]);
     expect(listed[first]?.map(({ id }) => id)).toEqual([20]);
   });
 

@@ -193,10 +193,9 @@ describe('after the hello', () => {
     worker.update(frame, 3);
     await waitFor('the second instance', () => worker.tasks.length === 2);
     await waitFor('three acknowledgements', () => worker.received.filter((message) => message[0] === 'ack').length >= 3);
-    expect(worker.received.filter((message): message is Extract<ToWorker, readonly ['ack', number]> => message[0] === 'ack').at(-1)).toEqual([
-      'ack',
-      5,
-    ]);
+    expect(
+      worker.received.filter((message): message is Extract<ToWorker, readonly ['ack', number]> => message[0] === 'ack').at(-1),
+    ).toEqual(['ack', 5]);
     expect(worker.tasks.map(([, , instance]) => instance)).toEqual([0, 1]);
     // An old number with a new result is a repetition as well: it must not end the second instance.
     worker.update([ended(job, 0, 1)], 4);
@@ -210,7 +209,9 @@ describe('after the hello', () => {
   test('times, exit codes and texts out of every range are stored and shown', async () => {
     const worker = made();
     const { configuration } = worker.hello();
-    await worker.register({ configuration: { ...configuration, heartbeatMs: 1e300, startedAtMs: -1e300, timeLimitMs: 1e301, pid: 2 ** 40 } });
+    await worker.register({
+      configuration: { ...configuration, heartbeatMs: 1e300, startedAtMs: -1e300, timeLimitMs: 1e301, pid: 2 ** 40 },
+    });
     const job = await submit({ ids: '1-4', request: [{ resources: { cpus: '0.25' } }] });
     await waitFor('the tasks', () => worker.tasks.length === 4);
     const usage = { wallMs: 1e300, userMs: -5, systemMs: 0.001, maxRssBytes: 1e18 };
@@ -226,8 +227,18 @@ describe('after the hello', () => {
     await worker.acknowledged(1);
     expect(await states(job)).toEqual(['finished', 'failed', 'finished', 'finished']);
     for (const mode of ['cli', 'json']) {
-      for (const command of [['task', 'list', '-v'], ['task', 'info'], ['job', 'info']]) {
-        const result = await cluster.hq(['--output-mode', mode, ...command, String(job), ...(command[1] === 'info' && command[0] === 'task' ? ['1-4'] : [])]);
+      for (const command of [
+        ['task', 'list', '-v'],
+        ['task', 'info'],
+        ['job', 'info'],
+      ]) {
+        const result = await cluster.hq([
+          '--output-mode',
+          mode,
+          ...command,
+          String(job),
+          ...(command[1] === 'info' && command[0] === 'task' ? ['1-4'] : []),
+        ]);
         expect(result.stderr, `${mode} ${command.join(' ')}`).toBe('');
         expect(result.code).toBe(0);
       }
@@ -291,10 +302,21 @@ describe('sessions', () => {
     });
     expect(claimed.wanted).toEqual([]);
     liar.drop();
-    const again = await liar.register({ held: [[job, 0, 0, 1], [job, 0, 0, 1]] });
+    const again = await liar.register({
+      held: [
+        [job, 0, 0, 1],
+        [job, 0, 0, 1],
+      ],
+    });
     expect(again.wanted).toEqual([]);
     holder.drop();
-    const back = await holder.register({ held: [[job, 0, 0, 1], [job, 0, 0, 1], [job, 0, 0, 0]] });
+    const back = await holder.register({
+      held: [
+        [job, 0, 0, 1],
+        [job, 0, 0, 1],
+        [job, 0, 0, 0],
+      ],
+    });
     expect(new Set(back.wanted.map(String))).toEqual(new Set([`${job},0,0`]));
     holder.update([started(job, 0, 0), ended(job, 0, 0)]);
     await waitFor('the end', async () => (await states(job))[0] === 'finished');
@@ -346,7 +368,9 @@ test('a worker with absurd resources is taken or refused, and counts for what it
     { name: 'cpus', kind: 'sum' as const, size: Number.MAX_SAFE_INTEGER },
     { name: 'mem', kind: 'sum' as const, size: 0 },
   ];
-  await worker.register({ configuration: { ...configuration, resources: { resources, coupling: { weights: [] } } } }).catch(() => undefined);
+  await worker
+    .register({ configuration: { ...configuration, resources: { resources, coupling: { weights: [] } } } })
+    .catch(() => undefined);
   expect(worker.workerId !== null || worker.closed !== undefined).toBe(true);
   const listed = await cluster.hq(['worker', 'list']);
   expect(listed).toMatchObject({ code: 0, stderr: '' });

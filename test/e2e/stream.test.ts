@@ -114,7 +114,9 @@ describe('what a task printed', () => {
     writeFileSync(source, bytes);
     await run('binary-logs', 'cat binary & cat binary >&2; wait');
     for (const channel of ['stdout', 'stderr']) {
-      await execa('sh', ['-c', `"$0" "$1" output-log binary-logs ${channel} > ${channel}.out`, process.execPath, HQ], { cwd: cluster.work });
+      await execa('sh', ['-c', `"$0" "$1" output-log binary-logs ${channel} > ${channel}.out`, process.execPath, HQ], {
+        cwd: cluster.work,
+      });
       expect(hash(readFileSync(join(cluster.work, `${channel}.out`)))).toBe(hash(bytes));
     }
   });

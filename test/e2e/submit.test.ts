@@ -88,7 +88,10 @@ describe('directories and placeholders', () => {
     mkdirSync(dir);
     await run(['--stdout', 'pwd.txt'], 'pwd -P', { cwd: dir });
     expect(cluster.read(join(dir, 'pwd.txt')).trim()).toBe(realpathSync(dir));
-    const job = await run(['--cwd', 'new dir/%{JOB_ID}/%{TASK_ID}-%{INSTANCE_ID}', '--stdout', 'out %{TASK_ID}.txt', '--array', '4-5'], 'pwd -P');
+    const job = await run(
+      ['--cwd', 'new dir/%{JOB_ID}/%{TASK_ID}-%{INSTANCE_ID}', '--stdout', 'out %{TASK_ID}.txt', '--array', '4-5'],
+      'pwd -P',
+    );
     for (const task of [4, 5]) {
       const place = join(cluster.work, 'new dir', String(job), `${task}-0`);
       expect(cluster.read(join(place, `out ${task}.txt`)).trim()).toBe(realpathSync(place));
@@ -176,8 +179,21 @@ describe('ids', () => {
 
 describe('resources', () => {
   test('four tasks of a quarter GPU run at once on the one GPU, and all see it', async () => {
-    const script = 'touch gpu-$HQ_TASK_ID; echo "$CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER" > seen-$HQ_TASK_ID; until test -e go-gpu; do sleep 0.02; done';
-    const text = await cluster.ok(['--output-mode', 'quiet', 'submit', '--array', '1-5', '--resource', 'gpus=0.25', '--', 'sh', '-c', script]);
+    const script =
+      'touch gpu-$HQ_TASK_ID; echo "$CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER" > seen-$HQ_TASK_ID; until test -e go-gpu; do sleep 0.02; done';
+    const text = await cluster.ok([
+      '--output-mode',
+      'quiet',
+      'submit',
+      '--array',
+      '1-5',
+      '--resource',
+      'gpus=0.25',
+      '--',
+      'sh',
+      '-c',
+      script,
+    ]);
     const job = Number(text);
     await waitFor('four to run', () => readdirSync(cluster.work).filter((name) => name.startsWith('gpu-')).length >= 4);
     expect((await client.jobDetail(job)).stats).toMatchObject({ running: 4, waiting: 1 });
@@ -187,8 +203,11 @@ describe('resources', () => {
   });
 
   test('licenses=1 of 2: never more than two at once', async () => {
-    const script = 'mkdir held-$HQ_TASK_ID; ls -d held-* | wc -l >> held.txt; until test -e go-held; do sleep 0.02; done; rmdir held-$HQ_TASK_ID';
-    const job = Number(await cluster.ok(['--output-mode', 'quiet', 'submit', '--array', '1-6', '--resource', 'licenses=1', '--', 'sh', '-c', script]));
+    const script =
+      'mkdir held-$HQ_TASK_ID; ls -d held-* | wc -l >> held.txt; until test -e go-held; do sleep 0.02; done; rmdir held-$HQ_TASK_ID';
+    const job = Number(
+      await cluster.ok(['--output-mode', 'quiet', 'submit', '--array', '1-6', '--resource', 'licenses=1', '--', 'sh', '-c', script]),
+    );
     await waitFor('two to run', () => cluster.read('held.txt').split('\n').length === 3);
     expect((await client.jobDetail(job)).stats).toMatchObject({ running: 2, waiting: 4 });
     writeFileSync(join(cluster.work, 'go-held'), '');
@@ -199,7 +218,10 @@ describe('resources', () => {
   });
 
   test('variants: the first that can start is taken, and the task is told which', async () => {
-    await run(['--resource', 'gpus=1', '--cpus', '4', '--resource', 'cpus=8', '--stdout', 'variant.txt'], 'echo "$HQ_RESOURCE_VARIANT $HQ_CPUS"');
+    await run(
+      ['--resource', 'gpus=1', '--cpus', '4', '--resource', 'cpus=8', '--stdout', 'variant.txt'],
+      'echo "$HQ_RESOURCE_VARIANT $HQ_CPUS"',
+    );
     expect(cluster.read('variant.txt')).toMatch(/^0 \d(,\d){3}\n$/);
     await run(['--variant', 'gpus=2 cpus=1', '--variant', 'cpus=2', '--stdout', 'variant-2.txt'], 'echo "$HQ_RESOURCE_VARIANT $HQ_CPUS"');
     expect(cluster.read('variant-2.txt')).toMatch(/^1 \d,\d\n$/);

@@ -10,7 +10,11 @@ export function clientOf(cluster: Cluster): Promise<HqClient> {
 }
 
 /** A submit of like tasks that run `sh -c script`, in the cluster's working directory, without output files. */
-export function scriptSubmit(cluster: Cluster, script: string, o: { ids?: string; stream?: string } & Partial<TaskSpecInput> = {}): SubmitInput {
+export function scriptSubmit(
+  cluster: Cluster,
+  script: string,
+  o: { ids?: string; stream?: string } & Partial<TaskSpecInput> = {},
+): SubmitInput {
   const { ids, stream, ...given } = o;
   const quiet = stream === undefined ? { stdout: null, stderr: null } : {};
   const spec = taskSpec.parse({ command: ['sh', '-c', script], ...quiet, ...given });

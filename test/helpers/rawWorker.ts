@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectEndpoint } from '../../src/net/connect.ts';
 import type { CloseReason, Connection } from '../../src/net/connection.ts';
-import { workerAccess, type WorkerAccess } from '../../src/protocol/accessFile.ts';
+import { type WorkerAccess, workerAccess } from '../../src/protocol/accessFile.ts';
 import type { FromWorker, TaskUpdate, ToWorker, Welcome, WireTask, WorkerHello } from '../../src/protocol/messages/worker.ts';
 import { decodeToWorker, encodeFromWorker } from '../../src/protocol/messages/workerCodec.ts';
 import { PROTOCOL } from '../../src/protocol/version.ts';

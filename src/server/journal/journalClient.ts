@@ -257,7 +257,7 @@ class JournalClient implements Journal {
 
   /** An fsync that fails belongs to no batch in particular: the newest committed one tells. */
   private failed(tickets: readonly number[], error: Error): void {
-    if (this.failure === null) this.options.logger?.warn({ path: this.options.path, err: error }, 'the journal failed');
+    if (this.failure === null) this.options.logger?.warn({ path: this.options.path }, `the journal failed: ${error.message}`);
     this.failure ??= error;
     for (const ticket of tickets.length > 0 ? tickets : [this.committed]) this.tellError(ticket, error);
   }

@@ -161,3 +161,43 @@ def test_import_loads_nothing():
     code = "import hq_bridge, sys, json; print(json.dumps([m for m in sys.modules if m.startswith('hq_bridge.')]))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == []
+
+
+def send_output(request, pieces, complete=True):
+    request.handler.send_response(200)
+    request.handler.send_header("Transfer-Encoding", "chunked")
+    request.handler.send_header("Connection", "close")
+    request.handler.end_headers()
+    for piece in pieces:
+        request.handler.chunk(piece)
+    if complete:
+        request.handler.wfile.write(b"0\r\n\r\n")
+
+
+def test_output_of_a_task(fake):
+    fake.answer = lambda request: send_output(request, ["one ", "two"])
+    with Client(fake.directory) as client:
+        assert b"".join(client.task_output(3, 0)) == b"one two"
+        assert b"".join(client.task_output(3, 1, "stderr", follow=True, tail=0)) == b"one two"
+    assert [request.path for request in fake.requests] == [
+        "/v1/jobs/3/tasks/0/output/stdout",
+        "/v1/jobs/3/tasks/1/output/stderr?follow=true&tail=0",
+    ]
+
+
+def test_output_that_was_cut_off_is_no_end(fake):
+    fake.answer = lambda request: send_output(request, ["half"], complete=False)
+    with Client(fake.directory) as client:
+        pieces = client.task_output(3, 0)
+        assert next(pieces) == b"half"
+        with pytest.raises(ServerUnavailable) as caught:
+            next(pieces)
+    assert caught.value.code == "HQ_E_SERVER_GONE"
+
+
+def test_no_output_is_refused_at_the_call(fake):
+    error = {"code": "HQ_E_LOG", "message": "it has no output", "hint": "", "data": {}}
+    fake.answer = lambda _request: (404, {"error": error})
+    with Client(fake.directory) as client, pytest.raises(HqError) as caught:
+        client.task_output(3, 0)
+    assert (caught.value.code, caught.value.message) == ("HQ_E_LOG", "it has no output")

@@ -102,6 +102,25 @@ def test_bad_input_is_refused_in_one_line(real):
     assert client.jobs() == []
 
 
+def test_output_of_a_real_task(real, tmp_path):
+    real.start()
+    real.worker()
+    with Client(real.directory) as client:
+        script = "printf begun; until test -e go; do sleep 0.05; done; printf ' done'"
+        task = array(["sh", "-c", script], "0", cwd=str(tmp_path))
+        job = client.create_job({"name": "x", "submit": task})["jobId"]
+        pieces = client.task_output(job, 0, follow=True)
+        assert next(pieces) == b"begun"
+        # Other calls go on meanwhile.
+        assert client.task(job, 0)["state"] == "running"
+        (tmp_path / "go").touch()
+        assert b"".join(pieces) == b" done"
+        assert b"".join(client.task_output(job, 0, tail=4)) == b"done"
+        with pytest.raises(HqError) as caught:
+            client.task_output(job, 1)
+        assert caught.value.code == "HQ_E_TASK_NOT_FOUND"
+
+
 def test_events_of_real_tasks(real):
     real.start()
     real.worker("--cpus", "2")

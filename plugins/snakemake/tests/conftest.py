@@ -54,4 +54,6 @@ def server(server_dir):
 
 @pytest.fixture
 def workflow(tmp_path, server_dir):
-    return Workflow(tmp_path / "work dir", server_dir)
+    made = Workflow(tmp_path / "work dir", server_dir)
+    yield made
+    made.stop()

@@ -8,6 +8,8 @@ import signal
 from hq_bridge import Client
 from real_server import wait_for
 
+from workflow import Workflow
+
 ONE = """
     rule all:
         input: expand("{s}.txt", s=range(3))
@@ -34,12 +36,6 @@ def go(workflow):
     (workflow.directory / "go").touch()
 
 
-def finish(process):
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, out
-    return out
-
-
 def test_server_and_worker_start_and_end_with_the_workflow(workflow, server_dir):
     workflow.write(ONE)
     out = workflow.succeed(jobs=2)
@@ -54,29 +50,26 @@ def test_server_and_worker_start_and_end_with_the_workflow(workflow, server_dir)
 
 
 def test_two_workflows_share_a_server_and_neither_ends_the_others(workflow, server_dir, tmp_path):
-    from workflow import Workflow
-
     other = Workflow(tmp_path / "other", server_dir)
     workflow.write(GATED)
     other.write(ONE)
-    process = workflow.start(jobs=2)
+    running = workflow.start(jobs=2)
     started(workflow, min(2, len(os.sched_getaffinity(0))))
     second = other.start(jobs=2)
     with Client(server_dir.directory) as client:
         wait_for(lambda: client.server_info()["leases"] == 2, "two workflows on one server")
         assert len(client.workers()) == 1
         go(workflow)
-        finish(process)
-        finish(second)
+        running.end()
+        second.end()
     wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
 
 
 def test_interrupted_workflow_ends_its_embedded_server(workflow, server_dir):
     workflow.write(GATED)
-    process = workflow.start(jobs=1)
+    running = workflow.start(jobs=1)
     started(workflow, 1)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    running.interrupt()
     wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
 
 
@@ -84,50 +77,50 @@ def test_job_of_a_lost_worker_runs_again(workflow, server_dir):
     server_dir.start()
     first = server_dir.worker("--cpus", "4")
     workflow.write(GATED)
-    process = workflow.start()
+    running = workflow.start()
     started(workflow)
     first.kill()
     server_dir.worker("--cpus", "4")
     wait_for(lambda: len(workflow.text("started-0").split()) == 2, "the second start")
     go(workflow)
-    assert "starts again: worker lost" in finish(process)
+    assert "starts again: worker lost" in running.end()
 
 
 def test_lost_local_worker_is_replaced(workflow, server_dir):
     workflow.write(GATED)
-    process = workflow.start(jobs=1)
+    running = workflow.start(jobs=1)
     started(workflow, 1)
     with Client(server_dir.directory) as client:
         (worker,) = client.workers()
         os.kill(worker["configuration"]["pid"], signal.SIGKILL)
         wait_for(lambda: [one["id"] for one in client.workers()] not in ([], [worker["id"]]), "another worker")
     go(workflow)
-    finish(process)
+    running.end()
 
 
 def test_workflow_outlives_a_killed_server(workflow, server_dir):
     first = server_dir.start()
     server_dir.worker("--cpus", "4")
     workflow.write(GATED)
-    process = workflow.start()
+    running = workflow.start()
     started(workflow)
     first.kill()
     first.wait()
     go(workflow)
     server_dir.start()
-    out = finish(process)
+    out = running.end()
     assert len(workflow.text("started-0").split()) == 1, out
 
 
 def test_killed_embedded_server_is_started_again(workflow, server_dir):
     workflow.write(GATED)
-    process = workflow.start(jobs=1)
+    running = workflow.start(jobs=1)
     started(workflow, 1)
     with Client(server_dir.directory) as client:
         before = client.server_info()
         os.kill(before["pid"], signal.SIGKILL)
     go(workflow)
-    finish(process)
+    running.end()
     wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
 
 
@@ -136,16 +129,11 @@ def test_jobs_of_a_killed_snakemake_are_followed_by_the_next(workflow, server):
     first = workflow.start()
     started(workflow)
     first.kill()
-    first.communicate()
     workflow.succeed("--unlock")
     second = workflow.start()
-    seen = ""
-    while seen.count("still running since an earlier run") < 2:
-        line = second.stdout.readline()
-        assert line, seen
-        seen += line
+    second.says("still running since an earlier run", times=2)
     go(workflow)
-    finish(second)
+    second.end()
     assert len(workflow.text("started-0").split()) == 1
     assert [job["isOpen"] for job in workflow.jobs()] == [False, False]
 
@@ -155,10 +143,9 @@ def test_jobs_of_a_killed_snakemake_are_canceled_when_they_are_to_be_run_anew(wo
     first = workflow.start()
     started(workflow)
     first.kill()
-    first.communicate()
     workflow.succeed("--unlock")
     second = workflow.start("--rerun-incomplete")
     wait_for(lambda: len(workflow.text("started-0").split()) == 2, "the second start")
     go(workflow)
-    finish(second)
+    second.end()
     assert sorted(task["state"] for task in workflow.tasks()) == ["canceled", "canceled", "finished", "finished"]

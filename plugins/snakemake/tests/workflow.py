@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,26 +16,64 @@ from real_server import RealServer, wait_for
 LIMIT_S = 120
 
 
+class Running:
+    """A Snakemake that runs beside the test."""
+
+    def __init__(self, command: list[str], directory: Path) -> None:
+        self.log = directory / f"snakemake-{os.urandom(4).hex()}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def says(self, text: str, times: int = 1) -> None:
+        """Waits until it has said this so many times."""
+        wait_for(lambda: self.output().count(text) >= times or self.process.poll() is not None, f"'{text}'")
+        assert self.output().count(text) >= times, self.output()
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def end(self) -> str:
+        """Waits for its end, which has to be a good one; returns what it has said."""
+        assert self.process.wait(LIMIT_S) == 0, self.output()
+        return self.output()
+
+    def end_badly(self) -> str:
+        assert self.process.wait(LIMIT_S) != 0, self.output()
+        return self.output()
+
+    def interrupt(self) -> str:
+        """As Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        return self.end_badly()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
 class Workflow:
     def __init__(self, directory: Path, server: RealServer) -> None:
         self.directory = directory
         self.server = server
+        self.running: list[Running] = []
         directory.mkdir()
 
     def write(self, snakefile: str) -> None:
         (self.directory / "Snakefile").write_text(textwrap.dedent(snakefile))
 
-    def command(self, *options: str, jobs: int = 4) -> list[str]:
+    def command(self, *options: str, jobs: int = 4, main: str | None = None) -> list[str]:
+        """The call of Snakemake; `main` is Python code to be run in it before."""
+        module = ("-m", "snakemake") if main is None else ("-c", f"{main}\nfrom snakemake.cli import main\nmain()")
         return [
-            *(sys.executable, "-m", "snakemake", "--executor", "hyperqueue", "--jobs", str(jobs)),
+            *(sys.executable, *module, "--executor", "hyperqueue", "--jobs", str(jobs)),
             *("--hyperqueue-server-dir", str(self.server.directory), "--latency-wait", "2"),
             *("--max-jobs-per-timespan", "1000/1s", *options),
         ]
 
-    def run(self, *options: str, jobs: int = 4, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *options: str, jobs: int, main: str | None, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         """Runs to the end; standard output and error in one."""
         return subprocess.run(
-            self.command(*options, jobs=jobs),
+            self.command(*options, jobs=jobs, main=main),
             cwd=self.directory,
             env={**os.environ, **env},
             stdin=subprocess.DEVNULL,
@@ -45,25 +84,24 @@ class Workflow:
             check=False,
         )
 
-    def succeed(self, *options: str, jobs: int = 4, **env: str) -> str:
-        result = self.run(*options, jobs=jobs, **env)
+    def succeed(self, *options: str, jobs: int = 4, main: str | None = None, **env: str) -> str:
+        result = self.run(*options, jobs=jobs, main=main, env=env)
         assert result.returncode == 0, result.stdout
         return result.stdout
 
-    def fail(self, *options: str, jobs: int = 4, **env: str) -> str:
-        result = self.run(*options, jobs=jobs, **env)
+    def fail(self, *options: str, jobs: int = 4, main: str | None = None, **env: str) -> str:
+        result = self.run(*options, jobs=jobs, main=main, env=env)
         assert result.returncode != 0, result.stdout
         return result.stdout
 
-    def start(self, *options: str, jobs: int = 4) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*options, jobs=jobs),
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def start(self, *options: str, jobs: int = 4) -> Running:
+        self.running.append(Running(self.command(*options, jobs=jobs), self.directory))
+        return self.running[-1]
+
+    def stop(self) -> None:
+        """Ends what a failed test has left running."""
+        for running in self.running:
+            running.kill()
 
     def text(self, name: str) -> str:
         return (self.directory / name).read_text()

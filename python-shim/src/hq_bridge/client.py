@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, Generator, Iterable, List, Mapping, Optional, Tuple, Union, cast
 from urllib.parse import quote, urlencode
 
 from .access import Access, AnyPath, read_access, server_directory
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 KEEP_CONNECTION_S = 30.0
 # A submit of a hundred thousand tasks is parsed, checked and synced to disk in seconds; ten times that is a hang.
 ANSWER_TIMEOUT_S = 120.0
+# The server sends pieces of about this size.
+PIECE_BYTES = 64 * 1024
 
 _Query = Iterable[Tuple[str, Union[str, int]]]
 
@@ -137,6 +139,41 @@ class Client:
     def task(self, job_id: int, task_id: int) -> "models.TaskDetail":
         return cast("models.TaskDetail", self._call("GET", f"/v1/jobs/{job_id}/tasks/{task_id}"))
 
+    def task_output(
+        self, job_id: int, task_id: int, channel: str = "stdout", follow: bool = False, tail: Optional[int] = None
+    ) -> "Generator[bytes, None, None]":
+        """What a task has printed on `stdout` or `stderr`, piece by piece; `close()` or the end of the loop ends it.
+
+        :param follow: until the task has ended; without it, what is there now
+        :param tail: only the last bytes of what is there at the beginning
+        :raises HqError: `HQ_E_LOG` when there is no output, `HQ_E_FILE` when it cannot be read
+        :raises ServerUnavailable: also while it is iterated, when it was cut off
+        """
+        query: List[Tuple[str, Union[str, int]]] = [("follow", "true")] if follow else []
+        if tail is not None:
+            query.append(("tail", tail))
+        path = f"/v1/jobs/{job_id}/tasks/{task_id}/output/{quote(channel, safe='')}"
+        # A connection of its own: other calls go on while this one is read.
+        connection, access = open_connection(self.server_dir, self.timeout_s)
+        try:
+            connection.request("GET", f"{path}?{urlencode(query)}" if query else path, headers=headers(access))
+            # The connection gives it up to an answer that is its last one.
+            sock = connection.sock
+            response = connection.getresponse()
+            if response.status != 200:
+                parse_answer(response.status, response.read())
+                raise HqError("HQ_E_PROTOCOL", f"the server answered {response.status} instead of bytes")
+            if follow:
+                # A task may be silent for hours.
+                sock.settimeout(None)
+        except (http.client.HTTPException, OSError) as error:
+            connection.close()
+            raise _gone(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return _pieces(connection, response)
+
     # HTTP
 
     def _call(self, method: str, path: str, body: Any = None, query: _Query = ()) -> Any:
@@ -220,6 +257,22 @@ def parse_answer(status: int, data: bytes) -> Any:
     if not isinstance(error, dict):
         raise HqError("HQ_E_PROTOCOL", f"the server answered {status} without an error of its own")
     raise HqError(str(error.get("code")), str(error.get("message")), str(error.get("hint") or ""), error.get("data"))
+
+
+def _pieces(
+    connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+) -> "Generator[bytes, None, None]":
+    try:
+        while True:
+            piece = response.read1(PIECE_BYTES)
+            if not piece:
+                return
+            yield piece
+    except (http.client.HTTPException, OSError) as error:
+        raise _gone(error) from error
+    finally:
+        response.close()
+        connection.close()
 
 
 def _gone(error: Exception) -> ServerUnavailable:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hq_bridge import HqError
 
+from . import resources
+
 if TYPE_CHECKING:
     from hq_bridge._generated import models
     from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -120,7 +122,7 @@ def reason_of(end: models.HqEventTaskFailed | models.TaskInfo, aux: dict[str, An
         hint = "; the node may be out of memory" if end["signal"] == "SIGKILL" else ""
         return f"killed by signal {end['signal']}{hint}"
     if failure == "time-limit" and limit_ms is not None:
-        return f"it exceeded its time limit of {limit_ms / 60_000:g} min (resource runtime)"
+        return f"it exceeded its time limit of {limit_ms / resources.MINUTE_MS:g} min (resource runtime)"
     if failure == "memory-limit" and memory is not None:
         return f"it exceeded its memory limit of {memory:g} MiB (resource mem_mb): {end['error']}"
     if failure == "worker-lost":

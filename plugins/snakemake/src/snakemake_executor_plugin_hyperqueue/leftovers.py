@@ -15,57 +15,67 @@ from hq_bridge import HqError, ids_text
 
 if TYPE_CHECKING:
     from hq_bridge import Client
+    from hq_bridge._generated import models
 
 RUN_LABEL = "snakemake-run"
 WORKDIR_LABEL = "snakemake-workdir"
 PROCESS_LABEL = "snakemake-process"
+
+Key = tuple[int, int]
 
 
 class Leftovers:
     """What earlier runs left behind on this server.
 
     :param own_job: the job of this run
+    :param changed_at: Unix time of the last change of the workflow's files, seconds; None: take nothing over
     """
 
-    def __init__(self, client: Client, workdir: str, own_job: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, workdir: str, own_job: int, *, changed_at: float | None, say: Callable[[str], None]
+    ) -> None:
         self._client = client
-        self._labels: dict[tuple[int, int], str] = {}
+        self._running: dict[str, Key] = {}
+        self._usable: set[int] = set()
         self.job_ids: list[int] = []
         for job in client.jobs(live=True, labels={WORKDIR_LABEL: workdir}):
-            if job["id"] == own_job or RUN_LABEL not in job["labels"]:
+            process = job["labels"].get(PROCESS_LABEL, "")
+            if job["id"] == own_job:
                 continue
-            if is_gone(job["labels"].get(PROCESS_LABEL, "")):
+            if is_gone(process):
                 self.job_ids.append(job["id"])
-            elif job["stats"]["waiting"] + job["stats"]["running"] > 0:
-                where = job["labels"].get(PROCESS_LABEL)
-                say(f"another run in this directory may still be alive (job {job['id']}, process {where})")
+                if changed_at is not None and changed_at * 1000 < job["submittedAtMs"]:
+                    self._usable.add(job["id"])
+            elif is_unfinished(job):
+                say(f"another run in this directory may still be alive (job {job['id']}, process {process})")
 
     def read(self) -> None:
-        """Reads which of their tasks are unfinished. To be called when their events are being followed already."""
+        """Finds out what still runs and cancels what cannot be used. To be called when events are being followed.
+
+        A task that has not started yet is of no use: its files for passing arguments went with its Snakemake.
+
+        :raises HqError: when the server refuses
+        """
         for job_id in self.job_ids:
-            for task in self._client.tasks(job_id, states=("waiting", "running")):
-                self._labels[(job_id, task["id"])] = task["label"] or ""
+            waiting = [task["id"] for task in self._client.tasks(job_id, states=("waiting",))]
+            running = self._client.tasks(job_id, states=("running",))
+            if job_id in self._usable:
+                self._running.update({task["label"] or "": (job_id, task["id"]) for task in running})
+            else:
+                waiting += [task["id"] for task in running]
+            self._cancel(job_id, waiting)
 
     def __bool__(self) -> bool:
-        return bool(self._labels)
+        return bool(self._running)
 
-    def claim(self, external_id: str | None, server_uid: str) -> tuple[int, int] | None:
-        """The task with this external id, if it is one of these and unfinished as far as is known."""
-        uid, _, rest = (external_id or "").partition("/")
-        job, _, task = rest.partition("/")
-        if uid != server_uid or not (job.isdigit() and task.isdigit()):
-            return None
-        key = (int(job), int(task))
-        return key if self._labels.pop(key, None) is not None else None
-
-    def cancel_like(self, labels: set[str]) -> None:
-        """Cancels tasks that do the same as those that are about to be submitted. :raises HqError:"""
-        self._cancel([key for key, label in self._labels.items() if label in labels])
+    def claim(self, label: str) -> Key | None:
+        """The task that does the job with this label, when one was running."""
+        return self._running.pop(label, None)
 
     def finish(self) -> None:
         """Cancels what nobody has claimed and closes the jobs. :raises HqError:"""
-        self._cancel(list(self._labels))
         for job_id in self.job_ids:
+            self._cancel(job_id, [task for job, task in self._running.values() if job == job_id])
             try:
                 self._client.close_job(job_id)
             except HqError as error:
@@ -73,12 +83,13 @@ class Leftovers:
                 if error.code not in ("HQ_E_JOB_NOT_OPEN", "HQ_E_JOB_NOT_FOUND"):
                     raise
 
-    def _cancel(self, keys: list[tuple[int, int]]) -> None:
-        for job_id in {job for job, _ in keys}:
-            tasks = [task for job, task in keys if job == job_id]
-            self._client.cancel(job_id, ids_text(tasks), reason="a later run of the workflow replaces it")
-        for key in keys:
-            self._labels.pop(key, None)
+    def _cancel(self, job_id: int, tasks: list[int]) -> None:
+        if tasks:
+            self._client.cancel(job_id, ids_text(tasks), reason="its Snakemake has ended")
+
+
+def is_unfinished(job: models.JobInfo) -> bool:
+    return job["stats"]["waiting"] + job["stats"]["running"] > 0
 
 
 def this_process() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from hq_bridge import Gap, HqError
@@ -42,6 +43,7 @@ class Run:
             max_jobs=executor.workflow.resource_settings.nodes,
             workdir=workdir,
             stream_dir=executor.stream_dir,
+            changed_at=changed_at(executor.workflow),
             say=lambda line: self._warn_once(line, line),
         )
         self.tasks: Registry = {}
@@ -103,18 +105,18 @@ class Run:
             return jobs
         fresh = []
         for job in jobs:
-            external_id = self._executor.dag.incomplete_external_jobid(job)
-            key = leftovers.claim(external_id, session.server_uid)
+            label = label_of(job)
+            key = leftovers.claim(label)
             if key is None:
                 fresh.append(job)
                 continue
-            self.tasks[key] = info = SubmittedJobInfo(job, external_jobid=external_id, aux={"label": label_of(job)})
+            external_id = f"{session.server_uid}/{key[0]}/{key[1]}"
+            self.tasks[key] = info = SubmittedJobInfo(job, external_jobid=external_id, aux={"label": label})
             self._executor.report_job_submission(info)
-            self._logger.info(f"HyperQueue: {job.name} is still running since an earlier run (task {external_id})")
+            self._logger.info(f"HyperQueue: {label} is still running since an earlier run (task {external_id})")
         if len(fresh) < len(jobs):
             # They may have ended before they were registered.
             self.inbox.put(Gap())
-        leftovers.cancel_like({label_of(job) for job in fresh})
         return fresh
 
     def _task_of(self, job: JobExecutorInterface, infos: dict[int, SubmittedJobInfo]) -> dict[str, Any]:
@@ -148,3 +150,14 @@ class Run:
         if kind not in self._said:
             self._said.add(kind)
             self._logger.warning(f"HyperQueue: {line}")
+
+
+def changed_at(workflow: Any) -> float | None:
+    """Last change of the workflow's files (Unix time); None where jobs have to be run again in any case.
+
+    What is asked for beyond the main file is not in the promised interface.
+    """
+    if getattr(getattr(workflow, "dag_settings", None), "force_incomplete", False):
+        return None
+    files = {str(workflow.main_snakefile), *(str(file) for file in getattr(workflow, "included", ()))}
+    return max((os.stat(file).st_mtime for file in files if os.path.exists(file)), default=None)

@@ -32,6 +32,7 @@ class Session:
 
     :param stream_dir: absolute; one directory per run is made in it
     :param max_jobs: Snakemake's `--jobs`, the most CPUs that a local worker needs
+    :param changed_at: last change of the workflow's files (Unix time); None: tasks of earlier runs are of no use
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Session:
         max_jobs: int | None,
         workdir: str,
         stream_dir: Path,
+        changed_at: float | None,
         say: Say,
     ) -> None:
         self.client = Client(server_dir)
@@ -50,6 +52,7 @@ class Session:
         self._options: dict[str, Any] = {"server_dir": server_dir, "cpus": cpus, "max_jobs": max_jobs, "warn": say}
         self._workdir = workdir
         self._stream_dir = stream_dir
+        self._changed_at = changed_at
         self._say = say
         self._next_task = 1
         self._job_asked = False
@@ -68,7 +71,7 @@ class Session:
         if server.worker_cpus is not None:
             self._say(f"started a local worker with {server.worker_cpus} CPUs")
         self._job_id = self._create_job()
-        self.leftovers = Leftovers(self.client, self._workdir, self._job_id, self._say)
+        self.leftovers = Leftovers(self.client, self._workdir, self._job_id, changed_at=self._changed_at, say=self._say)
         stream = EventStream(
             server.server_dir,
             on_message,

@@ -25,6 +25,13 @@ export interface Abortable {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface TaskOutputOptions extends Abortable {
+  readonly channel: 'stdout' | 'stderr';
+  readonly follow?: boolean | undefined;
+  /** Bytes. */
+  readonly tail?: number | undefined;
+}
+
 /**
  * Finds the server by its access file. Nothing is sent yet: the first call connects, to the Unix socket on the server's host, else with
  * TLS to each address in turn.
@@ -110,6 +117,18 @@ export class HqClient {
 
   taskDetail(jobId: number, taskId: number, options?: Abortable): Promise<TaskDetail> {
     return this.get(`/v1/jobs/${jobId}/tasks/${taskId}`, options);
+  }
+
+  /**
+   * What a task has printed on one channel, as it arrives; a reader that takes it slowly slows the server's reading down. Leaving the loop
+   * ends it. `follow`: until the task has ended; `tail`: only the last bytes of what is there at the beginning.
+   * @throws HqError also while it is iterated: HQ_E_SERVER_GONE when it was cut off
+   */
+  async taskOutput(jobId: number, taskId: number, options: TaskOutputOptions): Promise<AsyncIterable<Uint8Array>> {
+    const { channel, follow, tail } = options;
+    const signal = this.joined(options.signal);
+    const path = `/v1/jobs/${jobId}/tasks/${taskId}/output/${channel}${queryText({ follow, tail })}`;
+    return this.connection.pieces(await this.connection.send('GET', path, { signal }), signal);
   }
 
   /** Connected and reconnecting ones; `all` also those that are gone. */

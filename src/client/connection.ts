@@ -67,6 +67,15 @@ export class Connection {
     throw this.serverError(await this.readText(answer, signal), answer.status);
   }
 
+  /** The body of an answer, destroyed when the iteration is left; a cut connection becomes an error of the table. */
+  async *pieces(answer: TransportAnswer, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    try {
+      yield* answer.body;
+    } catch (error) {
+      throw this.bodyError(error, signal);
+    }
+  }
+
   /** Cuts off what is under way. */
   close(): void {
     for (const transport of this.transports) transport.close();
@@ -152,11 +161,7 @@ export class Connection {
 
   private async readText(answer: TransportAnswer, signal: AbortSignal | undefined): Promise<string> {
     const chunks: Uint8Array[] = [];
-    try {
-      for await (const chunk of answer.body) chunks.push(chunk);
-    } catch (error) {
-      throw this.bodyError(error, signal);
-    }
+    for await (const chunk of this.pieces(answer, signal)) chunks.push(chunk);
     return Buffer.concat(chunks).toString('utf8');
   }
 

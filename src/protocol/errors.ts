@@ -33,7 +33,7 @@ export const ERRORS = {
     "invalid resource descriptor '{input}': {detail}",
     'Write it like --cpus 4, --resource licenses=4, --resource "gpus=[0,1]" or --resource "ids=range(1-10)"',
   ),
-  HQ_E_FILE: failure(400, "cannot read '{path}': {detail}"),
+  HQ_E_FILE: failure(404, "cannot read '{path}': {detail}"),
   HQ_E_REQUEST: failure(400, 'invalid request: {detail}'),
   HQ_E_ROUTE: failure(404, 'the server has no {path}', 'The routes are in docs/http-api.md and at /v1/openapi.json'),
   HQ_E_METHOD: failure(405, '{method} is not possible on {path}', 'Possible is: {allowed}'),
@@ -97,7 +97,7 @@ export const ERRORS = {
   HQ_E_SERVER_LOST: failure(503, 'the connection to the server was lost: {detail}'),
 
   // Logs
-  HQ_E_LOG: failure(400, '{detail}'),
+  HQ_E_LOG: failure(404, '{detail}'),
   HQ_E_LOG_WRITE: failure(507, 'cannot write the log {path}: {detail}'),
 
   HQ_E_INTERNAL: failure(500, 'internal error: {detail}', 'Please report this with the lines above it'),

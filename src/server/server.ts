@@ -4,7 +4,7 @@
  */
 import type { Core } from '../core/core.ts';
 import { createCore } from '../core/core.ts';
-import { unfinishedCount } from '../core/jobTable.ts';
+import { rowOf, unfinishedCount } from '../core/jobTable.ts';
 import { RUNNING } from '../core/taskTable.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
@@ -12,13 +12,14 @@ import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submit
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
 import type { WorkerInfo } from '../protocol/schema/worker.ts';
-import { type EventFilter, LEASE_ENDED, type ServerFacade } from './api/facade.ts';
+import { type EventFilter, LEASE_ENDED, type OutputOptions, type ServerFacade } from './api/facade.ts';
 import { EventHub } from './eventHub.ts';
 import { JobQueries } from './jobQueries.ts';
 import { JobService } from './jobService.ts';
 import { JobStore } from './jobStore.ts';
 import type { Journal } from './journal/types.ts';
 import { Lifetime } from './lifetime.ts';
+import { OutputService } from './outputService.ts';
 import { Recorder } from './recorder.ts';
 import { restore } from './restore.ts';
 import { TurnLoop } from './turnLoop.ts';
@@ -58,6 +59,7 @@ export class HqServer implements ServerFacade {
   private readonly store: JobStore;
   private readonly jobs: JobService;
   private readonly queries: JobQueries;
+  private readonly outputs: OutputService;
   private readonly lifetime: Lifetime;
 
   /** Restores the journal's state; workers of the previous process are expected back from now on. */
@@ -80,11 +82,11 @@ export class HqServer implements ServerFacade {
       publish: (events) => {
         this.hub.publish(events);
         this.lifetime.review(false);
+        this.outputs.review();
       },
       jobsCompleted: (jobIds) => store.sweep(jobIds),
       fatal: (error) => options.fatal(error),
     });
-    journal.onError((_ticket, error) => options.fatal(error));
     const { loop } = this;
     this.gateway = new WorkerGateway({
       ...{ core, loop, recorder, registry, serverUid, now },
@@ -94,8 +96,9 @@ export class HqServer implements ServerFacade {
     });
     this.jobs = new JobService({ core, store, recorder, loop, journal, serverUid, lastJobId: restored.maxJobId, now });
     this.queries = new JobQueries({ store, journal, serverUid });
+    this.outputs = new OutputService({ queries: this.queries, serverUid, stateOf: (jobId, taskId) => this.stateOf(jobId, taskId) });
     const away = restore(restored, { core, store, registry, serverUid, nowMs: now() });
-    for (const entry of away) this.gateway.expectReturn(entry, options.reconnectTimeoutMs);
+    for (const entry of away) this.gateway.restored(entry, options.reconnectTimeoutMs);
     this.lifetime = new Lifetime({
       exitWhenIdleMs: options.exitWhenIdleMs,
       hasUnfinishedTasks: () => this.hasUnfinishedTasks(),
@@ -124,12 +127,16 @@ export class HqServer implements ServerFacade {
     this.o.stopRequested(mode, 'a client asked for it');
   }
 
-  /** Ends the server's work: with its workers, or only flushing. Listeners are closed by the caller. */
+  /**
+   * Ends the server's work: with its workers, or only flushing. Listeners are closed by the caller.
+   * @throws HqError when the journal fails meanwhile; what is not on disk then, workers keep
+   */
   async shutdown(mode: StopMode, stopTimeoutMs: number): Promise<void> {
     this.lifetime.stop();
-    if (!mode.keepWorkers) await this.gateway.stopAll(stopTimeoutMs);
+    if (!mode.keepWorkers) await Promise.race([this.gateway.stopAll(stopTimeoutMs), this.loop.whenFailed()]);
     await this.loop.transact(() => this.recorder.event({ type: 'server-stop' }));
     this.gateway.close();
+    await this.outputs.close();
     await this.o.journal.close();
   }
 
@@ -167,6 +174,10 @@ export class HqServer implements ServerFacade {
 
   taskDetail(jobId: number, taskId: number): Promise<TaskDetail> {
     return this.queries.taskDetail(jobId, taskId);
+  }
+
+  taskOutput(jobId: number, taskId: number, options: OutputOptions): Promise<AsyncIterable<Uint8Array>> {
+    return this.outputs.taskOutput(jobId, taskId, options);
   }
 
   async listWorkers(filter: { all: boolean }): Promise<WorkerInfo[]> {
@@ -215,6 +226,14 @@ export class HqServer implements ServerFacade {
     let running = 0;
     for (const row of worker?.rows ?? []) if (this.core.tasks.state[row] === RUNNING) running += 1;
     return liveWorkerInfo(entry, worker, running);
+  }
+
+  /** Differs whenever a task's state or instance does. */
+  private stateOf(jobId: number, taskId: number): string {
+    const job = this.core.jobs.get(jobId);
+    if (job === undefined) return 'ended';
+    const row = rowOf(job, taskId);
+    return `${this.core.tasks.state[row]} ${this.core.tasks.instance[row]}`;
   }
 
   private hasUnfinishedTasks(): boolean {

@@ -10,11 +10,12 @@ import { badField } from '../../protocol/badField.ts';
 import { HqError, toHqError } from '../../protocol/errors.ts';
 import { errorResponse } from './answers.ts';
 import { readJsonBody } from './body.ts';
-import { EventStreams } from './eventStream.ts';
+import { EventStreams, type StreamContext } from './eventStream.ts';
 import type { ServerFacade } from './facade.ts';
 import { type ApiLimits, DEFAULT_LIMITS } from './limits.ts';
 import type { ApiLogger } from './logger.ts';
 import { openApiDocument } from './openapi.ts';
+import { sendOutput } from './outputStream.ts';
 import { ROUTES, type Route, type RouteAnswer, type RouteInput, type RouteName } from './routes.ts';
 
 /** What a listener hands over with each request. */
@@ -50,7 +51,7 @@ export function createApi(facade: ServerFacade, options: { logger: ApiLogger; li
     return await next();
   });
   const streams = new EventStreams({ facade, limits, logger: options.logger });
-  const handlers = makeHandlers(facade, streams);
+  const handlers = makeHandlers({ facade, limits, logger: options.logger }, streams);
   for (const name of Object.keys(ROUTES) as RouteName[]) mount(app, { route: ROUTES[name], handler: handlers[name] as AnyHandler, limits });
   for (const path of new Set(Object.values(ROUTES).map((route) => route.path))) app.all(honoPath(path), methodError);
   app.notFound((c) => errorResponse(new HqError('HQ_E_ROUTE', { path: c.req.path })));
@@ -64,7 +65,8 @@ export function createApi(facade: ServerFacade, options: { logger: ApiLogger; li
   return app;
 }
 
-function makeHandlers(facade: ServerFacade, streams: EventStreams): Handlers {
+function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
+  const { facade } = context;
   return {
     health: () => ({ status: 'ok' }),
     openApi: (_input, c) => c.json(openApiDocument()),
@@ -84,6 +86,11 @@ function makeHandlers(facade: ServerFacade, streams: EventStreams): Handlers {
     cancel: ({ params, body }) => facade.cancel(params.id, body),
     listTasks: ({ params, query }) => facade.listTasks(params.id, query),
     taskDetail: ({ params }) => facade.taskDetail(params.id, params.task),
+    taskOutput: async ({ params, query }, c) => {
+      const options = { channel: params.channel, follow: query.follow, tailBytes: query.tail };
+      await sendOutput({ jobId: params.id, taskId: params.task, options, outgoing: c.env.outgoing, closing: c.env.closing }, context);
+      return RESPONSE_ALREADY_SENT;
+    },
     listWorkers: ({ query }) => facade.listWorkers({ all: query.all }),
     workerInfo: ({ params }) => facade.workerInfo(params.id),
     stopWorker: ({ params }) => facade.stopWorker(params.id),

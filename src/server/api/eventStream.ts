@@ -2,7 +2,6 @@
  * Event streams: server-sent events out of the facade's iterator. Pulls only as fast as the reader takes, so that a slow one fills the
  * facade's bounded buffer and no other, and knows which streams hold which lease. Used by the handlers of /v1/events and /v1/leases.
  */
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { toHqError } from '../../protocol/errors.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
@@ -10,6 +9,7 @@ import { errorBodyOf } from './answers.ts';
 import { type EventFilter, LEASE_ENDED, type ServerFacade } from './facade.ts';
 import type { ApiLimits } from './limits.ts';
 import type { ApiLogger } from './logger.ts';
+import { isOpen, takenOrClosed } from './pump.ts';
 
 /** Most events in one message: bounds the text that is made and buffered at once to a few hundred kilobytes. */
 const MESSAGE_EVENTS_MAX = 1_000;
@@ -133,19 +133,7 @@ async function pump({ iterator, first, outgoing, logger }: Pump): Promise<void> 
   outgoing.end();
 }
 
-const isOpen = (outgoing: ServerResponse): boolean => !outgoing.destroyed && !outgoing.writableEnded;
-
 /** JSON has no line breaks of its own, so one data line is enough. */
 function message(events: readonly HqEvent[]): string {
   return `id: ${(events.at(-1) as HqEvent).seq}\nevent: batch\ndata: ${JSON.stringify(events)}\n\n`;
-}
-
-async function takenOrClosed(outgoing: ServerResponse): Promise<void> {
-  if (!outgoing.writableNeedDrain || outgoing.destroyed) return;
-  const done = new AbortController();
-  // The loser of the race has to let go of its listeners.
-  const quiet = { signal: done.signal };
-  await Promise.race([once(outgoing, 'drain', quiet), once(outgoing, 'close', quiet)])
-    .finally(() => done.abort())
-    .catch(() => undefined);
 }

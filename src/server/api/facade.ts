@@ -26,6 +26,12 @@ export interface ServerFacade {
   jobDetail(jobId: number): Promise<JobDetail>;
   listTasks(jobId: number, query: TaskQuery): Promise<TaskInfo[]>;
   taskDetail(jobId: number, taskId: number): Promise<TaskDetail>;
+  /**
+   * What a task has written on one channel, in pieces; pulled, so that nothing is read that nobody takes. Rejects with HQ_E_JOB_NOT_FOUND,
+   * HQ_E_TASK_NOT_FOUND, HQ_E_LOG (there is no output), HQ_E_FILE; the iteration throws when reading fails later. To be iterated once;
+   * aborting `signal` ends it without an error and lets go of the file, also when it was never begun.
+   */
+  taskOutput(jobId: number, taskId: number, options: OutputOptions): Promise<AsyncIterable<Uint8Array>>;
 
   /** Connected and reconnecting ones; `all` also those that are gone. */
   listWorkers(filter: { all: boolean }): Promise<WorkerInfo[]>;
@@ -43,6 +49,17 @@ export interface ServerFacade {
    * wait for a pending `next()` (generators), the API aborts right after `return()` with the reason `LEASE_ENDED`, which is clean, too.
    */
   events(filter: EventFilter): AsyncIterable<readonly HqEvent[]>;
+}
+
+export type OutputChannel = 'stdout' | 'stderr';
+
+export interface OutputOptions {
+  readonly channel: OutputChannel;
+  /** Goes on until the task has ended; one that has not started is waited for. False: what is there now. */
+  readonly follow: boolean;
+  /** Only the last bytes of what is there at the beginning; undefined: all. */
+  readonly tailBytes?: number | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** `signal.reason` of an event stream whose client has ended its lease; every other reason means that the connection is lost. */

@@ -15,6 +15,8 @@ export interface ApiLimits {
   readonly eventKeepAliveMs: number;
   /** An event stream whose reader takes nothing for this time is cut off. */
   readonly eventStallMs: number;
+  /** The output of a task whose reader takes nothing for this time is cut off. */
+  readonly outputStallMs: number;
   /** Most connections of one listener. */
   readonly connections: number;
 }
@@ -31,6 +33,8 @@ export const DEFAULT_LIMITS: ApiLimits = {
   // Below the minute after which address translation and proxies forget a silent connection.
   eventKeepAliveMs: 15_000,
   eventStallMs: 60_000,
+  // A person who pages through it may stop to think; a process that was stopped holds a connection and a file.
+  outputStallMs: 600_000,
   // Below the usual limit of 1,024 open files, which workers and the journal share.
   connections: 512,
 };

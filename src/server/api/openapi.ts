@@ -90,6 +90,9 @@ function success(name: string, route: Route): JsonSchema {
       content: { 'text/event-stream': { schema: { type: 'string' } } },
     };
   }
+  if (name === 'taskOutput') {
+    return { description: 'the bytes; an answer without a proper end was cut off', content: { 'application/octet-stream': {} } };
+  }
   if (route.answer === null) return { description: 'OpenAPI 3.1', content: json({ type: 'object' }) };
   const schema = typeof route.answer === 'string' ? reference(route.answer) : { type: 'array', items: reference(route.answer[0]) };
   return { description: route.status === 201 ? 'created; on disk' : 'the answer', content: json(schema) };

@@ -81,6 +81,7 @@ const ids = reading(intArrayText, z.string()).describe('like 1-10,20');
 export const jobParams = z.object({ id: reading(wholeNumber, z.int().min(1).max(0xffff_ffff)).describe('job id') });
 export const workerParams = z.object({ id: reading(wholeNumber, z.int().min(1).max(0xffff_ffff)).describe('worker id') });
 export const taskParams = jobParams.extend({ task: reading(wholeNumber, taskId).describe('task id') });
+export const outputParams = taskParams.extend({ channel: z.enum(['stdout', 'stderr']).describe('which of its outputs') });
 export const leaseParams = z.object({ lease: z.string().min(1).max(200).describe('the name given to the event stream') });
 
 export const jobsQuery = z.strictObject({
@@ -94,6 +95,11 @@ export const tasksQuery = z.strictObject({
   states: reading(list, z.array(taskState).min(1)).optional().describe('comma separated'),
   after: reading(wholeNumber, taskId).optional().describe('only ids after this one, for paging'),
   limit: reading(wholeNumber, z.int().min(1).max(100_000)).default(100_000).describe('most tasks in the answer'),
+});
+
+export const outputQuery = z.strictObject({
+  follow: reading(truth, z.boolean()).default(false).describe('goes on until the task has ended; waits for one that has not started'),
+  tail: reading(wholeNumber, z.int().min(0)).optional().describe('only the last bytes of what is there at the beginning'),
 });
 
 export const workersQuery = z.strictObject({

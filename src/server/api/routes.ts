@@ -5,7 +5,18 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { MODELS, ModelName } from './models.ts';
-import { eventsQuery, jobParams, jobsQuery, leaseParams, taskParams, tasksQuery, workerParams, workersQuery } from './params.ts';
+import {
+  eventsQuery,
+  jobParams,
+  jobsQuery,
+  leaseParams,
+  outputParams,
+  outputQuery,
+  taskParams,
+  tasksQuery,
+  workerParams,
+  workersQuery,
+} from './params.ts';
 
 export interface Route {
   readonly method: 'get' | 'post' | 'delete';
@@ -131,6 +142,16 @@ export const ROUTES = {
     status: 200,
     answer: 'taskDetail',
     errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_TASK_NOT_FOUND'],
+  },
+  taskOutput: {
+    method: 'get',
+    path: '/v1/jobs/{id}/tasks/{task}/output/{channel}',
+    summary: 'What a task has printed',
+    params: outputParams,
+    query: outputQuery,
+    status: 200,
+    answer: null,
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_TASK_NOT_FOUND', 'HQ_E_LOG', 'HQ_E_FILE'],
   },
   listWorkers: {
     method: 'get',

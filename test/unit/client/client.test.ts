@@ -35,6 +35,12 @@ const refusal = (promise: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof HqError ? `${error.code}: ${error.message}` : String(error)),
   );
 
+async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const piece of pieces) chunks.push(piece);
+  return Buffer.concat(chunks).toString();
+}
+
 const SUBMIT: SubmitInput = { submitDir: '/tmp', tasks: { kind: 'array', spec: { command: ['true'] } } };
 const elsewhere = { path: '/nonexistent', hostname: 'another-host' };
 
@@ -67,6 +73,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       jobDetail: (await client.jobDetail(1)).taskIds,
       listTasks: (await client.listTasks(1, { ids: '0-3', states: ['waiting', 'failed'], after: 0, limit: 5 })).length,
       taskDetail: (await client.taskDetail(1, 0)).spec.command,
+      taskOutput: await bytesOf(await client.taskOutput(1, 0, { channel: 'stderr', tail: 10 })),
       closeJob: await client.closeJob(1),
       cancel: await client.cancel(1, { taskIds: '0' }),
       forgetJob: await client.forgetJob(1),
@@ -90,6 +97,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       jobDetail: '0',
       listTasks: 1,
       taskDetail: ['true'],
+      taskOutput: 'printed\n',
       closeJob: undefined,
       cancel: { canceled: 1, alreadyDone: 0 },
       forgetJob: undefined,
@@ -110,6 +118,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       ['submitTasks', 1],
       ['listJobs', { live: true, ids: '1-5', labels: { run: 'a=b' } }],
       ['listTasks', 1, { ids: '0-3', states: ['waiting', 'failed'], after: 0, limit: 5 }],
+      ['taskOutput', 1, 0, { channel: 'stderr', follow: false, tailBytes: 10 }],
       ['closeJob', 1],
       ['cancel', 1, { taskIds: '0' }],
       ['forgetJob', 1],

@@ -37,7 +37,13 @@ function ask(
       const text = Buffer.concat(chunks).toString();
       // An early refusal arrives while the body is still being sent; the server takes the rest before it closes.
       if (!outgoing.writableFinished) await once(outgoing, 'finish');
-      resolve({ status: response.statusCode as number, headers: response.headers, text, json: text === '' ? undefined : JSON.parse(text) });
+      const isJson = String(response.headers['content-type']).startsWith('application/json');
+      resolve({
+        status: response.statusCode as number,
+        headers: response.headers,
+        text,
+        json: isJson && text !== '' ? JSON.parse(text) : undefined,
+      });
     });
     outgoing.on('error', reject);
     outgoing.end(body);
@@ -60,6 +66,7 @@ describe('answers', () => {
       submitTasks: ['/v1/jobs/1/tasks', JOB.submit],
       forgetJob: ['/v1/jobs/2'],
       events: ['/v1/events?follow=false&after=0'],
+      taskOutput: ['/v1/jobs/1/tasks/0/output/stdout'],
     };
     const checked: string[] = [];
     for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {

@@ -13,7 +13,7 @@ import type {
 import type { ServerInfo } from '../../../../../src/protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../../../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../../../../src/protocol/schema/worker.ts';
-import { type EventFilter, LEASE_ENDED, type ServerFacade } from '../../../../../src/server/api/facade.ts';
+import { type EventFilter, LEASE_ENDED, type OutputOptions, type ServerFacade } from '../../../../../src/server/api/facade.ts';
 
 export const SERVER_INFO: ServerInfo = {
   serverUid: 'uid-1',
@@ -75,6 +75,12 @@ export class FakeFacade implements ServerFacade {
   /** How each event stream ended, in order: 'done', 'lease ended' or 'lost'. */
   readonly streamEnds: string[] = [];
   openStreams = 0;
+  /** What tasks have printed: pieces that are pulled, or a generator that a test makes; it gets the reader's signal. */
+  output: (signal: AbortSignal) => AsyncGenerator<Uint8Array> = async function* () {
+    yield Buffer.from('printed\n');
+  };
+  /** Output readers that have begun and not ended. */
+  openOutputs = 0;
   /** Thrown by the next call of this method. */
   failNext: { method: string; error: unknown } | null = null;
   private waiters: (() => void)[] = [];
@@ -148,6 +154,11 @@ export class FakeFacade implements ServerFacade {
     return { ...taskInfo(jobId), spec, deps: [], entry: null };
   }
 
+  async taskOutput(jobId: number, taskId: number, { signal, ...options }: OutputOptions): Promise<AsyncIterable<Uint8Array>> {
+    this.called('taskOutput', jobId, taskId, options);
+    return this.readOutput(signal);
+  }
+
   async listWorkers(filter: { all: boolean }): Promise<WorkerInfo[]> {
     this.called('listWorkers', filter);
     return [WORKER];
@@ -181,6 +192,15 @@ export class FakeFacade implements ServerFacade {
   endStreams(): void {
     this.stopped = true;
     this.wake();
+  }
+
+  private async *readOutput(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    this.openOutputs += 1;
+    try {
+      yield* this.output(signal);
+    } finally {
+      this.openOutputs -= 1;
+    }
   }
 
   private async *read(filter: EventFilter, signal: AbortSignal): AsyncGenerator<readonly HqEvent[]> {

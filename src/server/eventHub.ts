@@ -19,7 +19,7 @@ export class EventHub {
   private ring: HqEvent[] = [];
   /** Sequence number of the last committed event. */
   lastSeq: number;
-  private waiters: (() => void)[] = [];
+  private waiters = new Set<() => void>();
 
   /** @param lastSeq sequence number of the last event in the journal */
   constructor(journal: Journal, lastSeq: number) {
@@ -34,7 +34,7 @@ export class EventHub {
     if (this.ring.length > RING_SIZE * 2) this.ring = this.ring.slice(-RING_SIZE);
     this.lastSeq = events.at(-1)?.seq ?? this.lastSeq;
     const waiters = this.waiters;
-    this.waiters = [];
+    this.waiters = new Set();
     for (const wake of waiters) wake();
   }
 
@@ -73,10 +73,11 @@ export class EventHub {
     return new Promise((resolve) => {
       const wake = (): void => {
         signal.removeEventListener('abort', wake);
+        this.waiters.delete(wake);
         resolve();
       };
       signal.addEventListener('abort', wake);
-      this.waiters.push(wake);
+      this.waiters.add(wake);
     });
   }
 }

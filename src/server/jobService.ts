@@ -118,7 +118,7 @@ export class JobService {
     const { live } = this.o.store.get(jobId) as { live: LiveJob };
     const submitIndex = live.submits.length;
     const base = { jobId, submitIndex, ids: checked.ids, submit, serverUid: this.o.serverUid, sharedBody: null };
-    live.submits.push({ ...base, secretTasksLeft: countSecretTasks(base) });
+    live.submits.push({ ...base, secretTasksLeft: countSecretTasks(base, checked.ids.length) });
     const wasIdle = live.finishedAtMs !== null;
     live.finishedAtMs = null;
     const [taskIds, atMs] = [checked.ids.toString(), this.o.now()];

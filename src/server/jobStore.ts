@@ -4,7 +4,7 @@
  */
 import type { Core } from '../core/core.ts';
 import type { Job } from '../core/jobTable.ts';
-import { rowOf, segmentOf } from '../core/jobTable.ts';
+import { segmentOf } from '../core/jobTable.ts';
 import type { JobInfo } from '../protocol/schema/job.ts';
 import type { JobHeader, JobRow } from './journal/types.ts';
 import type { SpecSource } from './recorder.ts';
@@ -57,10 +57,9 @@ export class JobStore implements SpecSource {
   /** Counts the end of a task with secrets; @returns the submit whose last one it was, to be redacted in the journal. */
   secretTaskEnded(jobId: number, taskId: number): SubmitRecord | undefined {
     const job = this.get(jobId);
-    if (job === undefined || !job.live.submits.some((record) => record.secretTasksLeft > 0)) return undefined;
-    const segment = segmentOf(job.core, taskId);
-    const record = segment === undefined ? undefined : job.live.submits[segment.submitIndex];
-    if (record === undefined || record.secretTasksLeft === 0 || rowOf(job.core, taskId) < 0) return undefined;
+    const segment = job === undefined ? undefined : segmentOf(job.core, taskId);
+    const record = segment === undefined ? undefined : job?.live.submits[segment.submitIndex];
+    if (record === undefined || record.secretTasksLeft === 0) return undefined;
     record.secretTasksLeft -= 1;
     return record.secretTasksLeft === 0 ? record : undefined;
   }
@@ -76,9 +75,12 @@ export class JobStore implements SpecSource {
   }
 }
 
-/** Number of tasks to wait for before secrets of a submit are deleted. */
-export function countSecretTasks(record: Pick<SubmitRecord, 'submit' | 'ids'>): number {
-  return hasSecrets(record.submit) ? record.ids.length : 0;
+/**
+ * Number of tasks to wait for before secrets of a submit are deleted.
+ * @param unfinished tasks of the submit that have not ended
+ */
+export function countSecretTasks(record: Pick<SubmitRecord, 'submit'>, unfinished: number): number {
+  return hasSecrets(record.submit) ? unfinished : 0;
 }
 
 /** A job in memory as the API lists it. */

@@ -59,8 +59,9 @@ export class Recorder implements Outbox {
     this.now = o.now;
   }
 
-  get isEmpty(): boolean {
-    return this.entries.length === 0 && this.events.length === 0 && this.batches.size === 0;
+  /** Number of changes collected so far in this turn. */
+  get size(): number {
+    return this.entries.length + this.events.length;
   }
 
   assign(workerId: number, row: number): void {

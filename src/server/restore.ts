@@ -6,7 +6,7 @@ import { onJobCreated } from '../core/reactor/onSubmit.ts';
 import { parseIds } from './jobService.ts';
 import type { JobStore } from './jobStore.ts';
 import { countSecretTasks } from './jobStore.ts';
-import type { BulkRow, Restored, SubmitRow, TaskRow, WorkerRow } from './journal/types.ts';
+import type { Restored, SubmitRow, TaskRow, WorkerRow } from './journal/types.ts';
 import { analyseSubmit } from './submitCheck.ts';
 import { type WorkerEntry, type WorkerRegistry, workerSpec } from './workerRegistry.ts';
 
@@ -32,7 +32,8 @@ export function restore(restored: Restored, target: RestoreTarget): WorkerEntry[
     };
     target.store.add(live);
     onJobCreated(target.core, { jobId: job.jobId, open: job.open, maxFails: job.header.maxFails ?? null });
-    for (const submit of submits) restoreSubmit(submit, { ...target, jobId: job.jobId, tasks, bulk });
+    const ended = bulk.map(({ taskIds, state }) => ({ ids: parseIds(taskIds), state }));
+    for (const submit of submits) restoreSubmit(submit, { ...target, jobId: job.jobId, tasks, ended });
   }
   onRestoreDone(target.core);
   return entries;
@@ -45,7 +46,10 @@ function restoreWorker(row: WorkerRow, target: RestoreTarget): WorkerEntry {
     configuration: row.configuration,
     connectedAtMs: row.connectedAtMs,
     connection: null,
+    welcomed: null,
     lastSeq: row.ackedSeq,
+    // What the previous process committed may not be on disk yet.
+    durableSeq: 0,
     lossTimer: null,
     stopRequested: false,
     lastTaskStarted: null,
@@ -55,15 +59,52 @@ function restoreWorker(row: WorkerRow, target: RestoreTarget): WorkerEntry {
   return entry;
 }
 
-function restoreSubmit(row: SubmitRow, o: RestoreTarget & { jobId: number; tasks: readonly TaskRow[]; bulk: readonly BulkRow[] }): void {
+interface BulkEnd {
+  readonly ids: IntArray;
+  readonly state: 'canceled' | 'aborted';
+}
+
+function restoreSubmit(row: SubmitRow, o: RestoreTarget & { jobId: number; tasks: readonly TaskRow[]; ended: readonly BulkEnd[] }): void {
   const ids = parseIds(row.taskIds);
   const { jobId } = o;
   const base = { jobId, submitIndex: row.submitIndex, ids, submit: row.submit, serverUid: o.serverUid, sharedBody: null };
-  const tasks = o.tasks.filter((task) => ids.has(task.taskId));
-  const ended = o.bulk.map(({ taskIds, state }) => ({ ids: IntArray.from([...parseIds(taskIds)].filter((id) => ids.has(id))), state }));
-  const open = ids.length - tasks.filter((task) => !['waiting', 'assigned', 'running'].includes(task.state)).length;
-  const record = { ...base, secretTasksLeft: open === 0 ? 0 : countSecretTasks(base) };
+  const record = { ...base, secretTasksLeft: 0 };
   o.store.get(jobId)?.live.submits.push(record);
   const event = { jobId, submitIndex: row.submitIndex, ids, ...analyseSubmit(row.submit), nowMs: row.atMs };
-  onRestoreSubmit(o.core, { event, tasks, ended });
+  const ended = o.ended.flatMap((end) => within(end, ids));
+  const unfinished = onRestoreSubmit(o.core, { event, tasks: rowsOf(o.tasks, ids), ended });
+  record.secretTasksLeft = countSecretTasks(record, unfinished);
+}
+
+/** Rows of these tasks out of all rows of the job, which are sorted by id: a job may have thousands of submits. */
+function rowsOf(rows: readonly TaskRow[], ids: IntArray): TaskRow[] {
+  const found: TaskRow[] = [];
+  for (const { start, count, step } of ids.ranges) {
+    const end = start + (count - 1) * step;
+    for (let at = firstFrom(rows, start); at < rows.length && (rows[at] as TaskRow).taskId <= end; at += 1) {
+      const row = rows[at] as TaskRow;
+      if ((row.taskId - start) % step === 0) found.push(row);
+    }
+  }
+  return found;
+}
+
+/** Index of the first row with an id of at least this. */
+function firstFrom(rows: readonly TaskRow[], id: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rows[middle] as TaskRow).taskId < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The part of a common end that concerns these tasks, if any. */
+function within({ ids, state }: BulkEnd, wanted: IntArray): BulkEnd[] {
+  const least = (array: IntArray): number => array.ranges.reduce((min, range) => Math.min(min, range.start), Number.POSITIVE_INFINITY);
+  if (ids.max() < least(wanted) || least(ids) > wanted.max()) return [];
+  const common = IntArray.from([...ids].filter((id) => wanted.has(id)));
+  return common.length === 0 ? [] : [{ ids: common, state }];
 }

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { toHqError } from '../protocol/errors.ts';
+import { HqError, toHqError } from '../protocol/errors.ts';
 import { FrameParser } from '../protocol/framing.ts';
 import { FRAME_LIMIT_BYTES, type FromWorker } from '../protocol/messages/worker.ts';
 import { decodeFromWorker } from '../protocol/messages/workerCodec.ts';
@@ -25,6 +25,7 @@ export class Spool {
   private readonly o: SpoolOptions;
   private readonly underWay = new Set<string>();
   private readonly timer: NodeJS.Timeout;
+  private unreadable = false;
 
   /** @throws the file system's error when the directory cannot be made */
   constructor(options: SpoolOptions) {
@@ -40,9 +41,22 @@ export class Spool {
   }
 
   private scan(): void {
-    for (const name of readdirSync(this.o.directory)) {
+    for (const name of this.names()) {
       const session = SPOOL_NAME.exec(name)?.[1];
       if (session !== undefined && !this.underWay.has(name)) this.read(name, session);
+    }
+  }
+
+  /** A file system may fail for a while: said once, and tried again with the next scan. */
+  private names(): string[] {
+    try {
+      const names = readdirSync(this.o.directory);
+      this.unreadable = false;
+      return names;
+    } catch (error) {
+      if (!this.unreadable) this.o.log(`the spool directory ${this.o.directory} cannot be read: ${(error as Error).message}`);
+      this.unreadable = true;
+      return [];
     }
   }
 
@@ -50,13 +64,21 @@ export class Spool {
     const path = join(this.o.directory, name);
     this.underWay.add(name);
     try {
-      this.o.deliver(session, parseFrames(readFileSync(path)), () => {
-        rmSync(path, { force: true });
-        this.underWay.delete(name);
-      });
+      this.o.deliver(session, parseFrames(readFileSync(path)), () => this.remove(name, path));
     } catch (thrown) {
-      // Left where it is for a person to look at; it is not tried again by this server.
+      // What cannot be read may be readable later. What is no spool file is left for a person to look at, and not tried again.
+      if (!(thrown instanceof HqError)) this.underWay.delete(name);
       this.o.log(`the spool file ${path} cannot be used: ${toHqError(thrown).message}`);
+    }
+  }
+
+  /** One that cannot be deleted stays known: its session has ended, and nothing of it would be applied again. */
+  private remove(name: string, path: string): void {
+    try {
+      rmSync(path, { force: true });
+      this.underWay.delete(name);
+    } catch (error) {
+      this.o.log(`the spool file ${path} was read, but cannot be deleted: ${(error as Error).message}`);
     }
   }
 }

@@ -2,18 +2,20 @@
  * The server's one loop: events are collected, one coalesced turn applies them all, plans if something changed, and hands the result to
  * the journal as one transaction. Frames leave when it is committed, acknowledgements and answers when it is on disk.
  *
- * Modes: `idle` (nothing waits) -> `scheduled` (a turn will run with this round of the event loop) -> `running` -> `idle`.
+ * Modes: `idle` (nothing waits) -> `scheduled` (a turn will run with this round of the event loop) -> `running` -> `idle`;
+ * any -> `failed` (the journal or a turn failed: nothing runs any more, whoever waits for an answer is told).
  */
 
 import type { Core } from '../core/core.ts';
 import { checkInvariants } from '../core/invariants.ts';
 import { plan } from '../core/schedule/plan.ts';
+import { HqError } from '../protocol/errors.ts';
 import type { ToWorker } from '../protocol/messages/worker.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
 
-type Mode = 'idle' | 'scheduled' | 'running';
+type Mode = 'idle' | 'scheduled' | 'running' | 'failed';
 
 /** Applies one event to the core; runs inside a turn and must not throw for anything a peer can cause. */
 export type TurnStep = () => void;
@@ -50,17 +52,34 @@ export class TurnLoop {
   private readonly onDurable: Waiting[] = [];
   private lastTicket = 0;
   private reached = { committed: 0, durable: 0 };
+  private failure: Error | null = null;
+  /** Tells those who wait for an answer that none will come. */
+  private readonly refusals = new Set<(error: Error) => void>();
 
   constructor(options: TurnLoopOptions) {
     this.o = options;
     options.journal.onCommit((tickets) => {
       this.reached = tickets;
-      this.runReachedActions();
+      try {
+        this.runReachedActions();
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+    options.journal.onError((_ticket, error) => this.fail(error));
+  }
+
+  /** Resolves when the loop has failed. */
+  whenFailed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.failure !== null) resolve();
+      else this.refusals.add(() => resolve());
     });
   }
 
   /** Adds a step to the next turn. */
   post(step: TurnStep): void {
+    if (this.mode === 'failed') return;
     this.steps.push(step);
     if (this.mode === 'idle') this.schedule();
   }
@@ -76,15 +95,27 @@ export class TurnLoop {
     this.turnNeedsFsync ||= fsync;
   }
 
-  /** Posts a step and resolves once what it changed is on disk; rejects with what the step throws, which must have changed nothing. */
+  /**
+   * Posts a step and resolves once what it changed is on disk.
+   * @throws HqError what the step throws, which must have changed nothing; the error of the journal when it fails
+   */
   transact<T>(step: () => T): Promise<T> {
+    if (this.failure !== null) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
+      this.refusals.add(reject);
       this.post(() => {
+        const before = this.o.recorder.size;
         try {
           const value = step();
-          this.afterDurable(() => resolve(value), true);
+          this.afterDurable(() => {
+            this.refusals.delete(reject);
+            resolve(value);
+          }, true);
         } catch (error) {
+          this.refusals.delete(reject);
           reject(error);
+          // A defect that struck half-way: memory and journal would part.
+          if (!(error instanceof HqError) && this.o.recorder.size !== before) throw error;
         }
       });
     });
@@ -101,16 +132,30 @@ export class TurnLoop {
       if (this.o.paranoid) checkInvariants(this.o.core);
       this.flush();
     } catch (error) {
-      this.o.fatal(error instanceof Error ? error : new Error(String(error)));
-      return;
+      return this.fail(error);
     }
+    // Unless the turn was told meanwhile that the journal has failed.
+    if (this.failure !== null) return;
     this.mode = 'idle';
     if (this.steps.length > 0) this.schedule();
   }
 
   private schedule(): void {
     this.mode = 'scheduled';
-    setImmediate(() => this.run());
+    setImmediate(() => {
+      if (this.mode === 'scheduled') this.run();
+    });
+  }
+
+  private fail(thrown: unknown): void {
+    if (this.failure !== null) return;
+    this.failure = thrown instanceof Error ? thrown : new Error(String(thrown));
+    this.mode = 'failed';
+    this.steps = [];
+    const refusals = [...this.refusals];
+    this.refusals.clear();
+    for (const refuse of refusals) refuse(this.failure);
+    this.o.fatal(this.failure);
   }
 
   private flush(): void {

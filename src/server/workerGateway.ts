@@ -108,7 +108,7 @@ export class WorkerGateway {
   async stopAll(timeoutMs: number): Promise<void> {
     this.stopping = true;
     await new Promise<void>((resolve) => {
-      const deadline = setTimeout(resolve, timeoutMs);
+      const deadline = setTimeout(resolve, timeoutMs).unref();
       this.allGone = () => {
         clearTimeout(deadline);
         resolve();

@@ -17,8 +17,12 @@ export interface WorkerEntry {
   readonly connectedAtMs: number;
   /** Null while it is away. */
   connection: Connection | null;
+  /** The connection that has carried its welcome: nothing else may go before that. */
+  welcomed: Connection | null;
   /** Highest update sequence number applied. */
   lastSeq: number;
+  /** Highest one whose frame is on disk: what the worker may forget. */
+  durableSeq: number;
   /** Declares it lost when it does not return in time. */
   lossTimer: NodeJS.Timeout | null;
   /** It is told to stop as soon as it can be reached. */

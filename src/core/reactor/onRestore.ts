@@ -2,7 +2,7 @@
 import { invariant } from '../../common/assert.ts';
 import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
-import { rowOf } from '../jobTable.ts';
+import { rowOf, unfinishedCount } from '../jobTable.ts';
 import { ABORTED, CANCELED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
 import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { promoteQueued, takeHold } from './holds.ts';
@@ -36,11 +36,12 @@ export function onRestoreWorker(core: Core, spec: WorkerSpec, nowMs: number): vo
   core.workers.set(spec.id, worker);
 }
 
-/** One submit of a restored job (made by `onJobCreated`), in the order of the submits. */
-export function onRestoreSubmit(core: Core, restored: RestoredSubmit): void {
+/** One submit of a restored job (made by `onJobCreated`), in the order of the submits. @returns how many of its tasks have not ended */
+export function onRestoreSubmit(core: Core, restored: RestoredSubmit): number {
   const { event } = restored;
   const job = core.jobs.get(event.jobId);
   invariant(job !== undefined, `job ${event.jobId} is not in memory`);
+  const before = unfinishedCount(job);
   const out: { row: number; task: RestoredTask }[] = [];
   const { base } = enterRows(core, job, event, () => {
     for (const task of restored.tasks) {
@@ -54,6 +55,7 @@ export function onRestoreSubmit(core: Core, restored: RestoredSubmit): void {
   for (const { row, task } of out) giveBack(core, row, task);
   queueRuns(core, base, event.ids.length);
   job.aborted = job.maxFails !== null && job.stats.failed > job.maxFails;
+  return unfinishedCount(job) - before;
 }
 
 /** Call once after all jobs are restored: what workers had queued is reserved as far as it fits, as they do themselves. */

@@ -245,20 +245,25 @@ describe('after the hello', () => {
     }
   });
 
-  test('retracting, canceling and stopping what is not running gives the task back or nothing', async () => {
+  test('a task that was canceled unasked or stopped runs again as its next instance, one that was given back as the same', async () => {
     const worker = made();
     await worker.register();
     const job = await submit();
-    await waitFor('the task', () => worker.tasks.length === 1);
-    worker.update([[3, job, 0, 0, 1]]);
-    await worker.acknowledged(1);
-    worker.update([[4, job, 0, 0, 1]]);
-    await waitFor('the task again', () => worker.tasks.length === 2);
-    worker.update([[5, job, 0, 0, 1]]);
-    await waitFor('the task as its next instance', () => worker.tasks.at(-1)?.[2] === 1);
-    worker.update([[4, job, 0, 1, 1], ended(job, 0, 1)]);
-    await waitFor('the task once more', () => worker.tasks.length === 4);
-    expect(worker.tasks.at(-1)?.[2]).toBe(1);
+    const given = async (count: number) => {
+      await waitFor(`the task to be sent ${count} times`, () => worker.tasks.length === count);
+      return worker.tasks.at(-1)?.[2];
+    };
+    expect(await given(1)).toBe(0);
+    worker.update([[3, job, 0, 0, Date.now()]]);
+    expect(await given(2)).toBe(1);
+    worker.update([[4, job, 0, 1, Date.now()]]);
+    expect(await given(3)).toBe(1);
+    worker.update([[5, job, 0, 1, Date.now()]]);
+    expect(await given(4)).toBe(2);
+    // A result of what was given back in the same breath counts for nothing.
+    worker.update([[4, job, 0, 2, Date.now()], ended(job, 0, 2)]);
+    expect(await given(5)).toBe(2);
+    expect(await states(job)).toEqual(['waiting']);
   });
 });
 

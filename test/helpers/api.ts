@@ -31,10 +31,11 @@ export async function taskStates(client: HqClient, jobId: number): Promise<Map<n
 }
 
 /** Waits until no task of the job waits or runs; the job. */
-export function ended(client: HqClient, jobId: number): Promise<JobInfo> {
-  return waitFor(`job ${jobId} to end`, async () => {
+export function ended(client: HqClient, jobId: number, timeoutMs?: number): Promise<JobInfo> {
+  const probe = async (): Promise<JobInfo | false> => {
     const [job] = await client.listJobs({ ids: String(jobId) });
     if (job === undefined) throw new Error(`there is no job ${jobId}`);
     return job.stats.waiting + job.stats.running === 0 && job;
-  });
+  };
+  return waitFor(`job ${jobId} to end`, probe, timeoutMs);
 }

@@ -73,8 +73,14 @@ export function selectIds(named: IntArray, known: readonly number[]): Selected {
   return { ids: found.map(({ id }) => id), missing, missingCount: named.length - found.length };
 }
 
-/** Tells of every missing id, or of the first ones and how many more. */
+/**
+ * Tells of every missing id, or of the first ones and how many more.
+ * @throws HqError when nothing but one unknown id was named: then it is the answer, in every output mode
+ */
 export function reportMissing(context: Context, selected: Selected, error: (id: number) => HqError): void {
+  const [only] = selected.missing;
+  const isAll = selected.ids.length === 0 && selected.missingCount === 1;
+  if (isAll && only !== undefined && !context.compat.unknownIdsExitZero) throw error(only);
   for (const id of selected.missing) context.fail(error(id));
   const more = selected.missingCount - selected.missing.length;
   if (more > 0) context.note(`ERROR ${more} more were not found`);

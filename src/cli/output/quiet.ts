@@ -58,7 +58,7 @@ export class QuietOutput implements Output {
   done(): void {}
 
   error(error: HqError): void {
-    this.io.stderr.write(`ERROR ${error.message}${error.hint === '' ? '' : `\n${error.hint}`}\n`);
+    this.io.stderr.write(`ERROR ${error.message}${error.hint === '' ? '' : `. ${error.hint}`}\n`);
   }
 
   end(): void {}

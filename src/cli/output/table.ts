@@ -191,7 +191,7 @@ export class TableOutput implements Output {
   }
 
   error(error: HqError): void {
-    this.io.stderr.write(`ERROR ${error.message}${error.hint === '' ? '' : `\n${error.hint}`}\n`);
+    this.io.stderr.write(`ERROR ${error.message}${error.hint === '' ? '' : `. ${error.hint}`}\n`);
   }
 
   end(): void {}

@@ -28,6 +28,7 @@ export interface SimTask {
   readonly priority: number;
   /** Amounts in units by resource name. */
   readonly needs: ReadonlyMap<string, number>;
+  readonly variant: number;
   running: boolean;
 }
 
@@ -71,13 +72,13 @@ export function checkNothingIsMissed(core: Core, nowMs: number): void {
 }
 
 export class CoreSim implements Outbox {
-  readonly core: Core = createCore();
+  core: Core = createCore();
   readonly workers = new Map<number, SimWorker>();
   readonly changes: Change[] = [];
   /** `job.task.instance` of every start, in order. */
   readonly starts: string[] = [];
   nowMs = 1_000_000;
-  private planAsked = false;
+  protected planAsked = false;
   private nextWorker = 1;
   private nextSubmit = 0;
 
@@ -90,7 +91,9 @@ export class CoreSim implements Outbox {
       entries.map((entry) => [entry.name, entry.policy === 'all' ? (worker.capacity.get(entry.name) ?? 0) : entry.units]),
     );
     const priority = tasks.priority[row] as number;
-    worker.inbox.push(() => worker.tasks.push({ key: `${job}.${task}.${instance}`, job, task, instance, priority, needs, running: false }));
+    const variant = tasks.variant[row] as number;
+    const sent = { key: `${job}.${task}.${instance}`, job, task, instance, priority, needs, variant };
+    worker.inbox.push(() => worker.tasks.push({ ...sent, running: false }));
   }
 
   control(workerId: number, kind: ControlKind, row: number): void {
@@ -200,20 +203,21 @@ export class CoreSim implements Outbox {
     this.turn(() => onWorkerDisconnected(this.core, worker.id));
   }
 
-  /** It returns: reports what was not read, kills what is not wanted, gets again what was lost on the way. */
+  /**
+   * It returns as a real one does: names what it holds, repeats its updates but for tasks that it gave back, kills what is not wanted, gets
+   * again what was lost on the way, and does not run again what it is reporting the end of.
+   */
   reconnect(worker: SimWorker): void {
     const held = worker.tasks.map((task) => [task.job, task.task, task.instance] as const);
-    const reported = worker.outgoing.map((update) => [update[1], update[2], update[3]] as const);
+    worker.outgoing = worker.outgoing.filter(([kind]) => kind !== UPDATE_RETRACTED);
+    const settled = new Set(worker.outgoing.filter(([kind]) => kind !== UPDATE_STARTED).map(([, ...key]) => key.slice(0, 3).join('.')));
     this.turn(() => {
-      const { wanted, resend } = onWorkerReconnected(this.core, this, {
-        workerId: worker.id,
-        held: [...held, ...reported],
-        nowMs: this.nowMs,
-      });
+      const { wanted, resend } = onWorkerReconnected(this.core, this, { workerId: worker.id, held, nowMs: this.nowMs });
       const keys = new Set(wanted.map((key) => key.join('.')));
       for (const task of worker.tasks.filter((candidate) => !keys.has(candidate.key))) worker.tasks.splice(worker.tasks.indexOf(task), 1);
-      worker.outgoing = worker.outgoing.filter((update) => keys.has(`${update[1]}.${update[2]}.${update[3]}`));
-      for (const row of resend) this.assign(worker.id, row);
+      const { tasks } = this.core;
+      const unknown = resend.filter((row) => !settled.has(`${tasks.jobId[row]}.${tasks.taskId[row]}.${tasks.instance[row]}`));
+      for (const row of unknown) this.assign(worker.id, row);
     });
     worker.connected = true;
     this.startFitting(worker);
@@ -240,7 +244,7 @@ export class CoreSim implements Outbox {
     return worker;
   }
 
-  private startFitting(worker: SimWorker): void {
+  protected startFitting(worker: SimWorker): void {
     const free = new Map(worker.capacity);
     const take = (task: SimTask): void => {
       for (const [name, units] of task.needs) free.set(name, (free.get(name) ?? 0) - units);
@@ -254,7 +258,7 @@ export class CoreSim implements Outbox {
       take(task);
       task.running = true;
       this.starts.push(task.key);
-      worker.outgoing.push([UPDATE_STARTED, task.job, task.task, task.instance, this.nowMs, 0]);
+      worker.outgoing.push([UPDATE_STARTED, task.job, task.task, task.instance, this.nowMs, task.variant]);
     }
   }
 }

@@ -30,6 +30,8 @@ function blank(taskId: number): TaskRow {
 }
 
 export class JournalModel {
+  /** Submits whose secrets were deleted: `job index`. */
+  readonly redacted: string[] = [];
   private readonly jobs = new Map<number, Job>();
   private readonly workers = new Map<number, WorkerRow>();
   private maxJobId = 0;
@@ -85,7 +87,9 @@ export class JournalModel {
         this.jobs.delete(entry.jobId);
         return;
       case 'redact':
-        return; // the submits of this model have no secrets; unit tests cover them
+        // Unit tests cover what becomes of the submit.
+        this.redacted.push(`${entry.jobId} ${entry.submitIndex}`);
+        return;
       case 'assigned':
         for (const [jobId, taskId, instance] of entry.tasks) {
           this.task(jobId, taskId, (row) => {

@@ -146,7 +146,17 @@ export class ServerSim extends CoreSim {
     const live = this.store.get(job.id)?.live;
     const secrets = live?.submits.map((record) => record.secretTasksLeft);
     const { open, aborted, stats, maxFails, taskCount } = job;
-    return { open, aborted, stats: { ...stats }, maxFails, taskCount, rows, secrets, cancelReason: live?.cancelReason, finishedAtMs: live?.finishedAtMs };
+    return {
+      open,
+      aborted,
+      stats: { ...stats },
+      maxFails,
+      taskCount,
+      rows,
+      secrets,
+      cancelReason: live?.cancelReason,
+      finishedAtMs: live?.finishedAtMs,
+    };
   }
 
   private boot(): void {

@@ -7,6 +7,8 @@ import type { EventReader } from '../../src/client/eventReader.ts';
 import { clientOf, scriptSubmit } from '../helpers/api.ts';
 import { Cluster, type HqProcess, waitFor } from '../helpers/cluster.ts';
 
+/** Short, but longer than a busy machine takes to start a server and to look at it. */
+const IDLE = '5s';
 /** Longer than any test: what ends such a server is not the idle time. */
 const NEVER = '10m';
 
@@ -62,7 +64,7 @@ test('two streams under one name are one lease, which ends with DELETE /v1/lease
 });
 
 test('a lease whose connection breaks leaves the idle time to come back, and another lease stops the clock', async () => {
-  const server = await cluster.startServer(['--exit-when-idle', '1s']);
+  const server = await cluster.startServer(['--exit-when-idle', IDLE]);
   const holder = await bridge('holder');
   const broken = await bridge('broken');
   broken.client.close();
@@ -76,11 +78,11 @@ test('a lease whose connection breaks leaves the idle time to come back, and ano
 });
 
 test('without any lease it ends after the idle time', async () => {
-  await expectEnd(await cluster.startServer(['--exit-when-idle', '1s']));
+  await expectEnd(await cluster.startServer(['--exit-when-idle', IDLE]));
 });
 
 test('it does not end while tasks are unfinished, whatever happened to the leases', async () => {
-  const server = await cluster.startServer(['--exit-when-idle', '1s']);
+  const server = await cluster.startServer(['--exit-when-idle', IDLE]);
   const holder = await bridge('holder');
   await cluster.startWorker(['--cpus', '1']);
   const submit = scriptSubmit(cluster, 'echo x > ran.txt; until test -e go; do sleep 0.02; done', { ids: '1-2' });

@@ -1,5 +1,6 @@
 /** Jobs in memory: those that are open or have unfinished tasks, with the map from task ids to rows. */
 import type { IntArray } from '../common/intArray.ts';
+import { IdIndex } from './idIndex.ts';
 import { ABORTED, CANCELED, FAILED, FINISHED, RUNNING } from './taskTable.ts';
 
 /** Rows of one submit. */
@@ -9,6 +10,7 @@ export interface Segment {
   readonly count: number;
   /** Task ids in row order. */
   readonly ids: IntArray;
+  readonly index: IdIndex;
   readonly minId: number;
   readonly maxId: number;
 }
@@ -79,7 +81,7 @@ export function unfinishedCount(job: Job): number {
 export function addSegment(job: Job, o: { submitIndex: number; base: number; ids: IntArray }): Segment {
   let minId = Number.POSITIVE_INFINITY;
   for (const range of o.ids.ranges) minId = Math.min(minId, range.start);
-  const segment: Segment = { ...o, count: o.ids.length, minId, maxId: o.ids.max() };
+  const segment: Segment = { ...o, index: new IdIndex(o.ids), count: o.ids.length, minId, maxId: o.ids.max() };
   let index = job.segments.length;
   while (index > 0 && (job.segments[index - 1] as Segment).minId > minId) index -= 1;
   job.segments.splice(index, 0, segment);
@@ -102,7 +104,7 @@ export function segmentOf(job: Job, taskId: number): Segment | undefined {
   }
   for (let i = low; i >= 0; i -= 1) {
     const segment = job.segments[i];
-    if (segment !== undefined && taskId <= segment.maxId && segment.ids.has(taskId)) return segment;
+    if (segment !== undefined && taskId <= segment.maxId && segment.index.indexOf(taskId) >= 0) return segment;
   }
   return undefined;
 }
@@ -110,5 +112,5 @@ export function segmentOf(job: Job, taskId: number): Segment | undefined {
 /** Row of a task, or -1. */
 export function rowOf(job: Job, taskId: number): number {
   const segment = segmentOf(job, taskId);
-  return segment === undefined ? -1 : segment.base + segment.ids.indexOf(taskId);
+  return segment === undefined ? -1 : segment.base + segment.index.indexOf(taskId);
 }

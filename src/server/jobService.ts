@@ -11,6 +11,7 @@ import { countSecretTasks, type JobStore, type LiveJob } from './jobStore.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
 import { type CheckedSubmit, checkSubmit } from './submitCheck.ts';
+import { refuseLargeTasks } from './taskSize.ts';
 import type { TurnLoop } from './turnLoop.ts';
 import { unmetRequests } from './unmet.ts';
 
@@ -105,6 +106,7 @@ export class JobService {
   }
 
   private check(submit: Submit, job: Parameters<typeof checkSubmit>[1]): CheckedSubmit {
+    refuseLargeTasks(submit);
     const checked = checkSubmit(submit, job);
     if (submit.strict) {
       const unmet = unmetRequests(this.o.core, checked.traits);

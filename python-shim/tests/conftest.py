@@ -41,6 +41,9 @@ def fake(short_dir):
 
 
 @pytest.fixture
-def real(short_dir):
+def real(short_dir, monkeypatch):
+    # Sockets and work directories of killed processes go with it.
+    monkeypatch.setenv("TMPDIR", str(short_dir))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     with RealServer(short_dir / "server") as server:
         yield server

@@ -15,6 +15,8 @@ from hq_bridge import Client, ServerUnavailable
 Value = TypeVar("Value")
 # Far above what anything takes, so that only a hang is cut off.
 LIMIT_S = 60.0
+# A worker stops its tasks and delivers their results before it ends.
+GRACE_S = 15.0
 
 
 def wait_for(get: Callable[[], Value], what: str = "a condition") -> Value:
@@ -45,9 +47,19 @@ class RealServer:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
+        """Asks everything to end, workers first, and insists after a while."""
         for process in reversed(self.processes):
-            process.kill()
-            process.wait()
+            process.terminate()
+            try:
+                process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for pid in self.embedded():
+            os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + GRACE_S
+        while self.embedded() and time.monotonic() < deadline:
+            time.sleep(0.01)
         for pid in self.embedded():
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.embedded(), "the end of the embedded processes")

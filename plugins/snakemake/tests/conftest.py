@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -25,35 +26,54 @@ class RealServer(AnyServer):
         self.register(self.spawn_script(script, str(self.directory), str(cpus)))
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _own_environment():
     """No test may find the server of whoever runs it."""
-    script = os.environ.get("HQ", str(ROOT / "dist/bin/hq.js"))
-    for name in list(os.environ):
-        if name.startswith("HQ_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HQ_BRIDGE_HQ", script)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [*(name for name in os.environ if name.startswith("HQ_")), "XDG_RUNTIME_DIR"]:
+            patch.delenv(name, raising=False)
+        patch.setenv("HQ_BRIDGE_HQ", os.environ.get("HQ", str(ROOT / "dist/bin/hq.js")))
+        yield
 
 
-@pytest.fixture
-def server_dir():
+@contextlib.contextmanager
+def new_server():
     """A directory for a server with a short path (Unix sockets allow 108 bytes); whatever runs on it is stopped."""
     path = Path(tempfile.mkdtemp(prefix="hqb-"))
-    with RealServer(path / "server") as server:
+    with pytest.MonkeyPatch.context() as patch, RealServer(path / "server") as server:
+        # Sockets and work directories of killed processes go with it.
+        patch.setenv("TMPDIR", str(path))
         yield server
     shutil.rmtree(path)
 
 
 @pytest.fixture
-def server(server_dir):
+def own_server():
+    """A server for one test, which starts it."""
+    with new_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server():
     """A server with a worker of 4 CPUs that provides nothing else."""
-    server_dir.start()
-    server_dir.bare_worker(4)
-    return server_dir
+    with new_server() as server:
+        server.start()
+        server.bare_worker(4)
+        yield server
 
 
 @pytest.fixture
-def workflow(tmp_path, server_dir):
-    made = Workflow(tmp_path / "work dir", server_dir)
+def workflow(tmp_path, server):
+    """For a workflow on that server."""
+    made = Workflow(tmp_path / "work dir", server)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def lone_workflow(tmp_path, own_server):
+    """For a workflow on a server of its own."""
+    made = Workflow(tmp_path / "work dir", own_server)
     yield made
     made.stop()

@@ -36,95 +36,96 @@ def go(workflow):
     (workflow.directory / "go").touch()
 
 
-def test_server_and_worker_start_and_end_with_the_workflow(workflow, server_dir):
-    workflow.write(ONE)
-    out = workflow.succeed(jobs=2)
+def test_server_and_worker_start_and_end_with_the_workflow(lone_workflow, own_server):
+    lone_workflow.write(ONE)
+    out = lone_workflow.succeed(jobs=2)
     cpus = min(2, len(os.sched_getaffinity(0)))
     assert f"started a local worker with {cpus} CPUs" in out
     assert out.count(f"asks for 4 threads, the local worker has {cpus} CPUs") == 1
-    wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
+    wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
     # The next run finds the same journal.
-    (workflow.directory / "0.txt").unlink()
-    workflow.succeed(jobs=2)
-    wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
+    (lone_workflow.directory / "0.txt").unlink()
+    lone_workflow.succeed(jobs=2)
+    wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
 
 
-def test_two_workflows_share_a_server_and_neither_ends_the_others(workflow, server_dir, tmp_path):
-    other = Workflow(tmp_path / "other", server_dir)
-    workflow.write(GATED)
+def test_two_workflows_share_a_server_and_neither_ends_the_others(lone_workflow, own_server, tmp_path):
+    other = Workflow(tmp_path / "other", own_server)
+    lone_workflow.write(GATED)
     other.write(ONE)
-    running = workflow.start(jobs=2)
-    started(workflow, min(2, len(os.sched_getaffinity(0))))
+    running = lone_workflow.start(jobs=2)
+    started(lone_workflow, min(2, len(os.sched_getaffinity(0))))
     second = other.start(jobs=2)
-    with Client(server_dir.directory) as client:
+    lone_workflow.running.append(second)
+    with Client(own_server.directory) as client:
         wait_for(lambda: client.server_info()["leases"] == 2, "two workflows on one server")
         assert len(client.workers()) == 1
-        go(workflow)
+        go(lone_workflow)
         running.end()
         second.end()
-    wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
+    wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
 
 
-def test_interrupted_workflow_ends_its_embedded_server(workflow, server_dir):
-    workflow.write(GATED)
-    running = workflow.start(jobs=1)
-    started(workflow, 1)
+def test_interrupted_workflow_ends_its_embedded_server(lone_workflow, own_server):
+    lone_workflow.write(GATED)
+    running = lone_workflow.start(jobs=1)
+    started(lone_workflow, 1)
     running.interrupt()
-    wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
+    wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
 
 
-def test_job_of_a_lost_worker_runs_again(workflow, server_dir):
-    server_dir.start()
-    first = server_dir.worker("--cpus", "4")
-    workflow.write(GATED)
-    running = workflow.start()
-    started(workflow)
+def test_job_of_a_lost_worker_runs_again(lone_workflow, own_server):
+    own_server.start()
+    first = own_server.worker("--cpus", "4")
+    lone_workflow.write(GATED)
+    running = lone_workflow.start()
+    started(lone_workflow)
     first.kill()
-    server_dir.worker("--cpus", "4")
-    wait_for(lambda: len(workflow.text("started-0").split()) == 2, "the second start")
-    go(workflow)
+    own_server.worker("--cpus", "4")
+    wait_for(lambda: len(lone_workflow.text("started-0").split()) == 2, "the second start")
+    go(lone_workflow)
     assert "starts again: worker lost" in running.end()
 
 
-def test_lost_local_worker_is_replaced(workflow, server_dir):
-    workflow.write(GATED)
-    running = workflow.start(jobs=1)
-    started(workflow, 1)
-    with Client(server_dir.directory) as client:
+def test_lost_local_worker_is_replaced(lone_workflow, own_server):
+    lone_workflow.write(GATED)
+    running = lone_workflow.start(jobs=1)
+    started(lone_workflow, 1)
+    with Client(own_server.directory) as client:
         (worker,) = client.workers()
         os.kill(worker["configuration"]["pid"], signal.SIGKILL)
         wait_for(lambda: [one["id"] for one in client.workers()] not in ([], [worker["id"]]), "another worker")
-    go(workflow)
+    go(lone_workflow)
     running.end()
 
 
-def test_workflow_outlives_a_killed_server(workflow, server_dir):
-    first = server_dir.start()
-    server_dir.worker("--cpus", "4")
-    workflow.write(GATED)
-    running = workflow.start()
-    started(workflow)
+def test_workflow_outlives_a_killed_server(lone_workflow, own_server):
+    first = own_server.start()
+    own_server.worker("--cpus", "4")
+    lone_workflow.write(GATED)
+    running = lone_workflow.start()
+    started(lone_workflow)
     first.kill()
     first.wait()
-    go(workflow)
-    server_dir.start()
+    go(lone_workflow)
+    own_server.start()
     out = running.end()
-    assert len(workflow.text("started-0").split()) == 1, out
+    assert len(lone_workflow.text("started-0").split()) == 1, out
 
 
-def test_killed_embedded_server_is_started_again(workflow, server_dir):
-    workflow.write(GATED)
-    running = workflow.start(jobs=1)
-    started(workflow, 1)
-    with Client(server_dir.directory) as client:
+def test_killed_embedded_server_is_started_again(lone_workflow, own_server):
+    lone_workflow.write(GATED)
+    running = lone_workflow.start(jobs=1)
+    started(lone_workflow, 1)
+    with Client(own_server.directory) as client:
         before = client.server_info()
         os.kill(before["pid"], signal.SIGKILL)
-    go(workflow)
+    go(lone_workflow)
     running.end()
-    wait_for(lambda: server_dir.embedded() == [], "the end of server and worker")
+    wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
 
 
-def test_jobs_of_a_killed_snakemake_are_followed_by_the_next(workflow, server):
+def test_jobs_of_a_killed_snakemake_are_followed_by_the_next(workflow):
     workflow.write(GATED)
     first = workflow.start()
     started(workflow)
@@ -138,7 +139,7 @@ def test_jobs_of_a_killed_snakemake_are_followed_by_the_next(workflow, server):
     assert [job["isOpen"] for job in workflow.jobs()] == [False, False]
 
 
-def test_jobs_of_a_killed_snakemake_are_canceled_when_they_are_to_be_run_anew(workflow, server):
+def test_jobs_of_a_killed_snakemake_are_canceled_when_they_are_to_be_run_anew(workflow):
     workflow.write(GATED)
     first = workflow.start()
     started(workflow)

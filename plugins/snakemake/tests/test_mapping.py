@@ -66,7 +66,7 @@ def test_disk_and_own_resources_where_provided():
     ("resources", "provided", "expected"),
     [
         ({"gpu": 1}, set(), {"gpus": 1}),
-        ({"gpus": 0.5}, set(), {"gpus": 0.5}),
+        ({"gpus": "0.5"}, set(), {"gpus": 0.5}),
         ({"gpu": 2, "gpu_manufacturer": "NVIDIA"}, set(), {"gpus/nvidia": 2}),
         ({"amd_gpu": 1}, set(), {"gpus/amd": 1}),
         ({"gres": "gpu:a100:2"}, {"gpus/a100"}, {"gpus/a100": 2}),

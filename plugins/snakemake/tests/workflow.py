@@ -112,14 +112,14 @@ class Workflow:
         return path
 
     def jobs(self) -> list:
-        """Jobs on the server."""
+        """Jobs of this workflow on the server."""
         with Client(self.server.directory) as client:
-            return client.jobs()
+            return client.jobs(labels={"snakemake-workdir": str(self.directory)})
 
     def tasks(self) -> list:
-        """Tasks of all jobs on the server, with their specifications."""
+        """Their tasks, with their specifications."""
         with Client(self.server.directory) as client:
-            return [client.task(job["id"], task["id"]) for job in client.jobs() for task in client.tasks(job["id"])]
+            return [client.task(job["id"], task["id"]) for job in self.jobs() for task in client.tasks(job["id"])]
 
     def logs(self) -> list[str]:
         """Files that were left of the output of jobs."""

@@ -9,7 +9,7 @@ import http.client
 import select
 import socket
 import ssl
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from .access import Access
 from .errors import HqError, ServerUnavailable
@@ -97,14 +97,13 @@ def is_stale(connection: http.client.HTTPConnection) -> bool:
     return bool(poll.poll(0))
 
 
-def _candidates(access: Access) -> "List[Tuple[str, http.client.HTTPConnection]]":
-    found: List[Tuple[str, http.client.HTTPConnection]] = []
+def _candidates(access: Access) -> Iterator[Tuple[str, http.client.HTTPConnection]]:
+    """Made one by one: over the socket, no time goes into reading a certificate."""
     if access.socket_path is not None and access.socket_hostname == socket.gethostname():
-        found.append((access.socket_path, UnixConnection(access.socket_path, CONNECT_TIMEOUT_S)))
+        yield access.socket_path, UnixConnection(access.socket_path, CONNECT_TIMEOUT_S)
     for host in access.hosts:
         name = f"{host}:{access.port}"
         if access.certificate is None:
-            found.append((name, http.client.HTTPConnection(host, access.port, timeout=CONNECT_TIMEOUT_S)))
+            yield name, http.client.HTTPConnection(host, access.port, timeout=CONNECT_TIMEOUT_S)
         else:
-            found.append((name, PinnedConnection(host, access.port, access.certificate, CONNECT_TIMEOUT_S)))
-    return found
+            yield name, PinnedConnection(host, access.port, access.certificate, CONNECT_TIMEOUT_S)

@@ -97,7 +97,7 @@ class ResourceMapper:
         """Asked for even where no worker has any: such a job must wait for one, not run without."""
         for name, resource in (("nvidia_gpu", "gpus/nvidia"), ("amd_gpu", "gpus/amd")):
             if _positive(resources.get(name)) > 0:
-                return {resource: resources[name]}
+                return {resource: _positive(resources[name])}
         count = _first(resources, "gpu", "gpus")
         model = str(resources.get("gpu_model") or "")
         if count == 0 and resources.get("gres"):
@@ -161,5 +161,13 @@ def _first(resources: Mapping[str, Any], *names: str) -> float:
 
 
 def _positive(value: Any) -> float:
-    """The number, 0 for anything that is no positive number (Snakemake has placeholders until a resource is known)."""
+    """The number, 0 for anything that is no positive number: Snakemake has placeholders until a resource is known.
+
+    Text may be a number, too: that is how fractions are written, of which Snakemake has none.
+    """
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 else 0

@@ -15,7 +15,8 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=None,
         metadata={
             "help": "Directory of the HyperQueue server (default: HQ_SERVER_DIR, else ~/.hq-server). "
-            "When no server runs there, one is started that ends after the workflow."
+            "When no server runs there, one is started that ends after the workflow.",
+            "metavar": "DIR",
         },
     )
     cpus: Optional[int] = field(  # noqa: UP045
@@ -30,7 +31,8 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=None,
         metadata={
             "help": "Directory for the output of jobs, on a file system that workers share "
-            f"(default: {DEFAULT_STREAM_DIR})."
+            f"(default: {DEFAULT_STREAM_DIR}).",
+            "metavar": "DIR",
         },
     )
     keep_logs: str = field(
@@ -39,6 +41,7 @@ class ExecutorSettings(ExecutorSettingsBase):
             "help": "Whose output is kept: of no job, of failed jobs (one file for each), or of all jobs (in addition "
             "the consolidated log, to be read with hq output-log).",
             "choices": ["never", "failed", "always"],
+            "metavar": "never|failed|always",
         },
     )
     time_limit: str = field(
@@ -46,6 +49,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata={
             "help": "on: a job is killed when it runs longer than its resource runtime (minutes); off: it is not.",
             "choices": ["on", "off"],
+            "metavar": "on|off",
         },
     )
     time_request: bool = field(

@@ -1,7 +1,8 @@
-/** `npm run build`: src/ to dist/. Compiles, takes along what is not TypeScript and removes what no longer has a source. */
+/** `npm run build`: src/ to dist/. Compiles, takes along what is not TypeScript, builds the launcher and removes what no longer has a source. */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { mustRun } from './lib/command.mjs';
+import { buildLauncher } from './lib/launcher.mjs';
 import { commandFolder, dist, hq, inRoot } from './lib/paths.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { main } from './lib/text.mjs';
@@ -39,6 +40,7 @@ await main(async () => {
   await mustRun('tsc', process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('tsconfig.json')], { show: true });
   copyAssets();
   removeStale();
+  await buildLauncher(join(dist, 'worker/launcher/hqspawn'));
   if (existsSync(hq)) linkCommand();
   return 0;
 });

@@ -43,6 +43,7 @@ export function failureOf(task: HeldTask, end: TaskEnd): AttemptFailure {
     }
     case 'spawn':
     case 'log':
+    case 'internal':
       return { kind: end.kind, error: end.error, exitCode, signal };
   }
 }

@@ -29,7 +29,7 @@ export interface HeldTask {
 export type TaskEnd =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: string }
-  | { readonly kind: 'spawn' | 'log'; readonly error: string };
+  | { readonly kind: 'spawn' | 'log' | 'internal'; readonly error: string };
 
 /** What counts as the result once the reason of a stop is taken into account. */
 export type TaskOutcome = 'finished' | 'failed' | 'canceled' | 'stopped' | 'unwanted';

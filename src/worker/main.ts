@@ -8,7 +8,8 @@ import { join, resolve } from 'node:path';
 import { HqError } from '../protocol/errors.ts';
 import { findWorkerAccess, readWorkerAccess } from './access.ts';
 import { makeConfiguration } from './configuration.ts';
-import { NodeLauncher } from './executor/nodeLauncher.ts';
+import { chooseLauncher } from './executor/chooseLauncher.ts';
+import type { Launcher } from './executor/launcher.ts';
 import type { WorkerOptions } from './options.ts';
 import { Worker, type WorkerParts } from './worker.ts';
 
@@ -28,22 +29,36 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
     io.stderr.write(`${new Date().toISOString().slice(0, 19)}Z ${level} ${line}\n`);
   };
   const workDir = makeWorkDir(overrides.workDir ?? io.env.TMPDIR ?? tmpdir());
+  /** Aborted when no task can be started any more: the worker leaves, and its tasks run elsewhere. */
+  const broken = new AbortController();
+  let launcher: Launcher | undefined;
   try {
     const configuration = await makeConfiguration({ overrides, env: io.env, workDir, startedAtMs, warn: (line) => log('WARN', line) });
+    launcher = await chooseLauncher({
+      setting: io.env.HQ_LAUNCHER,
+      directory: workDir,
+      path: options.launcherPath,
+      warn: (line) => log('WARN', line),
+      onBroken: (why) => {
+        log('ERROR', `tasks cannot be started any more: hqspawn has died and cannot be started again: ${why}`);
+        broken.abort();
+      },
+    });
     await work({
       configuration,
       accessPath,
       session: randomBytes(16).toString('hex'),
-      launcher: new NodeLauncher(),
+      launcher,
       env: io.env,
       hqPath: options.hqPath ?? resolve(process.argv[1] ?? 'hq'),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       log,
       onRegistered: (worker) => options.onRegistered?.(worker),
-      signal: io.signal,
+      signal: AbortSignal.any([io.signal, broken.signal]),
     });
     return 0;
   } finally {
+    await launcher?.close();
     rmSync(workDir, { recursive: true, force: true });
   }
 }

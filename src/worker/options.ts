@@ -45,6 +45,8 @@ export interface WorkerOptions {
   readonly serverDir: string;
   readonly overrides?: WorkerOverrides;
   readonly io: WorkerIo;
+  /** Absolute path of hqspawn; default: where the build puts it. HQ_LAUNCHER in the environment decides whether it is used. */
+  readonly launcherPath?: string;
   /** Absolute path of the `hq` executable, which tasks find in HQ; default: the running script. */
   readonly hqPath?: string;
   /** How long to wait for a server that does not answer at the start; default 20 s. */

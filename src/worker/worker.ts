@@ -120,15 +120,18 @@ export class Worker {
   }
 
   private makeExecutor(welcome: Welcome): Executor {
-    const { configuration, env, hqPath, launcher, session } = this.parts;
-    const { workDir } = configuration;
-    this.streams = new Streams({ workDir, serverUid: welcome.serverUid, workerId: welcome.workerId, session });
+    const { env, hqPath, launcher, session } = this.parts;
+    this.streams = new Streams({
+      makeCapture: () => launcher.capture(),
+      serverUid: welcome.serverUid,
+      workerId: welcome.workerId,
+      session,
+    });
     return new Executor({
       launcher,
       environment: new EnvironmentMaker({ env, hqPath, pool: this.state.pool }),
       streams: this.streams,
       deadlines: this.deadlines,
-      workDir,
       onEnded: (ends) => this.apply(this.state.handle({ kind: 'ended', ends, nowMs: Date.now() })),
       onTimeLimit: (task) => this.apply(this.state.handle({ kind: 'time-limit', task })),
     });

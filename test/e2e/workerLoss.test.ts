@@ -1,6 +1,11 @@
 /** Workers that are killed, stopped, silent or out of time: their tasks run elsewhere as the rules say. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Cluster, processesBelow, waitFor } from '../helpers/cluster.ts';
+
+/** Built where there is a C compiler. */
+const HQSPAWN = resolve('dist/worker/launcher/hqspawn');
 
 let cluster: Cluster;
 beforeEach(async () => {
@@ -22,16 +27,17 @@ async function firstTask(): Promise<{ state: string; error?: string }> {
   return task;
 }
 
-/** A killed worker leaves its task running (only its own process dies): the test ends it. */
-function killTasks(): void {
-  for (const { pid, command } of processesBelow(cluster.work)) if (command.startsWith('sh -c')) process.kill(-pid, 'SIGKILL');
+/** Tasks die with a worker that is killed, unless Node has to start them: those the test ends. */
+async function tasksEnded(): Promise<void> {
+  if (!existsSync(HQSPAWN)) for (const { pid } of tasks()) process.kill(-pid, 'SIGKILL');
+  await waitFor('the tasks of the killed worker to end', () => tasks().length === 0);
 }
 
 test('a killed worker is noticed, and its task runs elsewhere as the next instance', async () => {
   const worker = await cluster.startWorker(['--cpus', '1', '--heartbeat', '500ms']);
   await submitAndSee();
   await worker.kill('SIGKILL');
-  killTasks();
+  await tasksEnded();
   await cluster.startWorker(['--cpus', '1']);
   await waitFor('the second instance', () => cluster.read('t.txt') === '0\n1\n');
   expect(await cluster.ok(['--output-mode', 'quiet', 'worker', 'list', '--all'])).toContain('1 CONNECTION LOST');
@@ -41,7 +47,7 @@ test('the crash limit fails a task that keeps losing its worker', async () => {
   const worker = await cluster.startWorker(['--cpus', '1', '--heartbeat', '500ms']);
   await submitAndSee('--crash-limit', '1');
   await worker.kill('SIGKILL');
-  killTasks();
+  await tasksEnded();
   await cluster.hq(['job', 'wait', '1']);
   expect(await firstTask()).toMatchObject({
     state: 'failed',
@@ -97,6 +103,6 @@ test('a silent worker is lost after two heartbeats and, once back, kills the old
   await waitFor('the older instance to be killed', () => tasks().length === 1);
 });
 
-function tasks(): unknown[] {
+function tasks(): { pid: number; command: string }[] {
   return processesBelow(cluster.work).filter(({ command }) => command.startsWith('sh -c'));
 }

@@ -7,8 +7,9 @@ import type { WireBody } from '../../protocol/messages/worker.ts';
 import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
 import type { HeldTask } from '../heldTask.ts';
 import type { AllocatedEntry, ResolvedEntry, ResourcePool } from '../resources/pool.ts';
+import type { TaskEnvironment } from './launcher.ts';
 
-export type TaskEnvironment = Record<string, string>;
+type Variables = Record<string, string>;
 
 /** Variables through which GPU libraries learn which devices they may use, by the worker's resource name. */
 const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels>' | string>>>> = {
@@ -26,9 +27,8 @@ interface EntryNames {
 }
 
 export class EnvironmentMaker {
-  private readonly base: TaskEnvironment;
+  private readonly base: Variables;
   private readonly pool: ResourcePool;
-  private readonly ofBody = new WeakMap<WireBody, TaskEnvironment>();
   private readonly ofEntry = new WeakMap<ResolvedEntry, EntryNames>();
 
   /**
@@ -42,22 +42,17 @@ export class EnvironmentMaker {
     this.pool = o.pool;
   }
 
-  /** @returns all variables of a started task */
+  /** @returns all variables of a started task; those of the worker are shared by all tasks */
   make(task: HeldTask): TaskEnvironment {
     const { body } = task;
-    let shared = this.ofBody.get(body);
-    if (shared === undefined) {
-      shared = { ...this.base, ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
-      this.ofBody.set(body, shared);
-    }
-    const env: TaskEnvironment = { ...shared };
+    const env: Variables = { ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
     env.HQ_JOB_ID = String(task.job);
     env.HQ_TASK_ID = String(task.task);
     env.HQ_INSTANCE_ID = String(task.instance);
     if (task.entry !== null) env.HQ_ENTRY = task.entry;
     if (body.request.length > 1) env.HQ_RESOURCE_VARIANT = String(task.variant);
     for (const entry of task.allocation?.entries ?? []) this.addResource(env, body, entry);
-    return env;
+    return { shared: this.base, own: env };
   }
 
   private namesOf(entry: ResolvedEntry): EntryNames {
@@ -70,7 +65,7 @@ export class EnvironmentMaker {
     return names;
   }
 
-  private addResource(env: TaskEnvironment, body: WireBody, allocated: AllocatedEntry): void {
+  private addResource(env: Variables, body: WireBody, allocated: AllocatedEntry): void {
     const { entry, units, indices } = allocated;
     const names = this.namesOf(entry);
     env[names.request] = names.text;

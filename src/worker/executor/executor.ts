@@ -2,13 +2,11 @@
  * Runs tasks: sets them up, starts them through the launcher, limits their time, stops them, and reports their ends in batches, one per turn of
  * the event loop, after their output is in the log. Owned by the worker.
  */
-import { closeSync, constants, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { Channel, Outcome } from '../../outputlog/format.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { TaskUsage } from '../../protocol/schema/task.ts';
 import type { Deadline, Deadlines } from '../deadlines.ts';
-import { errorWords } from '../failureText.ts';
 import { type HeldTask, outcomeOf, type TaskEnd, type TaskOutcome } from '../heldTask.ts';
 import type { TaskEnded } from '../state.ts';
 import type { EnvironmentMaker } from './environment.ts';
@@ -18,8 +16,6 @@ import { filesToRemove, isStreamed, type TaskPaths, taskPaths } from './taskSetu
 
 /** Time between the interrupt and the kill when a task is stopped, milliseconds; as in the original. */
 export const STOP_GRACE_MS = 1_000;
-
-const STDIN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** A task between its start and the report of its end. */
 interface Run {
@@ -40,8 +36,6 @@ export interface ExecutorOptions {
   readonly environment: EnvironmentMaker;
   readonly streams: Streams;
   readonly deadlines: Deadlines;
-  /** Node-local directory of this worker. */
-  readonly workDir: string;
   /** All tasks that ended in one turn. */
   onEnded(ends: TaskEnded[]): void;
   /** The task has run as long as it may; the answer is expected to be a stop. */
@@ -52,7 +46,6 @@ export class Executor {
   private readonly options: ExecutorOptions;
   private readonly runs = new Map<HeldTask, Run>();
   private ended: Run[] = [];
-  private stdinNumber = 0;
 
   constructor(options: ExecutorOptions) {
     this.options = options;
@@ -114,13 +107,6 @@ export class Executor {
 
   private launch(run: Run): void {
     const { task, paths } = run;
-    let stdin: number | null = null;
-    try {
-      stdin = task.body.stdin === null ? null : this.makeStdin(task.body.stdin);
-    } catch (error) {
-      this.onExit(run, { kind: 'spawn', error: `Cannot prepare the standard input: ${errorWords(error)}` }, null);
-      return;
-    }
     const stdout = this.target(run, 'stdout');
     const same = typeof paths.stdout === 'string' && paths.stdout === paths.stderr;
     run.handle = this.options.launcher.launch(
@@ -128,35 +114,20 @@ export class Executor {
         command: task.body.command,
         env: this.options.environment.make(task),
         cwd: paths.cwd,
-        stdin,
+        stdin: task.body.stdin,
         stdout,
         stderr: same ? { kind: 'same' } : this.target(run, 'stderr'),
+        cpus: null,
       },
       (end, usage) => this.onExit(run, end, usage),
     );
-    if (stdin !== null) closeSync(stdin);
   }
 
   private target({ paths, stream }: Run, channel: Channel): OutputTarget {
     const path = paths[channel];
     if (typeof path === 'string') return { kind: 'file', path };
-    const fd = stream === undefined ? undefined : this.options.streams.fdOf(stream, channel);
-    return fd === undefined ? { kind: 'null' } : { kind: 'fd', fd };
-  }
-
-  /** A file without a name: nothing has to be fed while the task runs, and nothing is left when it does not read. */
-  private makeStdin(data: Uint8Array): number {
-    this.stdinNumber += 1;
-    const path = join(this.options.workDir, `stdin-${this.stdinNumber}`);
-    const writing = openSync(path, STDIN_FLAGS, 0o600);
-    try {
-      for (let at = 0; at < data.length; ) at += writeSync(writing, data, at);
-      // Opened again because the task must begin to read at the start.
-      return openSync(path, constants.O_RDONLY);
-    } finally {
-      closeSync(writing);
-      unlinkSync(path);
-    }
+    const capture = stream === undefined ? undefined : this.options.streams.captureOf(stream, channel);
+    return capture === undefined ? { kind: 'null' } : { kind: 'capture', capture };
   }
 
   private onExit(run: Run, end: TaskEnd, usage: LaunchUsage | null): void {

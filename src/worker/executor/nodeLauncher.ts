@@ -1,14 +1,15 @@
 /**
  * Starts tasks with Node's own `child_process`. Works everywhere without a compiler; Node forks its whole process for each, which costs most of
- * the time of a short task.
+ * the time of a short task. It cannot bind tasks to CPUs, knows no resource use, and its tasks outlive a worker that is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { errorWords } from '../failureText.ts';
+import { closeSync, constants, existsSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { TaskEnd } from '../heldTask.ts';
+import { type Capture, FileCapture } from './capture.ts';
 import { GroupReaper, signalGroup } from './groupReaper.ts';
 import type { Launcher, LaunchHandle, LaunchSpec, OnExit, OutputTarget } from './launcher.ts';
+import { impossibleText, launchText } from './launchText.ts';
 import { spawnErrorText } from './spawnErrorText.ts';
 
 /** Directories that are remembered as existing; tasks that each have their own must not fill the memory. */
@@ -17,32 +18,59 @@ const MAX_DIRECTORIES = 10_000;
 /** Nobody reading from a named pipe must not stop the whole worker, hence not blocking; for files it changes nothing. */
 const OUTPUT_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
 
+const STDIN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
 const NO_PROCESS: LaunchHandle = { signalGroup: () => {} };
 
 type Stdio = ('ignore' | number)[];
+type SetUpStep = Exclude<Parameters<typeof launchText>[0], 'exec' | 'start'>;
 
-/** A step before the process exists failed; the message is for the user. */
-class SetUpError extends Error {}
+/** A step before the process exists failed. */
+class SetUpError extends Error {
+  readonly step: SetUpStep;
+
+  constructor(step: SetUpStep, cause: unknown) {
+    super(step, { cause });
+    this.step = step;
+  }
+}
 
 export class NodeLauncher implements Launcher {
+  private readonly directory: string;
   private readonly reaper = new GroupReaper();
   /** Directories known to exist, so that making them costs nothing for the second task. */
   private readonly directories = new Set<string>();
+  private fileNumber = 0;
+
+  /** @param directory node-local directory of this worker, for files of running tasks */
+  constructor(directory: string) {
+    this.directory = directory;
+  }
 
   launch(spec: LaunchSpec, onExit: OnExit): LaunchHandle {
     const opened: number[] = [];
     try {
-      this.ensureDirectory(spec.cwd, 'the working directory');
-      const stdout = this.openOutput(spec.stdout, opened, 'standard output');
-      const stderr = spec.stderr.kind === 'same' ? stdout : this.openOutput(spec.stderr, opened, 'standard error');
-      return this.spawn(spec, [spec.stdin ?? 'ignore', stdout, stderr], onExit);
+      const impossible = impossibleText(spec);
+      if (impossible !== undefined) return failed(impossible, onExit);
+      const stdin = spec.stdin === null ? 'ignore' : this.openStdin(spec.stdin, opened);
+      this.ensureDirectory(spec.cwd, 'make-cwd');
+      const stdout = this.openOutput(spec.stdout, opened, 'stdout');
+      const stderr = spec.stderr.kind === 'same' ? stdout : this.openOutput(spec.stderr, opened, 'stderr');
+      return this.spawn(spec, [stdin, stdout, stderr], onExit);
     } catch (error) {
-      const text = error instanceof SetUpError ? error.message : spawnErrorText(spec, error);
-      setImmediate(() => onExit({ kind: 'spawn', error: text }, null));
-      return NO_PROCESS;
+      return failed(error instanceof SetUpError ? launchText(error.step, spec, error.cause) : spawnErrorText(spec, error), onExit);
     } finally {
       for (const fd of opened) closeSync(fd);
     }
+  }
+
+  capture(): Capture {
+    this.fileNumber += 1;
+    return FileCapture.make(this.directory, this.fileNumber);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   private spawn(spec: LaunchSpec, stdio: Stdio, onExit: OnExit): LaunchHandle {
@@ -51,7 +79,7 @@ export class NodeLauncher implements Launcher {
       // Somebody has removed a directory that was there for an earlier task.
       child.once('error', () => {});
       this.directories.delete(spec.cwd);
-      this.ensureDirectory(spec.cwd, 'the working directory');
+      this.ensureDirectory(spec.cwd, 'make-cwd');
       child = startProcess(spec, stdio);
     }
     const { pid } = child;
@@ -69,47 +97,74 @@ export class NodeLauncher implements Launcher {
     return { signalGroup: (signal) => void (ended || signalGroup(pid, signal)) };
   }
 
-  private openOutput(target: OutputTarget, opened: number[], what: string): 'ignore' | number {
+  /** A file without a name: nothing has to be fed while the task runs, and nothing is left when it does not read. */
+  private openStdin(data: Uint8Array, opened: number[]): number {
+    this.fileNumber += 1;
+    const path = join(this.directory, `stdin-${this.fileNumber}`);
+    try {
+      const writing = openSync(path, STDIN_FLAGS, 0o600);
+      try {
+        for (let at = 0; at < data.length; ) at += writeSync(writing, data, at);
+        // Opened again because the task must begin to read at the start.
+        const fd = openSync(path, constants.O_RDONLY);
+        opened.push(fd);
+        return fd;
+      } finally {
+        closeSync(writing);
+        unlinkSync(path);
+      }
+    } catch (error) {
+      throw new SetUpError('stdin', error);
+    }
+  }
+
+  private openOutput(target: OutputTarget, opened: number[], channel: 'stdout' | 'stderr'): 'ignore' | number {
     switch (target.kind) {
       case 'null':
         return 'ignore';
-      case 'fd':
-        return target.fd;
+      case 'capture':
+        // Only this launcher's own captures come here.
+        return (target.capture as FileCapture).fd;
       case 'file': {
-        const fd = this.openFile(target.path, what);
+        const fd = this.openFile(target.path, channel);
         opened.push(fd);
         return fd;
       }
     }
   }
 
-  private openFile(path: string, what: string): number {
+  private openFile(path: string, channel: 'stdout' | 'stderr'): number {
     const directory = dirname(path);
     try {
-      this.ensureDirectory(directory, `the directory of ${what}`);
+      this.ensureDirectory(directory, `make-${channel}-directory`);
       return openSync(path, OUTPUT_FLAGS, 0o666);
     } catch (error) {
       if (error instanceof SetUpError) throw error;
       const removed = (error as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync(directory);
-      if (removed && this.directories.delete(directory)) return this.openFile(path, what);
-      throw new SetUpError(`Cannot open "${path}" for ${what}: ${errorWords(error)}`);
+      if (removed && this.directories.delete(directory)) return this.openFile(path, channel);
+      throw new SetUpError(`open-${channel}`, error);
     }
   }
 
-  private ensureDirectory(path: string, what: string): void {
+  private ensureDirectory(path: string, step: SetUpStep): void {
     if (this.directories.has(path)) return;
     try {
       mkdirSync(path, { recursive: true });
     } catch (error) {
-      throw new SetUpError(`Cannot create ${what} "${path}": ${errorWords(error)}`);
+      throw new SetUpError(step, error);
     }
     if (this.directories.size >= MAX_DIRECTORIES) this.directories.clear();
     this.directories.add(path);
   }
 }
 
+function failed(error: string, onExit: OnExit): LaunchHandle {
+  setImmediate(() => onExit({ kind: 'spawn', error }, null));
+  return NO_PROCESS;
+}
+
 /** `detached` makes a new session, and with it a process group of the child's pid. */
 function startProcess(spec: LaunchSpec, stdio: Stdio): ChildProcess {
   const [program = '', ...args] = spec.command;
-  return spawn(program, args, { cwd: spec.cwd, env: spec.env as NodeJS.ProcessEnv, detached: true, stdio });
+  return spawn(program, args, { cwd: spec.cwd, env: { ...spec.env.shared, ...spec.env.own }, detached: true, stdio });
 }

@@ -2,18 +2,14 @@
  * Output of streamed tasks: each channel is a fresh node-local file that the task appends to, and what it holds is copied into the job's
  * consolidated log every second and at the task's end. Called by the executor.
  */
-import { closeSync, constants, fstatSync, openSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Channel, Outcome } from '../../outputlog/format.ts';
 import { LogWriteError } from '../../outputlog/writeError.ts';
 import { type OpenOptions, OutputLogWriter } from '../../outputlog/writer.ts';
-import { HqError } from '../../protocol/errors.ts';
 import type { HeldTask } from '../heldTask.ts';
+import type { Capture, Captured } from './capture.ts';
 
 /** A log whose job has had no task here for this long is closed, milliseconds; the next task opens it again. */
 const CLOSE_AFTER_MS = 30_000;
-
-const CHANNEL_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** The log of one job on this worker. */
 export interface JobLog {
@@ -27,7 +23,7 @@ export interface JobLog {
 
 interface ChannelFile {
   readonly channel: Channel;
-  readonly fd: number;
+  readonly capture: Capture;
   /** Bytes copied so far. */
   taken: number;
 }
@@ -40,8 +36,8 @@ export interface TaskStream {
 }
 
 export interface StreamsOptions {
-  /** Node-local directory of this worker. */
-  readonly workDir: string;
+  /** Makes the file of a channel. Throws HqError HQ_E_LOG_WRITE. */
+  makeCapture(): Capture;
   readonly serverUid: string;
   readonly workerId: number;
   readonly session: string;
@@ -53,7 +49,6 @@ export class Streams {
   private readonly options: StreamsOptions;
   private readonly logs = new Map<string, JobLog>();
   private readonly open = new Set<TaskStream>();
-  private fileNumber = 0;
 
   constructor(options: StreamsOptions) {
     this.options = options;
@@ -67,9 +62,9 @@ export class Streams {
     const log = this.logOf(task, nowMs);
     const files: ChannelFile[] = [];
     try {
-      for (const channel of channels) files.push({ channel, fd: this.makeFile(), taken: 0 });
+      for (const channel of channels) files.push({ channel, capture: this.options.makeCapture(), taken: 0 });
     } catch (error) {
-      for (const { fd } of files) closeSync(fd);
+      for (const { capture } of files) capture.close();
       throw error;
     }
     log.tasks += 1;
@@ -78,9 +73,9 @@ export class Streams {
     return stream;
   }
 
-  /** File of a channel for the task to write to; undefined when this channel is not streamed. */
-  fdOf(stream: TaskStream, channel: Channel): number | undefined {
-    return stream.files.find((file) => file.channel === channel)?.fd;
+  /** Where a channel of the task goes; undefined when this channel is not streamed. */
+  captureOf(stream: TaskStream, channel: Channel): Capture | undefined {
+    return stream.files.find((file) => file.channel === channel)?.capture;
   }
 
   /**
@@ -97,7 +92,7 @@ export class Streams {
       copy(stream, timeMs);
       log.writer.end({ taskId: task.task, instance: task.instance, outcome, timeMs });
     } finally {
-      for (const { fd } of stream.files) closeSync(fd);
+      for (const { capture } of stream.files) capture.close();
     }
   }
 
@@ -159,44 +154,40 @@ export class Streams {
     }
     return log;
   }
-
-  /** Never used twice and without a name, so that a process left over from one task cannot write into the output of another. */
-  private makeFile(): number {
-    this.fileNumber += 1;
-    const path = join(this.options.workDir, `stream-${this.fileNumber}`);
-    try {
-      const fd = openSync(path, CHANNEL_FLAGS, 0o600);
-      unlinkSync(path);
-      return fd;
-    } catch (error) {
-      throw new HqError('HQ_E_LOG_WRITE', { path, detail: error instanceof Error ? error.message : String(error) }, { cause: error });
-    }
-  }
 }
 
 /** @returns true when there was something new */
 function copy({ task, log, files }: TaskStream, timeMs: number): boolean {
   let any = false;
   for (const file of files) {
-    const { size } = fstatSync(file.fd);
+    const found = look(file.capture, log);
+    if (found === undefined) continue;
+    const { size, source } = found;
     // A task may cut its own output (`> /dev/stderr` in a shell does); what it writes then begins anew.
     if (size < file.taken) file.taken = 0;
     if (size === file.taken) continue;
     any = true;
+    const record = { taskId: task.task, instance: task.instance, timeMs, channel: file.channel };
+    if (typeof source !== 'number') {
+      log.writer.append({ ...record, data: source.subarray(file.taken) });
+      file.taken = size;
+      continue;
+    }
     try {
-      file.taken += log.writer.appendRange({
-        taskId: task.task,
-        instance: task.instance,
-        timeMs,
-        channel: file.channel,
-        fd: file.fd,
-        start: file.taken,
-        end: size,
-      });
+      file.taken += log.writer.appendRange({ ...record, fd: source, start: file.taken, end: size });
     } catch (error) {
       if (error instanceof LogWriteError) file.taken += error.takenBytes;
       throw error;
     }
   }
   return any;
+}
+
+/** What cannot be read is lost to the log, which fails the task in the same way. */
+function look(capture: Capture, log: JobLog): Captured | undefined {
+  try {
+    return capture.look();
+  } catch (error) {
+    throw new LogWriteError(log.writer.path, error);
+  }
 }

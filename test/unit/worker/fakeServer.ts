@@ -205,7 +205,7 @@ export interface RunningWorker {
 export function startWorker(
   server: FakeServer,
   overrides: WorkerOverrides = {},
-  o: { env?: Record<string, string>; connectTimeoutMs?: number } = {},
+  o: { env?: Record<string, string>; connectTimeoutMs?: number; launcherPath?: string } = {},
 ): RunningWorker {
   const abort = new AbortController();
   const registered: WorkerInfo[] = [];
@@ -229,6 +229,7 @@ export function startWorker(
     io: { stderr, env: { PATH: process.env.PATH, HOME: '/nonexistent', ...o.env }, signal: abort.signal },
     hqPath: '/opt/hq',
     connectTimeoutMs: o.connectTimeoutMs ?? 5_000,
+    ...(o.launcherPath === undefined ? {} : { launcherPath: o.launcherPath }),
     onRegistered: (worker) => registered.push(worker),
   });
   // Tests look at the outcome later; until then a rejection is not unhandled.

@@ -117,8 +117,9 @@ test('a full disk fails the task that would lose its output, and is forgiven onc
     if (full) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     return writeSync(...args);
   };
+  const launcher = new NodeLauncher(join(workDir, 'files'));
   const streams = new Streams({
-    workDir: join(workDir, 'files'),
+    makeCapture: () => launcher.capture(),
     serverUid: 'uid',
     workerId: 1,
     session: 'session',
@@ -128,11 +129,10 @@ test('a full disk fails the task that would lose its output, and is forgiven onc
   const deadlines = new Deadlines();
   const state = machine();
   const executor = new Executor({
-    launcher: new NodeLauncher(),
+    launcher,
     environment: new EnvironmentMaker({ env: { PATH: process.env.PATH }, hqPath: '/hq', pool: state.pool }),
     streams,
     deadlines,
-    workDir,
     onEnded: (more) => ends.push(...more),
     onTimeLimit: () => {},
   });

@@ -1,7 +1,7 @@
-/** Tasks as real processes, through a worker against the scripted server. */
+/** Tasks as real processes, through a worker against the scripted server, with every launcher. */
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseResourceOption } from '../../../src/common/resourceDescriptor.ts';
 import {
   UPDATE_CANCELED as CANCELED,
@@ -10,9 +10,12 @@ import {
   type TaskUpdate,
   type WireBody,
 } from '../../../src/protocol/messages/worker.ts';
+import type { WorkerOverrides } from '../../../src/worker/options.ts';
 import { FakeServer, processesWith, type RunningWorker, startRegistered } from './fakeServer.ts';
+import { hqspawnPath, LAUNCHERS } from './launchers.ts';
 import { makeBody } from './stateHelp.ts';
 
+let launcher: (typeof LAUNCHERS)[number];
 let server: FakeServer;
 let workers: RunningWorker[] = [];
 
@@ -29,8 +32,11 @@ afterEach(async () => {
   await server.close();
 });
 
-async function worker(...args: Parameters<typeof startRegistered> extends [unknown, ...infer Rest] ? Rest : never): Promise<RunningWorker> {
-  const started = await startRegistered(server, ...args);
+/** A worker with the launcher of this round. */
+async function worker(overrides: WorkerOverrides = {}, o: { env?: Record<string, string> } = {}): Promise<RunningWorker> {
+  const native = launcher === 'node' ? {} : { launcherPath: await hqspawnPath(launcher) };
+  const env = { ...o.env, HQ_LAUNCHER: launcher === 'node' ? 'node' : 'native', ASAN_OPTIONS: 'detect_leaks=0' };
+  const started = await startRegistered(server, overrides, { ...native, env });
   workers.push(started);
   return started;
 }
@@ -56,207 +62,214 @@ function failure(update: TaskUpdate): unknown {
   return update[6];
 }
 
-test('a task finds its environment, its directory and its input', async () => {
-  await worker(
-    { resources: [parseResourceOption('gpus/nvidia=[a,b]'), parseResourceOption('mem=4GiB')] },
-    { env: { INHERITED: 'yes', CUDA_VISIBLE_DEVICES: 'a,b' } },
-  );
-  const body = script('env; echo "cwd=$PWD"; echo "stdin=$(cat)"; echo oops >&2', {
-    cwd: 'dir with blanks/%{TASK_ID}-%{INSTANCE_ID}',
-    stdout: { path: '../logs/%{TASK_ID}/out', onClose: 'keep' },
-    env: { MINE: 'a b', HQ_TASK_ID: 'forged' },
-    stdin: Buffer.from('line 1\nline 2'),
-    request: [
-      { nodes: 0, minTimeMs: 0, weight: 1, entries: [] },
-      {
-        nodes: 0,
-        minTimeMs: 0,
-        weight: 1,
-        entries: [
-          { name: 'cpus', policy: 'compact', units: 20_000, maxUnits: 30_000 },
-          { name: 'gpus', policy: 'compact', units: 15_000 },
-          { name: 'mem', policy: 'compact', units: 10_240_000 },
-        ],
-      },
-    ],
+// The sanitized one is for the launcher's own tests.
+describe.each(LAUNCHERS.filter((one) => one !== 'native, sanitized'))('%s', (name) => {
+  beforeEach(() => {
+    launcher = name;
   });
-  server.send(['compute', [body], [[3, 5, 2, 0, '{"x":1}', 1]]]);
-  expect((await server.waitEnd(5))[0]).toBe(FINISHED);
-  const out = read('dir with blanks/logs/5/out').split('\n');
-  for (const line of [
-    'HQ=/opt/hq',
-    'HQ_JOB_ID=3',
-    'HQ_TASK_ID=5',
-    'HQ_INSTANCE_ID=2',
-    'HQ_ENTRY={"x":1}',
-    `HQ_SUBMIT_DIR=${server.dir}`,
-    'HQ_RESOURCE_VARIANT=1',
-    'HQ_CPUS=1,2,3',
-    'HQ_RESOURCE_VALUES_cpus=1,2,3',
-    'HQ_RESOURCE_REQUEST_cpus=2-3 compact',
-    'OMP_NUM_THREADS=3',
-    'HQ_RESOURCE_REQUEST_gpus=1.5 compact',
-    'HQ_RESOURCE_VALUES_gpus=b,a',
-    'CUDA_VISIBLE_DEVICES=b,a',
-    'CUDA_DEVICE_ORDER=PCI_BUS_ID',
-    'HQ_RESOURCE_REQUEST_mem=1024 compact',
-    'INHERITED=yes',
-    'MINE=a b',
-    `cwd=${server.dir}/dir with blanks/5-2`,
-    'stdin=line 1',
-    'line 2',
-  ]) {
-    expect(out).toContain(line);
-  }
-  expect(out.filter((line) => line.startsWith('HQ_RESOURCE_VALUES_mem'))).toEqual([]);
-  expect(read('dir with blanks/5-2/err-5')).toBe('oops\n');
-});
 
-test('the user may set OMP_NUM_THREADS; one variant sets no variable', async () => {
-  await worker();
-  server.compute(script('echo $OMP_NUM_THREADS-$HQ_RESOURCE_VARIANT-', { env: { OMP_NUM_THREADS: '7' } }), [1]);
-  await server.waitEnd(1);
-  expect(read('out-1')).toBe('7--\n');
-});
-
-test('failures are told in the words of the original', async () => {
-  await worker();
-  server.compute(script('exit 3'), [1]);
-  server.compute(script('kill -9 $$'), [2]);
-  server.compute(makeBody({ command: ['nosuchprog'], cwd: server.dir }), [3]);
-  server.compute(script('sleep 60', { timeLimitMs: 50 }), [4]);
-  expect(failure(await server.waitEnd(1))).toMatchObject({ kind: 'exit', error: 'Program terminated with exit code 3.' });
-  expect(failure(await server.waitEnd(2))).toMatchObject({
-    kind: 'signal',
-    error: 'Program terminated with exit code -1. Received signal 9 (SIGKILL).',
+  test('a task finds its environment, its directory and its input', async () => {
+    await worker(
+      { resources: [parseResourceOption('gpus/nvidia=[a,b]'), parseResourceOption('mem=4GiB')] },
+      { env: { INHERITED: 'yes', CUDA_VISIBLE_DEVICES: 'a,b' } },
+    );
+    const body = script('env; echo "cwd=$PWD"; echo "stdin=$(cat)"; echo oops >&2', {
+      cwd: 'dir with blanks/%{TASK_ID}-%{INSTANCE_ID}',
+      stdout: { path: '../logs/%{TASK_ID}/out', onClose: 'keep' },
+      env: { MINE: 'a b', HQ_TASK_ID: 'forged' },
+      stdin: Buffer.from('line 1\nline 2'),
+      request: [
+        { nodes: 0, minTimeMs: 0, weight: 1, entries: [] },
+        {
+          nodes: 0,
+          minTimeMs: 0,
+          weight: 1,
+          entries: [
+            { name: 'cpus', policy: 'compact', units: 20_000, maxUnits: 30_000 },
+            { name: 'gpus', policy: 'compact', units: 15_000 },
+            { name: 'mem', policy: 'compact', units: 10_240_000 },
+          ],
+        },
+      ],
+    });
+    server.send(['compute', [body], [[3, 5, 2, 0, '{"x":1}', 1]]]);
+    expect((await server.waitEnd(5))[0]).toBe(FINISHED);
+    const out = read('dir with blanks/logs/5/out').split('\n');
+    for (const line of [
+      'HQ=/opt/hq',
+      'HQ_JOB_ID=3',
+      'HQ_TASK_ID=5',
+      'HQ_INSTANCE_ID=2',
+      'HQ_ENTRY={"x":1}',
+      `HQ_SUBMIT_DIR=${server.dir}`,
+      'HQ_RESOURCE_VARIANT=1',
+      'HQ_CPUS=1,2,3',
+      'HQ_RESOURCE_VALUES_cpus=1,2,3',
+      'HQ_RESOURCE_REQUEST_cpus=2-3 compact',
+      'OMP_NUM_THREADS=3',
+      'HQ_RESOURCE_REQUEST_gpus=1.5 compact',
+      'HQ_RESOURCE_VALUES_gpus=b,a',
+      'CUDA_VISIBLE_DEVICES=b,a',
+      'CUDA_DEVICE_ORDER=PCI_BUS_ID',
+      'HQ_RESOURCE_REQUEST_mem=1024 compact',
+      'INHERITED=yes',
+      'MINE=a b',
+      `cwd=${server.dir}/dir with blanks/5-2`,
+      'stdin=line 1',
+      'line 2',
+    ]) {
+      expect(out).toContain(line);
+    }
+    expect(out.filter((line) => line.startsWith('HQ_RESOURCE_VALUES_mem'))).toEqual([]);
+    expect(read('dir with blanks/5-2/err-5')).toBe('oops\n');
   });
-  expect(failure(await server.waitEnd(3))).toMatchObject({
-    kind: 'spawn',
-    error:
-      'Cannot execute "nosuchprog": No such file or directory (os error 2)\nThe program that you have tried to execute (`nosuchprog`) was not found.',
+
+  test('the user may set OMP_NUM_THREADS; one variant sets no variable', async () => {
+    await worker();
+    server.compute(script('echo $OMP_NUM_THREADS-$HQ_RESOURCE_VARIANT-', { env: { OMP_NUM_THREADS: '7' } }), [1]);
+    await server.waitEnd(1);
+    expect(read('out-1')).toBe('7--\n');
   });
-  expect(failure(await server.waitEnd(4))).toMatchObject({ kind: 'time-limit', error: 'Time limit reached' });
-  expect((await server.waitEnd(1))[5]).toMatchObject({ userMs: null });
-});
 
-test('what is wrong with a program is explained', async () => {
-  await worker();
-  writeFileSync(join(server.dir, 'plain.sh'), 'echo hi\n');
-  writeFileSync(join(server.dir, 'bad.sh'), '#!/no/such/interpreter\n', { mode: 0o755 });
-  const run = async (id: number, command: string[]): Promise<string> => {
-    server.compute(makeBody({ command, cwd: server.dir }), [id]);
-    return (failure(await server.waitEnd(id)) as { error: string }).error;
-  };
-  expect(await run(1, ['./plain.sh'])).toContain('is not executable; `chmod +x ./plain.sh` changes that');
-  expect(await run(2, ['plain.sh'])).toContain('write `./plain.sh`');
-  expect(await run(3, ['./bad.sh'])).toContain('The interpreter `/no/such/interpreter`');
-  expect(await run(4, [server.dir])).toContain('is a directory');
-  chmodSync(join(server.dir, 'plain.sh'), 0o755);
-  expect(await run(5, ['x\0y'])).toMatch(/^Cannot execute "x\\u0000y": /);
-  expect(await run(6, ['true', 'a'.repeat(3_000_000)])).toContain('Argument list too long (os error 7)');
-});
-
-test('output that cannot be opened is the failure of the task alone', async () => {
-  await worker();
-  writeFileSync(join(server.dir, 'file'), '');
-  server.compute(script('true', { stdout: { path: 'file/out', onClose: 'keep' } }), [1]);
-  server.compute(script('true', { stdout: { path: '/', onClose: 'keep' } }), [2]);
-  server.compute(script('true', { cwd: 'file/cwd', stdout: null }), [3]);
-  expect(failure(await server.waitEnd(1))).toMatchObject({
-    kind: 'spawn',
-    error: expect.stringContaining('the directory of standard output') as string,
+  test('failures are told in the words of the original', async () => {
+    await worker();
+    server.compute(script('exit 3'), [1]);
+    server.compute(script('kill -9 $$'), [2]);
+    server.compute(makeBody({ command: ['nosuchprog'], cwd: server.dir }), [3]);
+    server.compute(script('sleep 60', { timeLimitMs: 50 }), [4]);
+    expect(failure(await server.waitEnd(1))).toMatchObject({ kind: 'exit', error: 'Program terminated with exit code 3.' });
+    expect(failure(await server.waitEnd(2))).toMatchObject({
+      kind: 'signal',
+      error: 'Program terminated with exit code -1. Received signal 9 (SIGKILL).',
+    });
+    expect(failure(await server.waitEnd(3))).toMatchObject({
+      kind: 'spawn',
+      error:
+        'Cannot execute "nosuchprog": No such file or directory (os error 2)\nThe program that you have tried to execute (`nosuchprog`) was not found.',
+    });
+    expect(failure(await server.waitEnd(4))).toMatchObject({ kind: 'time-limit', error: 'Time limit reached' });
+    expect((await server.waitEnd(1))[5]).toMatchObject({ wallMs: expect.any(Number), userMs: name === 'node' ? null : expect.any(Number) });
   });
-  expect(failure(await server.waitEnd(2))).toMatchObject({ error: 'Cannot open "/" for standard output: Is a directory (os error 21)' });
-  expect(failure(await server.waitEnd(3))).toMatchObject({
-    error: expect.stringContaining(`Cannot create the working directory "${server.dir}/file/cwd"`) as string,
+
+  test('what is wrong with a program is explained', async () => {
+    await worker();
+    writeFileSync(join(server.dir, 'plain.sh'), 'echo hi\n');
+    writeFileSync(join(server.dir, 'bad.sh'), '#!/no/such/interpreter\n', { mode: 0o755 });
+    const run = async (id: number, command: string[]): Promise<string> => {
+      server.compute(makeBody({ command, cwd: server.dir }), [id]);
+      return (failure(await server.waitEnd(id)) as { error: string }).error;
+    };
+    expect(await run(1, ['./plain.sh'])).toContain('is not executable; `chmod +x ./plain.sh` changes that');
+    expect(await run(2, ['plain.sh'])).toContain('write `./plain.sh`');
+    expect(await run(3, ['./bad.sh'])).toContain('The interpreter `/no/such/interpreter`');
+    expect(await run(4, [server.dir])).toContain('is a directory');
+    chmodSync(join(server.dir, 'plain.sh'), 0o755);
+    expect(await run(5, ['x\0y'])).toMatch(/^Cannot execute "x\\u0000y": /);
+    expect(await run(6, ['true', 'a'.repeat(3_000_000)])).toContain('Argument list too long (os error 7)');
   });
-});
 
-test('a directory that was removed between two tasks is made again', async () => {
-  await worker();
-  const body = script('rm -rf "$PWD"', { cwd: 'gone', stdout: { path: 'sub/out', onClose: 'keep' }, stderr: null });
-  for (const id of [1, 2, 3]) {
-    server.compute(body, [id]);
-    expect((await server.waitEnd(id))[0]).toBe(FINISHED);
-  }
-});
+  test('output that cannot be opened is the failure of the task alone', async () => {
+    await worker();
+    writeFileSync(join(server.dir, 'file'), '');
+    server.compute(script('true', { stdout: { path: 'file/out', onClose: 'keep' } }), [1]);
+    server.compute(script('true', { stdout: { path: '/', onClose: 'keep' } }), [2]);
+    server.compute(script('true', { cwd: 'file/cwd', stdout: null }), [3]);
+    expect(failure(await server.waitEnd(1))).toMatchObject({
+      kind: 'spawn',
+      error: expect.stringContaining('the directory of standard output') as string,
+    });
+    expect(failure(await server.waitEnd(2))).toMatchObject({ error: 'Cannot open "/" for standard output: Is a directory (os error 21)' });
+    expect(failure(await server.waitEnd(3))).toMatchObject({
+      error: expect.stringContaining(`Cannot create the working directory "${server.dir}/file/cwd"`) as string,
+    });
+  });
 
-test('outputs: one file for both channels, nowhere, removed when finished, truncated per instance', async () => {
-  await worker();
-  const both = { path: 'both', onClose: 'keep' as const };
-  server.compute(script('echo out; echo err >&2; echo out', { stdout: both, stderr: both }), [1]);
-  server.compute(script('echo lost; echo lost >&2', { stdout: null, stderr: null }), [2]);
-  const removed = (name: string) => ({ path: name, onClose: 'rm-if-finished' as const });
-  server.compute(script('echo x', { stdout: removed('rm-ok') }), [3]);
-  server.compute(script('echo x; false', { stdout: removed('rm-bad') }), [4]);
-  for (const id of [1, 2, 3, 4]) await server.waitEnd(id);
-  expect(read('both')).toBe('out\nerr\nout\n');
-  expect(existsSync(join(server.dir, 'rm-ok'))).toBe(false);
-  expect(read('rm-bad')).toBe('x\n');
-  server.compute(script('printf short', { stdout: both, stderr: null }), [5]);
-  await server.waitEnd(5);
-  expect(read('both')).toBe('short');
-});
+  test('a directory that was removed between two tasks is made again', async () => {
+    await worker();
+    const body = script('rm -rf "$PWD"', { cwd: 'gone', stdout: { path: 'sub/out', onClose: 'keep' }, stderr: null });
+    for (const id of [1, 2, 3]) {
+      server.compute(body, [id]);
+      expect((await server.waitEnd(id))[0]).toBe(FINISHED);
+    }
+  });
 
-test('cancelling interrupts the whole group and lets a trap run', async () => {
-  await worker();
-  server.compute(script('trap "echo trapped; exit 0" INT; touch ready; sleep 60 & wait'), [1]);
-  await vi.waitFor(() => expect(existsSync(join(server.dir, 'ready'))).toBe(true));
-  server.send(['cancel', [[1, 1, 0]]]);
-  expect((await server.waitEnd(1))[0]).toBe(CANCELED);
-  expect(read('out-1')).toBe('trapped\n');
-});
+  test('outputs: one file for both channels, nowhere, removed when finished, truncated per instance', async () => {
+    await worker();
+    const both = { path: 'both', onClose: 'keep' as const };
+    server.compute(script('echo out; echo err >&2; echo out', { stdout: both, stderr: both }), [1]);
+    server.compute(script('echo lost; echo lost >&2', { stdout: null, stderr: null }), [2]);
+    const removed = (name: string) => ({ path: name, onClose: 'rm-if-finished' as const });
+    server.compute(script('echo x', { stdout: removed('rm-ok') }), [3]);
+    server.compute(script('echo x; false', { stdout: removed('rm-bad') }), [4]);
+    for (const id of [1, 2, 3, 4]) await server.waitEnd(id);
+    expect(read('both')).toBe('out\nerr\nout\n');
+    expect(existsSync(join(server.dir, 'rm-ok'))).toBe(false);
+    expect(read('rm-bad')).toBe('x\n');
+    server.compute(script('printf short', { stdout: both, stderr: null }), [5]);
+    await server.waitEnd(5);
+    expect(read('both')).toBe('short');
+  });
 
-test('who ignores the interrupt is killed after the grace period, with all its children', async () => {
-  await worker();
-  server.compute(script('trap "" INT; sleep 60 & touch ready; sleep 61; sleep 62'), [1]);
-  await vi.waitFor(() => expect(existsSync(join(server.dir, 'ready'))).toBe(true));
-  const before = performance.now();
-  server.send(['cancel', [[1, 1, 0]]]);
-  expect((await server.waitEnd(1))[0]).toBe(CANCELED);
-  expect(performance.now() - before).toBeGreaterThan(900);
-  expect(processesWith(`HQ_SUBMIT_DIR=${server.dir}`)).toEqual([]);
-});
+  test('cancelling interrupts the whole group and lets a trap run', async () => {
+    await worker();
+    server.compute(script('trap "echo trapped; exit 0" INT; touch ready; sleep 60 & wait'), [1]);
+    await vi.waitFor(() => expect(existsSync(join(server.dir, 'ready'))).toBe(true));
+    server.send(['cancel', [[1, 1, 0]]]);
+    expect((await server.waitEnd(1))[0]).toBe(CANCELED);
+    expect(read('out-1')).toBe('trapped\n');
+  });
 
-test('background children of a finished task are gone when its end is reported', async () => {
-  await worker();
-  server.compute(script('sleep 60 & (trap "" INT HUP TERM; sleep 61) & exit 0'), [1]);
-  expect((await server.waitEnd(1))[0]).toBe(FINISHED);
-  expect(processesWith(`HQ_SUBMIT_DIR=${server.dir}`)).toEqual([]);
-});
+  test('who ignores the interrupt is killed after the grace period, with all its children', async () => {
+    await worker();
+    server.compute(script('trap "" INT; sleep 60 & touch ready; sleep 61; sleep 62'), [1]);
+    await vi.waitFor(() => expect(existsSync(join(server.dir, 'ready'))).toBe(true));
+    const before = performance.now();
+    server.send(['cancel', [[1, 1, 0]]]);
+    expect((await server.waitEnd(1))[0]).toBe(CANCELED);
+    expect(performance.now() - before).toBeGreaterThan(900);
+    expect(processesWith(`HQ_SUBMIT_DIR=${server.dir}`)).toEqual([]);
+  });
 
-test('each task leads its own session', async () => {
-  await worker();
-  server.compute({ ...script(''), command: ['cat', '/proc/self/stat'] }, [1]);
-  await server.waitEnd(1);
-  const [pid, , , , group, session] = read('out-1').split(' ');
-  expect([group, session]).toEqual([pid, pid]);
-});
+  test('background children of a finished task are gone when its end is reported', async () => {
+    await worker();
+    server.compute(script('sleep 60 & (trap "" INT HUP TERM; sleep 61) & exit 0'), [1]);
+    expect((await server.waitEnd(1))[0]).toBe(FINISHED);
+    expect(processesWith(`HQ_SUBMIT_DIR=${server.dir}`)).toEqual([]);
+  });
 
-test('input that is not read, and much input, do no harm', async () => {
-  await worker();
-  const stdin = Buffer.alloc(1_000_000, 'x');
-  server.compute(script('true', { stdin }), [1]);
-  server.compute(script('wc -c', { stdin }), [2]);
-  expect((await server.waitEnd(1))[0]).toBe(FINISHED);
-  await server.waitEnd(2);
-  expect(read('out-2').trim()).toBe('1000000');
-});
+  test('each task leads its own session', async () => {
+    await worker();
+    server.compute({ ...script(''), command: ['cat', '/proc/self/stat'] }, [1]);
+    await server.waitEnd(1);
+    const [pid, , , , group, session] = read('out-1').split(' ');
+    expect([group, session]).toEqual([pid, pid]);
+  });
 
-test('1,000 quick tasks all finish, each once', { timeout: 60_000 }, async () => {
-  await worker();
-  const ids = Array.from({ length: 1000 }, (_, i) => i);
-  server.compute(makeBody({ command: ['/bin/true'], submitDir: server.dir }), ids);
-  await vi.waitFor(() => expect(server.updates.filter((update) => update[0] === FINISHED)).toHaveLength(1000), { timeout: 55_000 });
-  expect(new Set(server.updates.filter((update) => update[0] === FINISHED).map((update) => update[2])).size).toBe(1000);
-  expect(server.updates).toHaveLength(2000);
-});
+  test('input that is not read, and much input, do no harm', async () => {
+    await worker();
+    const stdin = Buffer.alloc(1_000_000, 'x');
+    server.compute(script('true', { stdin }), [1]);
+    server.compute(script('wc -c', { stdin }), [2]);
+    expect((await server.waitEnd(1))[0]).toBe(FINISHED);
+    await server.waitEnd(2);
+    expect(read('out-2').trim()).toBe('1000000');
+  });
 
-test('nothing of the worker is left in its directory', async () => {
-  const one = await worker();
-  server.compute(script('echo hi', { stdin: Buffer.from('x'), stream: join(server.dir, 'logs'), stdout: undefined }), [1]);
-  await server.waitEnd(1);
-  one.abort.abort();
-  expect(await one.code).toBe(0);
-  expect(readdirSync(join(server.dir, 'work'))).toEqual([]);
+  test('1,000 quick tasks all finish, each once', { timeout: 60_000 }, async () => {
+    await worker();
+    const ids = Array.from({ length: 1000 }, (_, i) => i);
+    server.compute(makeBody({ command: ['/bin/true'], submitDir: server.dir }), ids);
+    await vi.waitFor(() => expect(server.updates.filter((update) => update[0] === FINISHED)).toHaveLength(1000), { timeout: 55_000 });
+    expect(new Set(server.updates.filter((update) => update[0] === FINISHED).map((update) => update[2])).size).toBe(1000);
+    expect(server.updates).toHaveLength(2000);
+  });
+
+  test('nothing of the worker is left in its directory', async () => {
+    const one = await worker();
+    server.compute(script('echo hi', { stdin: Buffer.from('x'), stream: join(server.dir, 'logs'), stdout: undefined }), [1]);
+    await server.waitEnd(1);
+    one.abort.abort();
+    expect(await one.code).toBe(0);
+    expect(readdirSync(join(server.dir, 'work'))).toEqual([]);
+  });
 });

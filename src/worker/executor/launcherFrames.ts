@@ -1,0 +1,235 @@
+/**
+ * The frames between the worker and hqspawn. Each is u32 length, one letter, body; numbers are little-endian u32 unless said otherwise, texts
+ * are UTF-8 and end with a null byte. Both sides come from one build, so that the version only catches a mixed installation.
+ *
+ * requests: E number count texts                             shared environment, replaces the earlier one of that number
+ *           L id env args vars cpus stdin out err texts cpus stdin   texts: args, vars, working directory, files; stdin 2^32-1: none
+ *           K id signal                                      signal to the group
+ *           R id                                             captured output has been read
+ * answers:  H version                                        first of all
+ *           S id pid fd fd                                   started; descriptors of captured channels in hqspawn, 2^32-1: none
+ *           F id step errno                                  not started
+ *           X id status u64 user us u64 system us u64 peak kB len len bytes bytes   ended; captured output, 2^32-1: to be read and released
+ */
+export const LAUNCHER_PROTOCOL = 1;
+export const NONE: number = 0xffff_ffff;
+
+/** Shared environments that hqspawn keeps. */
+export const ENVIRONMENTS = 16;
+
+/** Where a launch failed, by its number in an answer. */
+export const STEPS = [
+  'none',
+  'stdin',
+  'make-cwd',
+  'enter-cwd',
+  'make-stdout-directory',
+  'open-stdout',
+  'make-stderr-directory',
+  'open-stderr',
+  'affinity',
+  'exec',
+  'start',
+  'capture',
+] as const;
+export type LaunchStep = (typeof STEPS)[number];
+
+const OUTPUT_CODES = { null: 0, file: 1, capture: 2, same: 3 } as const;
+export type OutputCode = keyof typeof OUTPUT_CODES;
+
+/** Requests are gathered in pieces of this size, bytes. */
+const SLAB_BYTES = 64 * 1024;
+
+/** Larger input is not copied but sent as it is, bytes. */
+const COPY_STDIN_BYTES = 16 * 1024;
+
+const LAUNCH_HEAD_BYTES = 37;
+
+export interface LaunchRequest {
+  readonly id: number;
+  /** Number of the shared environment. */
+  readonly environment: number;
+  /** Without null bytes, as all texts. */
+  readonly args: readonly string[];
+  readonly vars: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly cpus: readonly number[];
+  readonly stdin: Uint8Array | null;
+  readonly outputs: readonly [OutputCode, OutputCode];
+  /** Files of the channels that go to one. */
+  readonly paths: readonly string[];
+}
+
+/** Gathers requests until `take`. */
+export class RequestBatch {
+  private slab: Buffer = Buffer.allocUnsafe(SLAB_BYTES);
+  /** Not taken yet: [start, at). */
+  private start = 0;
+  private at = 0;
+  private pieces: Uint8Array[] = [];
+
+  /** @returns what is to be written, in order; empty when there is nothing */
+  take(): Uint8Array[] {
+    this.cut();
+    const { pieces } = this;
+    this.pieces = [];
+    return pieces;
+  }
+
+  environment(number: number, vars: Readonly<Record<string, string>>): void {
+    let text = '';
+    let count = 0;
+    for (const name in vars) {
+      text += `${name}=${vars[name]}\0`;
+      count += 1;
+    }
+    const head = this.begin('E', 13 + textRoom(text));
+    this.put(number);
+    this.put(count);
+    this.at += this.slab.write(text, this.at);
+    this.end(head, 0);
+  }
+
+  launch(o: LaunchRequest): void {
+    let text = '';
+    for (const arg of o.args) text += `${arg}\0`;
+    let count = 0;
+    for (const name in o.vars) {
+      text += `${name}=${o.vars[name]}\0`;
+      count += 1;
+    }
+    text += `${o.cwd}\0`;
+    for (const path of o.paths) text += `${path}\0`;
+    const { stdin } = o;
+    const copied = stdin === null || stdin.length > COPY_STDIN_BYTES ? 0 : stdin.length;
+    const head = this.begin('L', LAUNCH_HEAD_BYTES + textRoom(text) + 4 * o.cpus.length + copied);
+    this.put(o.id);
+    this.put(o.environment);
+    this.put(o.args.length);
+    this.put(count);
+    this.put(o.cpus.length);
+    this.put(stdin === null ? NONE : stdin.length);
+    this.put(OUTPUT_CODES[o.outputs[0]]);
+    this.put(OUTPUT_CODES[o.outputs[1]]);
+    this.at += this.slab.write(text, this.at);
+    for (const cpu of o.cpus) this.put(cpu);
+    if (copied > 0) {
+      this.slab.set(stdin as Uint8Array, this.at);
+      this.at += copied;
+    }
+    const apart = stdin === null ? 0 : stdin.length - copied;
+    this.end(head, apart);
+    if (apart === 0) return;
+    this.cut();
+    this.pieces.push(stdin as Uint8Array);
+  }
+
+  signal(id: number, signal: number): void {
+    const head = this.begin('K', 13);
+    this.put(id);
+    this.put(signal);
+    this.end(head, 0);
+  }
+
+  release(id: number): void {
+    const head = this.begin('R', 9);
+    this.put(id);
+    this.end(head, 0);
+  }
+
+  /** @returns position of the frame, whose length `end` fills in */
+  private begin(kind: string, roomBytes: number): number {
+    if (this.slab.length - this.at < roomBytes) {
+      this.cut();
+      this.slab = Buffer.allocUnsafe(Math.max(SLAB_BYTES, roomBytes));
+      this.start = this.at = 0;
+    }
+    const head = this.at;
+    this.at += 4;
+    this.slab[this.at++] = kind.charCodeAt(0);
+    return head;
+  }
+
+  private end(head: number, apartBytes: number): void {
+    this.slab.writeUInt32LE(this.at - head - 4 + apartBytes, head);
+  }
+
+  private put(value: number): void {
+    this.at = this.slab.writeUInt32LE(value, this.at);
+  }
+
+  private cut(): void {
+    if (this.at > this.start) this.pieces.push(this.slab.subarray(this.start, this.at));
+    this.start = this.at;
+  }
+}
+
+/** One character takes three bytes at most; for long texts it is worth counting. */
+function textRoom(text: string): number {
+  return text.length < SLAB_BYTES / 8 ? text.length * 3 : Buffer.byteLength(text);
+}
+
+export interface AnswerHandlers {
+  hello(version: number): void;
+  started(id: number, pid: number, fds: readonly [number, number]): void;
+  failed(id: number, step: LaunchStep, errno: number): void;
+  /** `output`: by channel what was captured, undefined when it must be read from the file. */
+  ended(id: number, end: AnswerEnd, output: readonly [Buffer | undefined, Buffer | undefined]): void;
+}
+
+/** How a process ended, as wait4 tells it. */
+export interface AnswerEnd {
+  readonly status: number;
+  readonly userUs: number;
+  readonly systemUs: number;
+  readonly peakKb: number;
+}
+
+/** Takes answers apart, however they were cut on the way. */
+export class AnswerParser {
+  private readonly handlers: AnswerHandlers;
+  private rest: Buffer | undefined;
+
+  constructor(handlers: AnswerHandlers) {
+    this.handlers = handlers;
+  }
+
+  push(chunk: Buffer): void {
+    const data = this.rest === undefined ? chunk : Buffer.concat([this.rest, chunk]);
+    let at = 0;
+    while (data.length - at >= 4) {
+      const end = at + 4 + data.readUInt32LE(at);
+      if (end > data.length) break;
+      this.answer(data, at + 4);
+      at = end;
+    }
+    this.rest = at === data.length ? undefined : data.subarray(at);
+  }
+
+  private answer(data: Buffer, at: number): void {
+    const kind = String.fromCharCode(data[at] as number);
+    const word = (index: number): number => data.readUInt32LE(at + 1 + 4 * index);
+    switch (kind) {
+      case 'H':
+        this.handlers.hello(word(0));
+        break;
+      case 'S':
+        this.handlers.started(word(0), word(1), [word(2), word(3)]);
+        break;
+      case 'F':
+        this.handlers.failed(word(0), STEPS[word(1)] ?? 'start', word(2));
+        break;
+      case 'X': {
+        const long = (index: number): number => word(index) + word(index + 1) * 0x1_0000_0000;
+        const bytes = at + 1 + 40;
+        const first = word(8) === NONE ? 0 : word(8);
+        const stdout = word(8) === NONE ? undefined : data.subarray(bytes, bytes + first);
+        const stderr = word(9) === NONE ? undefined : data.subarray(bytes + first, bytes + first + word(9));
+        this.handlers.ended(word(0), { status: word(1), userUs: long(2), systemUs: long(4), peakKb: long(6) }, [stdout, stderr]);
+        break;
+      }
+      default:
+        throw new Error(`hqspawn answers with an unknown '${kind}'`);
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * One running hqspawn: starts it, waits for its greeting, writes what one turn of the event loop has asked for in one go, and tells when it has
+ * ended. Owned by the native launcher.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
+import { type AnswerHandlers, AnswerParser, LAUNCHER_PROTOCOL, RequestBatch } from './launcherFrames.ts';
+
+/** A program that starts at all greets within milliseconds; a shared file system may be slow to deliver it, milliseconds. */
+const HELLO_TIMEOUT_MS = 10_000;
+
+/** Once its input has ended it interrupts what is left, kills it a second later, and waits for that two seconds at most, milliseconds. */
+const END_TIMEOUT_MS = 5_000;
+
+export interface LauncherProcessOptions {
+  /** The program. */
+  readonly path: string;
+  /** Node-local directory of this worker. */
+  readonly directory: string;
+  /** Environment of hqspawn itself, not of tasks. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly handlers: Omit<AnswerHandlers, 'hello'>;
+  /** Called once, when it has ended or could not be started; the text says why. */
+  onEnd(why: string): void;
+}
+
+export class LauncherProcess {
+  /** Rejected when it ends before it has greeted. */
+  readonly ready: Promise<void>;
+  readonly requests: RequestBatch = new RequestBatch();
+  private readonly child: ChildProcess;
+  /** Null when the system had no pipe left. */
+  private readonly stdin: Writable | null;
+  private flushing = false;
+  private ended = false;
+  private greeted: () => void = () => {};
+  private refused: (error: Error) => void = () => {};
+  private readonly onceEnded: Promise<void>;
+
+  constructor(o: LauncherProcessOptions) {
+    // A session of its own: a key on the worker's terminal must not reach it. `/`, so that it holds no file system busy.
+    this.child = spawn(o.path, [o.directory], { cwd: '/', env: { ...o.env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+    this.stdin = this.child.stdin;
+    this.ready = new Promise((resolve, reject) => {
+      this.greeted = resolve;
+      this.refused = reject;
+    });
+    // Who is interested waits for `ready`; the end is told in any case.
+    this.ready.catch(() => {});
+    const timer = setTimeout(() => this.kill('it does not answer'), HELLO_TIMEOUT_MS);
+    this.onceEnded = new Promise((resolve) => {
+      const end = (why: string): void => {
+        if (this.ended) return;
+        this.ended = true;
+        clearTimeout(timer);
+        this.refused(new Error(why));
+        o.onEnd(why);
+        resolve();
+      };
+      this.child.once('error', (error) => end(error.message));
+      // `close`: every answer has been read.
+      this.child.once('close', (code, signal) => end(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`));
+    });
+    // Its end is told by `close`.
+    this.stdin?.on('error', () => {});
+    const parser = new AnswerParser({
+      ...bound(o.handlers),
+      hello: (version) => {
+        clearTimeout(timer);
+        if (version === LAUNCHER_PROTOCOL) this.greeted();
+        else this.kill(`it speaks version ${version}, not ${LAUNCHER_PROTOCOL}`);
+      },
+    });
+    this.child.stdout?.on('data', (chunk: Buffer) => parser.push(chunk));
+  }
+
+  /** Undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** To be called after each addition to `requests`; writes them when the current callback is through. */
+  flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    queueMicrotask(() => {
+      this.flushing = false;
+      for (const piece of this.requests.take()) if (this.stdin?.writable) this.stdin.write(piece);
+    });
+  }
+
+  /** Ends its input, and with it what it has started; resolves when it is gone. */
+  async end(): Promise<void> {
+    this.stdin?.end();
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), END_TIMEOUT_MS);
+    await this.onceEnded;
+    clearTimeout(timer);
+  }
+
+  private kill(why: string): void {
+    this.refused(new Error(why));
+    this.child.kill('SIGKILL');
+  }
+}
+
+function bound(handlers: Omit<AnswerHandlers, 'hello'>): Omit<AnswerHandlers, 'hello'> {
+  return {
+    started: (id, pid, fds) => handlers.started(id, pid, fds),
+    failed: (id, step, errno) => handlers.failed(id, step, errno),
+    ended: (id, end, output) => handlers.ended(id, end, output),
+  };
+}

@@ -1,0 +1,282 @@
+/**
+ * Starts tasks through hqspawn, a tiny C program: this process neither forks nor touches the file system for a task. When hqspawn dies, its
+ * tasks die with it and are reported as failed, and it is started again.
+ */
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+import type { TaskEnd } from '../heldTask.ts';
+import { type Capture, type Captured, captureError } from './capture.ts';
+import { GroupReaper } from './groupReaper.ts';
+import type { Launcher, LaunchHandle, LaunchSpec, LaunchUsage, OnExit, OutputTarget } from './launcher.ts';
+import { type AnswerEnd, ENVIRONMENTS, type LaunchStep, NONE } from './launcherFrames.ts';
+import { LauncherProcess } from './launcherProcess.ts';
+import { impossibleText, launchText } from './launchText.ts';
+
+const SIGNAL_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.signals)
+    // Two names for one number: the usual one counts.
+    .filter(([name]) => name !== 'SIGIOT' && name !== 'SIGPOLL' && name !== 'SIGUNUSED')
+    .map(([name, number]) => [number, name]),
+);
+
+const NOTHING = Buffer.alloc(0);
+
+export interface NativeLauncherOptions {
+  /** The program hqspawn. */
+  readonly path: string;
+  /** Node-local directory of this worker, for captured output. */
+  readonly directory: string;
+  /** Environment of hqspawn itself; default: empty. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** It has died and could not be started again: nothing can be launched any more. Called before the tasks' ends are told. */
+  onBroken(why: string): void;
+}
+
+/** A task between its launch and its end. */
+interface Run {
+  readonly id: number;
+  readonly spec: LaunchSpec;
+  readonly onExit: OnExit;
+  readonly captures: readonly [NativeCapture | undefined, NativeCapture | undefined];
+  /** 0 until it is known. */
+  pid: number;
+}
+
+export class NativeLauncher implements Launcher {
+  private readonly options: NativeLauncherOptions;
+  private readonly reaper = new GroupReaper();
+  private process: LauncherProcess;
+  /** `starting` -> `up` -> `restarting` -> `up` ...; `broken` and `closed` are final. */
+  private mode: 'starting' | 'up' | 'restarting' | 'broken' | 'closed' = 'starting';
+  private runs = new Map<number, Run>();
+  private lastId = 0;
+  /** Shared environments that hqspawn has, by number. */
+  private readonly environments: LaunchSpec['env']['shared'][] = [];
+  private nextEnvironment = 0;
+
+  private constructor(options: NativeLauncherOptions) {
+    this.options = options;
+    this.process = this.startProcess();
+  }
+
+  /** Starts hqspawn and waits for its greeting. @throws Error when it cannot be run, with the reason */
+  static async start(options: NativeLauncherOptions): Promise<NativeLauncher> {
+    const launcher = new NativeLauncher(options);
+    await launcher.process.ready;
+    launcher.mode = 'up';
+    return launcher;
+  }
+
+  /** Process id of hqspawn. */
+  get pid(): number | undefined {
+    return this.process.pid;
+  }
+
+  launch(spec: LaunchSpec, onExit: OnExit): LaunchHandle {
+    this.lastId = (this.lastId % (NONE - 1)) + 1;
+    const run: Run = { id: this.lastId, spec, onExit, captures: [captureOf(spec.stdout), captureOf(spec.stderr)], pid: 0 };
+    const impossible = impossibleText(spec);
+    if (impossible !== undefined || this.mode === 'broken') {
+      const end: TaskEnd = impossible === undefined ? lostEnd('it cannot be started') : { kind: 'spawn', error: impossible };
+      setImmediate(() => this.finish(run, end, null));
+      return { signalGroup: () => {} };
+    }
+    this.runs.set(run.id, run);
+    const { process } = this;
+    process.requests.launch({
+      id: run.id,
+      environment: this.environmentOf(spec.env.shared),
+      args: spec.command,
+      vars: spec.env.own,
+      cwd: spec.cwd,
+      cpus: spec.cpus ?? [],
+      stdin: spec.stdin,
+      outputs: [spec.stdout.kind, spec.stderr.kind],
+      paths: pathsOf(spec),
+    });
+    process.flushSoon();
+    return { signalGroup: (signal) => this.signal(run, signal) };
+  }
+
+  capture(): Capture {
+    return new NativeCapture();
+  }
+
+  async close(): Promise<void> {
+    const { mode } = this;
+    this.mode = 'closed';
+    if (mode !== 'broken') await this.process.end();
+  }
+
+  private startProcess(): LauncherProcess {
+    const { path, directory, env = {} } = this.options;
+    return new LauncherProcess({
+      path,
+      directory,
+      env,
+      handlers: {
+        started: (id, pid, fds) => this.onStarted(id, pid, fds),
+        failed: (id, step, errno) => this.onFailed(id, step, errno),
+        ended: (id, end, output) => this.onEnded(id, end, output),
+      },
+      onEnd: (why) => this.onProcessEnd(why),
+    });
+  }
+
+  private environmentOf(shared: LaunchSpec['env']['shared']): number {
+    const known = this.environments.indexOf(shared);
+    if (known >= 0) return known;
+    const number = this.nextEnvironment;
+    this.nextEnvironment = (number + 1) % ENVIRONMENTS;
+    this.environments[number] = shared;
+    this.process.requests.environment(number, shared);
+    return number;
+  }
+
+  private signal(run: Run, signal: 'SIGINT' | 'SIGKILL'): void {
+    if (this.runs.get(run.id) !== run) return;
+    this.process.requests.signal(run.id, constants.signals[signal]);
+    this.process.flushSoon();
+  }
+
+  private onStarted(id: number, pid: number, fds: readonly [number, number]): void {
+    const run = this.runs.get(id);
+    if (run === undefined) return;
+    run.pid = pid;
+    for (const [index, capture] of run.captures.entries()) capture?.started(`/proc/${this.process.pid}/fd/${fds[index]}`);
+  }
+
+  private onFailed(id: number, step: LaunchStep, errno: number): void {
+    const run = this.runs.get(id);
+    if (run === undefined) return;
+    this.runs.delete(id);
+    const code = getSystemErrorName(-errno);
+    const error = Object.assign(new Error(`spawn ${run.spec.command[0]} ${code}`), { code });
+    if (step === 'capture') this.finish(run, { kind: 'log', error: captureError(this.options.directory, error).message }, null);
+    else this.finish(run, { kind: 'spawn', error: launchText(step === 'none' ? 'start' : step, run.spec, error) }, null);
+  }
+
+  private onEnded(id: number, end: AnswerEnd, output: readonly [Buffer | undefined, Buffer | undefined]): void {
+    const run = this.runs.get(id);
+    if (run === undefined) return;
+    this.runs.delete(id);
+    let unread = 0;
+    for (const [index, capture] of run.captures.entries()) {
+      const content = output[index];
+      if (capture === undefined || content !== undefined) capture?.ended(content ?? NOTHING);
+      else {
+        unread += 1;
+        capture.whenClosed(() => {
+          unread -= 1;
+          if (unread === 0) this.release(id);
+        });
+      }
+    }
+    run.onExit(endOf(end.status), usageOf(end));
+  }
+
+  /** hqspawn keeps a file with much output open until it has been read. */
+  private release(id: number): void {
+    if (this.mode === 'broken' || this.mode === 'closed') return;
+    this.process.requests.release(id);
+    this.process.flushSoon();
+  }
+
+  private finish(run: Run, end: TaskEnd, usage: LaunchUsage | null): void {
+    for (const capture of run.captures) capture?.ended(NOTHING);
+    run.onExit(end, usage);
+  }
+
+  private onProcessEnd(why: string): void {
+    const lost = this.runs;
+    this.runs = new Map();
+    if (this.mode === 'up') this.restart();
+    else if (this.mode === 'restarting') {
+      this.mode = 'broken';
+      this.options.onBroken(why);
+    }
+    const end = lostEnd(why);
+    for (const run of lost.values()) {
+      // The main process has died with hqspawn, but not what it has started.
+      if (run.pid === 0) this.finish(run, end, null);
+      else this.reaper.clear(run.pid, () => this.finish(run, end, null));
+    }
+  }
+
+  private restart(): void {
+    this.mode = 'restarting';
+    this.environments.length = 0;
+    this.nextEnvironment = 0;
+    this.process = this.startProcess();
+    this.process.ready.then(
+      () => {
+        if (this.mode === 'restarting') this.mode = 'up';
+      },
+      // Its end is told to `onProcessEnd`.
+      () => {},
+    );
+  }
+}
+
+/** Output in a file that hqspawn holds: small output comes with its answer, other is read from its descriptor. */
+class NativeCapture implements Capture {
+  private path: string | undefined;
+  private fd: number | undefined;
+  private content: Buffer | undefined;
+  private onClosed: (() => void) | undefined;
+
+  started(path: string): void {
+    this.path = path;
+  }
+
+  /** Everything is known; what has been opened goes on being read. */
+  ended(content: Buffer): void {
+    this.content = content;
+  }
+
+  whenClosed(action: () => void): void {
+    this.onClosed = action;
+  }
+
+  look(): Captured | undefined {
+    if (this.fd !== undefined) return { size: fstatSync(this.fd).size, source: this.fd };
+    if (this.content !== undefined) return { size: this.content.length, source: this.content };
+    if (this.path === undefined || statSync(this.path).size === 0) return undefined;
+    this.fd = openSync(this.path, 'r');
+    return { size: fstatSync(this.fd).size, source: this.fd };
+  }
+
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+    this.onClosed?.();
+    this.onClosed = undefined;
+  }
+}
+
+function lostEnd(why: string): TaskEnd {
+  return { kind: 'internal', error: `The launcher of the worker has been lost: ${why}.` };
+}
+
+function captureOf(target: LaunchSpec['stderr']): NativeCapture | undefined {
+  return target.kind === 'capture' ? (target.capture as NativeCapture) : undefined;
+}
+
+function pathsOf({ stdout, stderr }: LaunchSpec): string[] {
+  const paths: string[] = [];
+  for (const target of [stdout, stderr] as readonly (OutputTarget | { readonly kind: 'same' })[])
+    if (target.kind === 'file') paths.push(target.path);
+  return paths;
+}
+
+/** As in <sys/wait.h>. */
+function endOf(status: number): TaskEnd {
+  const signal = status & 0x7f;
+  if (signal === 0) return { kind: 'exit', code: (status >> 8) & 0xff };
+  return { kind: 'signal', signal: SIGNAL_NAMES.get(signal) ?? `SIG${signal}` };
+}
+
+function usageOf({ userUs, systemUs, peakKb }: AnswerEnd): LaunchUsage {
+  return { userMs: userUs / 1000, systemMs: systemUs / 1000, maxRssBytes: peakKb * 1024 };
+}

@@ -1,0 +1,103 @@
+/** The launchers under test: Node's, hqspawn as it is shipped, and hqspawn with the checks of the compiler built in. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { buildLauncher, hasCompiler } from '../../../scripts/lib/launcher.mjs';
+import type { Launcher, LaunchHandle, LaunchSpec, LaunchUsage } from '../../../src/worker/executor/launcher.ts';
+import { NativeLauncher } from '../../../src/worker/executor/nativeLauncher.ts';
+import { NodeLauncher } from '../../../src/worker/executor/nodeLauncher.ts';
+import type { TaskEnd } from '../../../src/worker/heldTask.ts';
+
+export type LauncherName = 'node' | 'native' | 'native, sanitized';
+
+/** Where there is no compiler, only Node's is left to test. */
+const COMPILER = await hasCompiler();
+const SANITIZER = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+
+export const LAUNCHERS: readonly LauncherName[] = COMPILER ? ['node', 'native', 'native, sanitized'] : ['node'];
+export const NATIVE_LAUNCHERS: readonly LauncherName[] = LAUNCHERS.filter((name) => name !== 'node');
+
+/** @returns the program, compiled when it is not there yet */
+export async function hqspawnPath(name: LauncherName): Promise<string> {
+  const path = resolve('build/test-launcher', name === 'native' ? 'hqspawn' : 'hqspawn-sanitized');
+  if (!(await buildLauncher(path, name === 'native' ? {} : { flags: SANITIZER }))) throw new Error('no compiler');
+  return path;
+}
+
+/** One launcher with a directory of its own. */
+export class LauncherFixture {
+  readonly launcher: Launcher;
+  readonly directory: string;
+  /** What `onBroken` was called with. */
+  readonly broken: string[] = [];
+  private readonly running: LaunchHandle[] = [];
+
+  private constructor(launcher: Launcher, directory: string, broken: string[]) {
+    this.launcher = launcher;
+    this.directory = directory;
+    this.broken = broken;
+  }
+
+  static async start(name: LauncherName, o: { path?: string } = {}): Promise<LauncherFixture> {
+    const directory = mkdtempSync(join(tmpdir(), 'hq-launcher-'));
+    if (name === 'node') return new LauncherFixture(new NodeLauncher(directory), directory, []);
+    const broken: string[] = [];
+    const launcher = await NativeLauncher.start({
+      path: o.path ?? (await hqspawnPath(name)),
+      directory,
+      // Tasks are forked from a process with little memory, which the sanitizer would otherwise look through at each exit.
+      env: { ASAN_OPTIONS: 'detect_leaks=0' },
+      onBroken: (why) => broken.push(why),
+    });
+    return new LauncherFixture(launcher, directory, broken);
+  }
+
+  get native(): NativeLauncher {
+    return this.launcher as NativeLauncher;
+  }
+
+  spec(o: Partial<LaunchSpec> & { sh?: string } = {}): LaunchSpec {
+    const { sh, ...rest } = o;
+    return {
+      command: ['sh', '-c', sh ?? ''],
+      env: { shared: ENVIRONMENT, own: { MARKER: this.directory } },
+      cwd: this.directory,
+      stdin: null,
+      stdout: { kind: 'file', path: join(this.directory, 'out') },
+      stderr: { kind: 'file', path: join(this.directory, 'err') },
+      cpus: null,
+      ...rest,
+    };
+  }
+
+  start(o: Parameters<LauncherFixture['spec']>[0]): { handle: LaunchHandle; ended: Promise<Ended> } {
+    let handle: LaunchHandle | undefined;
+    const ended = new Promise<Ended>((done) => {
+      handle = this.launcher.launch(this.spec(o), (end, usage) => done({ end, usage }));
+    });
+    this.running.push(handle as LaunchHandle);
+    return { handle: handle as LaunchHandle, ended };
+  }
+
+  run(o: Parameters<LauncherFixture['spec']>[0]): Promise<Ended> {
+    return this.start(o).ended;
+  }
+
+  async stop(): Promise<void> {
+    for (const handle of this.running) handle.signalGroup('SIGKILL');
+    await this.launcher.close();
+    if (existsSync(this.directory)) rmSync(this.directory, { recursive: true });
+  }
+}
+
+export interface Ended {
+  readonly end: TaskEnd;
+  readonly usage: LaunchUsage | null;
+}
+
+/** Of all tasks; the same object, as in a worker. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: process.env.PATH ?? '/usr/bin:/bin',
+  SHARED: 'shared',
+  REPLACED: 'no',
+};

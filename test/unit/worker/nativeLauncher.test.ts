@@ -1,0 +1,215 @@
+/** What only hqspawn does: outlive nothing, be replaced when it dies, take requests while it is stopped, refuse garbage. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { chooseLauncher } from '../../../src/worker/executor/chooseLauncher.ts';
+import { AnswerParser, RequestBatch } from '../../../src/worker/executor/launcherFrames.ts';
+import { NativeLauncher } from '../../../src/worker/executor/nativeLauncher.ts';
+import { NodeLauncher } from '../../../src/worker/executor/nodeLauncher.ts';
+import { processesWith } from './fakeServer.ts';
+import { hqspawnPath, LauncherFixture, NATIVE_LAUNCHERS } from './launchers.ts';
+
+const OK = { kind: 'exit', code: 0 };
+
+describe.each(NATIVE_LAUNCHERS)('%s', (name) => {
+  let one: LauncherFixture;
+  beforeEach(async () => {
+    one = await LauncherFixture.start(name);
+  });
+  afterEach(async () => {
+    const { directory } = one;
+    await one.stop();
+    await vi.waitFor(() => expect(processesWith(`MARKER=${directory}`), 'processes left behind').toEqual([]));
+  });
+
+  test('when it is killed its tasks fail, and the next ones run', async () => {
+    const capture = one.launcher.capture();
+    const task = one.start({ sh: 'echo hi; touch ready; sleep 60 & wait', stdout: { kind: 'capture', capture } });
+    await vi.waitFor(() => expect(existsSync(join(one.directory, 'ready'))).toBe(true));
+    const before = one.native.pid as number;
+    process.kill(before, 'SIGKILL');
+    expect(await task.ended).toEqual({
+      end: { kind: 'internal', error: 'The launcher of the worker has been lost: it was ended by SIGKILL.' },
+      usage: null,
+    });
+    capture.look();
+    capture.close();
+    task.handle.signalGroup('SIGKILL');
+    expect((await one.run({ sh: 'exit 6' })).end).toEqual({ kind: 'exit', code: 6 });
+    expect(one.native.pid).not.toBe(before);
+    expect(one.broken).toEqual([]);
+  });
+
+  test('when it cannot be started again, that is said once and every task fails', async () => {
+    const path = join(one.directory, 'copy');
+    copyFileSync(await hqspawnPath(name), path);
+    const other = await LauncherFixture.start(name, { path });
+    rmSync(path);
+    process.kill(other.native.pid as number, 'SIGKILL');
+    const lost = { kind: 'internal', error: expect.stringContaining('The launcher of the worker has been lost') as string };
+    expect((await other.run({ sh: 'true' })).end).toEqual(lost);
+    await vi.waitFor(() => expect(other.broken).toHaveLength(1));
+    expect((await other.run({ sh: 'true' })).end).toEqual(lost);
+    await other.stop();
+  });
+
+  test('a launcher that does not read stops nothing here', async () => {
+    const stdin = Buffer.alloc(20_000_000, 'x');
+    process.kill(one.native.pid as number, 'SIGSTOP');
+    const task = one.start({ command: ['wc', '-c'], stdin });
+    let turns = 0;
+    for (; turns < 50; turns += 1) await turn();
+    process.kill(one.native.pid as number, 'SIGCONT');
+    expect((await task.ended).end).toEqual(OK);
+    expect(turns).toBe(50);
+    expect(readFileSync(join(one.directory, 'out'), 'utf8').trim()).toBe('20000000');
+  });
+
+  test('signals for the worker do not end it', async () => {
+    const pid = one.native.pid as number;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const) process.kill(pid, signal);
+    expect((await one.run({ sh: 'exit 2' })).end).toEqual({ kind: 'exit', code: 2 });
+    expect(one.native.pid).toBe(pid);
+  });
+
+  test('a task of another session that goes on does not hold up the end', async () => {
+    const { end } = await one.run({ sh: 'setsid sh -c "touch away; sleep 60" & until test -e away; do sleep 0.01; done' });
+    expect(end).toEqual(OK);
+    const [left] = processesWith(`MARKER=${one.directory}`);
+    expect(left).toBeDefined();
+    for (const pid of processesWith(`MARKER=${one.directory}`)) process.kill(pid, 'SIGKILL');
+  });
+});
+
+describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
+  let directory: string;
+  let child: ChildProcess;
+  let exit: Promise<number | null>;
+  let stderr = '';
+  const requests = new RequestBatch();
+  const answers: string[] = [];
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'hq-spawn-'));
+    stderr = '';
+    answers.length = 0;
+    child = spawn(await hqspawnPath(name), [directory], { env: { ASAN_OPTIONS: 'detect_leaks=0' } });
+    exit = new Promise((done) => child.once('close', done));
+    child.stdin?.on('error', () => {});
+    child.stderr?.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const parser = new AnswerParser({
+      hello: () => answers.push('hello'),
+      started: (id) => answers.push(`started ${id}`),
+      failed: (id, step) => answers.push(`failed ${id} ${step}`),
+      ended: (id) => answers.push(`ended ${id}`),
+    });
+    child.stdout?.on('data', (chunk: Buffer) => parser.push(chunk));
+  });
+  afterEach(async () => {
+    child.stdin?.end();
+    await exit;
+    await vi.waitFor(() => expect(processesWith(`MARKER=${directory}`), 'processes left behind').toEqual([]));
+    rmSync(directory, { recursive: true });
+  });
+
+  function send(): void {
+    for (const piece of requests.take()) child.stdin?.write(piece);
+  }
+
+  function launch(id: number, sh: string): void {
+    requests.environment(0, { PATH: process.env.PATH ?? '', MARKER: directory });
+    const rest = { environment: 0, vars: {}, cwd: directory, cpus: [], stdin: null, paths: [] };
+    requests.launch({ ...rest, id, args: ['sh', '-c', sh], outputs: ['null', 'null'] });
+    send();
+  }
+
+  const made = (file: string): Promise<void> => vi.waitFor(() => expect(existsSync(join(directory, file))).toBe(true), { timeout: 5_000 });
+
+  test('when its requests end, tasks are interrupted, and killed when that does not help', async () => {
+    launch(1, 'trap "touch trapped; exit" INT; touch ready-1; sleep 60 & wait');
+    launch(2, 'trap "" INT; touch ready-2; sleep 60; sleep 61');
+    await made('ready-1');
+    await made('ready-2');
+    child.stdin?.end();
+    expect(await exit).toBe(0);
+    expect(existsSync(join(directory, 'trapped'))).toBe(true);
+    expect(processesWith(`MARKER=${directory}`)).toEqual([]);
+    expect(stderr).toBe('');
+  });
+
+  test('when nobody reads its answers any more, it ends in the same way', async () => {
+    launch(1, 'touch ready; sleep 60');
+    await made('ready');
+    child.stdout?.destroy();
+    child.stdin?.destroy();
+    expect(await exit).toBe(0);
+  });
+
+  test('"started" comes without waiting for the end', async () => {
+    launch(7, 'sleep 60');
+    await vi.waitFor(() => expect(answers).toEqual(['hello', 'started 7']));
+  });
+
+  test.each([
+    ['an unknown request', Buffer.from([1, 0, 0, 0, 0x7a]), 'unknown request'],
+    ['an empty frame', Buffer.from([0, 0, 0, 0]), 'bad request'],
+    ['a launch that ends early', Buffer.from([5, 0, 0, 0, 0x4c, 1, 0, 0, 0]), 'bad request'],
+    ['a frame without end', Buffer.from([255, 255, 255, 255, 0x4c]), 'bad request'],
+    ['counts beyond the frame', Buffer.concat([Buffer.from([33, 0, 0, 0, 0x4c]), Buffer.alloc(32, 0xff)]), 'bad request'],
+    ['an environment without its end', Buffer.from([10, 0, 0, 0, 0x45, 0, 0, 0, 0, 1, 0, 0, 0, 0x41]), 'bad request'],
+  ])('%s ends it with one line', async (_what, bytes, line) => {
+    launch(1, 'touch ready; sleep 60');
+    await made('ready');
+    child.stdin?.write(bytes);
+    expect(await exit).toBe(1);
+    expect(stderr).toBe(`hqspawn: ${line}\n`);
+  });
+
+  test('requests may be cut anywhere', async () => {
+    requests.environment(3, { A: 'b' });
+    const rest = { environment: 3, vars: {}, cwd: '/', cpus: [], stdin: null, paths: [] };
+    for (const id of [1, 2]) requests.launch({ ...rest, id, args: ['/bin/true'], outputs: ['null', 'null'] });
+    requests.signal(99, 9);
+    requests.release(99);
+    for (const piece of requests.take()) for (const byte of piece) child.stdin?.write(Buffer.from([byte]));
+    await vi.waitFor(() => expect(answers.filter((line) => line.startsWith('ended')).sort()).toEqual(['ended 1', 'ended 2']), {
+      timeout: 8_000,
+    });
+  });
+});
+
+describe('which launcher is used', () => {
+  const choose = async (setting: string | undefined, path: string): Promise<[unknown, string[]]> => {
+    const warnings: string[] = [];
+    const launcher = await chooseLauncher({ setting, path, directory: '/tmp', warn: (line) => warnings.push(line), onBroken: () => {} });
+    await launcher.close();
+    return [launcher.constructor, warnings];
+  };
+
+  test('node on request, and where hqspawn is missing', async () => {
+    expect(await choose('node', '/nonexistent')).toEqual([NodeLauncher, []]);
+    expect(await choose(undefined, '/nonexistent')).toEqual([NodeLauncher, []]);
+    await expect(choose('native', '/nonexistent')).rejects.toThrow(/HQ_LAUNCHER is native, but \/nonexistent is missing/);
+    await expect(choose('fast', '/nonexistent')).rejects.toThrow("HQ_LAUNCHER must be auto, native or node, not 'fast'");
+  });
+
+  test('one that does not answer is told and replaced', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hq-choose-'));
+    const path = join(directory, 'hqspawn');
+    writeFileSync(path, '#!/bin/sh\nexit 4\n', { mode: 0o755 });
+    const why = `${path} cannot be used: it ended with exit code 4`;
+    expect(await choose('auto', path)).toEqual([NodeLauncher, [`${why}; tasks are started by Node, which is slower`]]);
+    await expect(choose('native', path)).rejects.toThrow(`HQ_LAUNCHER is native, but ${why}`);
+    rmSync(directory, { recursive: true });
+  });
+
+  test.skipIf(NATIVE_LAUNCHERS.length === 0)('native where it is there', async () => {
+    expect(await choose('auto', await hqspawnPath('native'))).toEqual([NativeLauncher, []]);
+    expect(await choose('native', await hqspawnPath('native'))).toEqual([NativeLauncher, []]);
+  });
+});

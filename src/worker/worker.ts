@@ -5,7 +5,7 @@
  * is told and has confirmed every result, or the results go to the spool file; then logs are closed and `done` is called.
  */
 import { HqError } from '../protocol/errors.ts';
-import type { TaskKey, Welcome } from '../protocol/messages/worker.ts';
+import { type TaskKey, type TaskUpdate, UPDATE_FINISHED, UPDATE_STARTED, type Welcome } from '../protocol/messages/worker.ts';
 import type { WorkerConfiguration, WorkerInfo } from '../protocol/schema/worker.ts';
 import { Deadlines } from './deadlines.ts';
 import { EnvironmentMaker } from './executor/environment.ts';
@@ -18,6 +18,15 @@ import { type Instructions, WorkerState } from './state.ts';
 
 /** Output of running streamed tasks is copied this often, milliseconds. */
 const SWEEP_MS = 1_000;
+
+/**
+ * While tasks are queued here, ordinary news are held back so long, milliseconds: nobody waits for them, and a frame costs both sides as much as
+ * a dozen tasks do.
+ */
+const REPORT_DELAY_MS = 5;
+
+/** More than this is sent at once. */
+const REPORT_UPDATES = 256;
 
 /** An ending worker waits this long for the server's confirmation before it writes the spool file, milliseconds. */
 const CONFIRM_TIMEOUT_MS = 5_000;
@@ -60,6 +69,11 @@ export class Worker {
   private executor: Executor | undefined;
   private streams: Streams | undefined;
   private ending: Ending | undefined;
+  /** Without a line nothing is held back: what is neither held nor repeated after a reconnect would be a task that never came. */
+  private online = false;
+  /** News that the session has not been given yet. */
+  private news: TaskUpdate[] = [];
+  private newsTimer: NodeJS.Timeout | undefined;
   /** What was last said about the lost server: attempts every two seconds must not fill the log. */
   private lossTold = '';
 
@@ -116,6 +130,7 @@ export class Worker {
       this.parts.log('INFO', `reconnected to the server as worker ${welcome.workerId}`);
     }
     this.lossTold = '';
+    this.online = true;
     this.apply(this.state.handle({ kind: 'reconnected', wanted: welcome.wanted, settled: repeated, nowMs: Date.now() }));
   }
 
@@ -156,11 +171,27 @@ export class Worker {
 
   /** Reports first, because starting processes takes long compared with it. */
   private apply({ updates, stop, start }: Instructions): void {
-    if (updates.length > 0) this.session.report(updates);
+    if (updates.length > 0) this.report(updates);
     for (const task of stop) this.executor?.stop(task);
     for (const task of start) this.executor?.start(task);
     this.lifetime.setIdle(this.state.isIdle && this.ending === undefined);
     this.settle();
+  }
+
+  private report(updates: readonly TaskUpdate[]): void {
+    for (const update of updates) this.news.push(update);
+    const ordinary = this.online && this.ending === undefined && this.state.queue.size > 0 && this.news.length < REPORT_UPDATES;
+    if (!ordinary || updates.some(([kind]) => kind !== UPDATE_STARTED && kind !== UPDATE_FINISHED)) this.sendNews();
+    else this.newsTimer ??= setTimeout(() => this.sendNews(), REPORT_DELAY_MS);
+  }
+
+  private sendNews(): void {
+    clearTimeout(this.newsTimer);
+    this.newsTimer = undefined;
+    if (this.news.length === 0) return;
+    const { news } = this;
+    this.news = [];
+    this.session.report(news);
   }
 
   private sweep(): void {
@@ -170,6 +201,8 @@ export class Worker {
   }
 
   private onLost(error: HqError, wasRegistered: boolean): void {
+    this.online = false;
+    this.sendNews();
     if (this.ending !== undefined) return;
     if (this.executor === undefined) {
       this.onNotReached(error);
@@ -217,6 +250,7 @@ export class Worker {
     const { ending } = this;
     if (ending === undefined || ending.settled || !this.state.isIdle) return;
     ending.settled = true;
+    this.sendNews();
     if (ending.error !== null) this.complete(ending);
     else this.session.leave(ending.reason, { timeoutMs: CONFIRM_TIMEOUT_MS, done: () => this.complete(ending) });
   }

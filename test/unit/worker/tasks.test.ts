@@ -264,6 +264,34 @@ describe.each(LAUNCHERS.filter((one) => one !== 'native, sanitized'))('%s', (nam
     expect(server.updates).toHaveLength(2000);
   });
 
+  test('what is held back while the line is cut is repeated, and nothing runs twice', { timeout: 60_000 }, async () => {
+    await worker();
+    const body = makeBody({ command: ['/bin/true'], submitDir: server.dir });
+    const ids = Array.from({ length: 300 }, (_, i) => i);
+    const finished = (): number[] => server.updates.filter((update) => update[0] === FINISHED).map((update) => update[2]);
+    const welcome = server.answer;
+    server.answer = (hello) => {
+      // What the worker does not name and has not told of is given out again, as the real server does at once.
+      const known = new Set([...hello.held.map(([, id]) => id), ...finished()]);
+      setImmediate(() =>
+        server.compute(
+          body,
+          ids.filter((id) => !known.has(id)),
+        ),
+      );
+      return welcome(hello);
+    };
+    server.compute(body, ids);
+    for (const enough of [20, 80, 140, 200]) {
+      await vi.waitFor(() => expect(finished().length).toBeGreaterThan(enough), { timeout: 20_000, interval: 1 });
+      const before = server.hellos.length;
+      server.cut();
+      await vi.waitFor(() => expect(server.hellos.length).toBeGreaterThan(before), { timeout: 10_000 });
+    }
+    await vi.waitFor(() => expect(new Set(finished()).size).toBe(300), { timeout: 20_000 });
+    expect([...finished()].sort((a, b) => a - b)).toEqual(ids);
+  });
+
   test('nothing of the worker is left in its directory', async () => {
     const one = await worker();
     server.compute(script('echo hi', { stdin: Buffer.from('x'), stream: join(server.dir, 'logs'), stdout: undefined }), [1]);

@@ -1,18 +1,28 @@
-/** Test projects: fast pure ones, and end-to-end ones that start real processes out of dist/. */
+/** Test projects: fast ones that mostly stay in one process, and those that start real processes (end to end out of dist/). */
 import { defineConfig } from 'vitest/config';
+
+/** Tests of single parts that start many processes of their own: too slow for the quick check. */
+const PROCESS_TESTS = [
+  'test/unit/worker/{launcher,nativeLauncher,tasks,session}.test.ts',
+  'test/unit/server/journal/journalClient.test.ts',
+  'test/unit/server/identity/takeJournal.test.ts',
+];
+
+/** Both cores of a small machine; vitest alone would leave one idle. */
+const maxWorkers = 2;
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
-      { test: { name: 'property', include: ['test/property/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], exclude: PROCESS_TESTS, testTimeout: 10_000, maxWorkers } },
+      { test: { name: 'property', include: ['test/property/**/*.test.ts'], testTimeout: 60_000, maxWorkers } },
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/regression/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/regression/**/*.test.ts', ...PROCESS_TESTS],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers,
         },
       },
     ],

@@ -2,10 +2,9 @@
 import { isAbsolute, join } from 'node:path';
 import { fillPlaceholders } from '../common/placeholders.ts';
 import type { StdioSpec, TaskDetail, TaskInfo, TaskSpec } from '../protocol/schema/task.ts';
+import { redactEnv } from './journal/redact.ts';
 import type { TaskRow } from './journal/types.ts';
 import { depsAt, entryAt, labelAt, type SubmitRecord, specAt, wireBody } from './specs.ts';
-
-export const REDACTED = '[redacted]';
 
 /** State of a task that has no row of its own. */
 export interface BulkEnd {
@@ -52,9 +51,7 @@ export function taskDetail(record: SubmitRecord, index: number, known: { row: Ta
 
 /** Values of the variables named in `secretEnv` never leave the server but to the worker that runs the task. */
 export function redactSpec(spec: TaskSpec): TaskSpec {
-  if (spec.secretEnv.length === 0) return spec;
-  const env = Object.fromEntries(Object.entries(spec.env).map(([key, value]) => [key, spec.secretEnv.includes(key) ? REDACTED : value]));
-  return { ...spec, env };
+  return redactEnv(spec, new Set(spec.secretEnv));
 }
 
 function resolvedPaths(

@@ -4,6 +4,7 @@ import type { FromWorker, ToWorker, WorkerHello } from '../../src/protocol/messa
 import { decodeToWorker, encodeFromWorker } from '../../src/protocol/messages/workerCodec.ts';
 import { PROTOCOL } from '../../src/protocol/version.ts';
 import type { CommitListener, Journal, JournalBatch, Restored } from '../../src/server/journal/types.ts';
+import { handMadeConfiguration } from './handMadeConfiguration.ts';
 
 export const NOTHING_RESTORED: Restored = { serverUid: null, lastSeq: 0, maxJobId: 0, maxWorkerId: 0, jobs: [], workers: [] };
 
@@ -136,22 +137,7 @@ export function helloOf(session: string, given: Partial<WorkerHello> = {}): From
       serverUid: 'uid',
       workerId: null,
       session,
-      configuration: {
-        resources: { resources: [{ name: 'cpus', kind: 'range', start: 0, end: 0 }], coupling: { weights: [] } },
-        hostname: 'made-by-hand',
-        group: 'default',
-        pid: 1,
-        workDir: '/nowhere',
-        heartbeatMs: 600_000,
-        idleTimeoutMs: null,
-        timeLimitMs: null,
-        startedAtMs: Date.now(),
-        onServerLost: 'stop',
-        minUtilization: 0,
-        allocation: null,
-        listenAddress: '',
-        version: '0.0.0',
-      },
+      configuration: handMadeConfiguration(),
       held: [],
       ...given,
     },

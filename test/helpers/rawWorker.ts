@@ -9,6 +9,7 @@ import type { FromWorker, TaskUpdate, ToWorker, Welcome, WireTask, WorkerHello }
 import { decodeToWorker, encodeFromWorker } from '../../src/protocol/messages/workerCodec.ts';
 import { PROTOCOL } from '../../src/protocol/version.ts';
 import { type Cluster, waitFor } from './cluster.ts';
+import { handMadeConfiguration } from './handMadeConfiguration.ts';
 
 /** The access file of the cluster's server for workers. */
 export function readWorkerAccess(cluster: Cluster): WorkerAccess {
@@ -58,22 +59,7 @@ export class RawWorker {
       serverUid,
       workerId: this.workerId,
       session: this.session,
-      configuration: {
-        resources: { resources: [{ name: 'cpus', kind: 'range', start: 0, end: 0 }], coupling: { weights: [] } },
-        hostname: 'made-by-hand',
-        group: 'default',
-        pid: 1,
-        workDir: '/nowhere',
-        heartbeatMs: 600_000,
-        idleTimeoutMs: null,
-        timeLimitMs: null,
-        startedAtMs: Date.now(),
-        onServerLost: 'stop',
-        minUtilization: 0,
-        allocation: null,
-        listenAddress: '',
-        version: '0.0.0',
-      },
+      configuration: handMadeConfiguration(),
       held: [],
       ...given,
     };

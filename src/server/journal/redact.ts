@@ -2,7 +2,7 @@
 import type { Submit } from '../../protocol/schema/task.ts';
 
 /** What stands in place of a secret value. */
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 interface Variables {
   readonly env?: Record<string, string> | undefined;
@@ -22,7 +22,8 @@ export function redactSubmit(submit: Submit): Submit {
   return { ...submit, tasks: { ...tasks, shared: redactEnv(tasks.shared, all), tasks: each } };
 }
 
-function redactEnv<T extends Variables>(spec: T, secret: ReadonlySet<string>): T {
+/** The same with the values of the named variables overwritten; `spec` itself when it has none of them. */
+export function redactEnv<T extends Variables>(spec: T, secret: ReadonlySet<string>): T {
   if (spec.env === undefined || !Object.keys(spec.env).some((name) => secret.has(name))) return spec;
   const env = Object.fromEntries(Object.entries(spec.env).map(([name, value]) => [name, secret.has(name) ? REDACTED : value]));
   return { ...spec, env };

@@ -15,8 +15,13 @@ export interface HeldTask {
   /** Index into the body's request. */
   readonly variant: number;
   readonly queueClass: QueueClass;
-  /** `queued` -> `running` -> `ended`; a queued task may end without running. */
-  state: 'queued' | 'running' | 'ended';
+  /**
+   * `queued` -> `running` -> `ended`. `staged`: waits in the launcher for the end of a task of its class, and comes back from there as `queued`
+   * when it is asked back. What has not run may end, too.
+   */
+  state: 'queued' | 'staged' | 'running' | 'ended';
+  /** The launcher has given it back unasked: it is started by itself. */
+  alone: boolean;
   /** Set while it runs. */
   allocation: Allocation | null;
   /** Unix time of its start, milliseconds; 0 before. */

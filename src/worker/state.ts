@@ -22,8 +22,9 @@ import type { RequestVariant, WorkerResources } from '../protocol/schema/resourc
 import type { TaskUsage } from '../protocol/schema/task.ts';
 import { failureOf } from './failureText.ts';
 import { HeldTable } from './heldTable.ts';
-import { type HeldTask, outcomeOf, type StopCause, type TaskEnd } from './heldTask.ts';
-import { ResourcePool } from './resources/pool.ts';
+import { type HeldTask, keyOf, outcomeOf, type StopCause, type TaskEnd } from './heldTask.ts';
+import { type Allocation, ResourcePool } from './resources/pool.ts';
+import { type Recall, Staging, stagingTarget } from './staging.ts';
 import { type QueueClass, TaskQueue } from './taskQueue.ts';
 
 /** A started task has ended and nothing of its process group is left. `atMs` is Unix time. */
@@ -32,6 +33,15 @@ export interface TaskEnded {
   readonly end: TaskEnd;
   readonly usage: TaskUsage | null;
   readonly atMs: number;
+  /** A staged task that started in this moment, with what this one held. */
+  readonly next: HeldTask | null;
+}
+
+/** A staged task came back from the launcher. */
+export interface ReturnedTask {
+  readonly task: HeldTask;
+  /** The launcher has died; nobody knows whether it has run. */
+  readonly lost: boolean;
 }
 
 /** `nowMs` is Unix time in milliseconds. */
@@ -44,44 +54,61 @@ export type WorkerEvent =
   /** The server has confirmed every repeated result. */
   | { readonly kind: 'settled' }
   | { readonly kind: 'ended'; readonly ends: readonly TaskEnded[]; readonly nowMs: number }
+  | { readonly kind: 'returned'; readonly returned: readonly ReturnedTask[]; readonly nowMs: number }
   | { readonly kind: 'time-limit'; readonly task: HeldTask }
   /** Gives back queued tasks that need more lifetime than is left. */
   | { readonly kind: 'sweep'; readonly nowMs: number }
   /** No task starts any more; queued ones are given back. With `running` the running ones are stopped too. */
   | { readonly kind: 'close'; readonly running: boolean; readonly nowMs: number };
 
-/** What is to be done, in this order: report, stop, start. */
+/** What is to be done, in this order. */
 export interface Instructions {
   readonly updates: TaskUpdate[];
   /** Interrupt these, and kill them when they do not end. */
   readonly stop: HeldTask[];
+  /** Ask these back from the launcher. */
+  readonly unstage: HeldTask[];
   readonly start: HeldTask[];
+  /** Let these wait in the launcher. */
+  readonly stage: HeldTask[];
 }
 
 export interface WorkerStateOptions {
   readonly resources: WorkerResources;
   /** Unix time at which the worker ends, milliseconds; null without a limit. */
   readonly endsAtMs: number | null;
+  /** Tasks can wait in the launcher. */
+  readonly canStage: boolean;
 }
 
 export class WorkerState {
   readonly pool: ResourcePool;
   readonly queue: TaskQueue = new TaskQueue();
   private readonly endsAtMs: number | null;
+  private readonly canStage: boolean;
+  private readonly staging = new Staging();
   private readonly held = new HeldTable();
   /** Running tasks, also those that are no longer held because the server does not want them. */
   private readonly running = new Set<HeldTask>();
   private settled = new Set<string>();
   private closed = false;
+  /** What starts in the launcher from now on is stopped. */
+  private stopsRunning = false;
 
   constructor(options: WorkerStateOptions) {
     this.pool = new ResourcePool(options.resources);
     this.endsAtMs = options.endsAtMs;
+    this.canStage = options.canStage;
   }
 
   /** Nothing is queued and no process of a task is left. */
   get isIdle(): boolean {
-    return this.held.size === 0 && this.running.size === 0;
+    return this.held.size === 0 && this.running.size === 0 && this.staging.size === 0;
+  }
+
+  /** Tasks that have not started are here. */
+  get hasWaiting(): boolean {
+    return this.queue.size > 0 || this.staging.size > 0;
   }
 
   get runningTasks(): ReadonlySet<HeldTask> {
@@ -95,6 +122,7 @@ export class WorkerState {
   heldForHello(limit: number): [number, number, number, number][] {
     const list: [number, number, number, number][] = [];
     for (const task of this.running) if (task.stop !== 'unwanted') list.push([task.job, task.task, task.instance, HELD_RUNNING]);
+    for (const task of this.staging.all()) if (this.held.find(keyOf(task)) === task) list.push([...keyOf(task), HELD_QUEUED]);
     for (const task of [...this.queue.all()]) {
       if (list.length < limit) list.push([task.job, task.task, task.instance, HELD_QUEUED]);
       else this.dropQueued(task);
@@ -104,7 +132,8 @@ export class WorkerState {
 
   /** Applies one event. */
   handle(event: WorkerEvent): Instructions {
-    const out: Instructions = { updates: [], stop: [], start: [] };
+    const out: Instructions = { updates: [], stop: [], unstage: [], start: [], stage: [] };
+    let freed = 0;
     switch (event.kind) {
       case 'compute':
         this.onCompute(out, event);
@@ -122,7 +151,13 @@ export class WorkerState {
         this.settled.clear();
         return out;
       case 'ended':
-        for (const ended of event.ends) this.onEnded(out, ended);
+        for (const ended of event.ends) {
+          this.onEnded(out, ended);
+          if (ended.next === null) freed += 1;
+        }
+        break;
+      case 'returned':
+        this.onReturned(out, event);
         break;
       case 'time-limit':
         stopTask(out, event.task, 'time-limit');
@@ -136,7 +171,9 @@ export class WorkerState {
       default:
         assertNever(event, 'event');
     }
-    if (!this.closed && this.queue.size > 0) this.startWhatFits(out, 'nowMs' in event ? event.nowMs : 0);
+    if (this.closed) return out;
+    if (this.queue.size > 0) this.startWhatFits(out, 'nowMs' in event ? event.nowMs : 0);
+    if (this.canStage) this.stageWhatIsNext(out, freed);
     return out;
   }
 
@@ -167,7 +204,20 @@ export class WorkerState {
         out.updates.push([UPDATE_STARTED, job, task, instance, nowMs, variant], [UPDATE_FAILED, job, task, instance, nowMs, null, failure]);
         continue;
       }
-      this.hold({ job, task, instance, body, entry, variant, queueClass, state: 'queued', allocation: null, startedAtMs: 0, stop: null });
+      this.hold({
+        job,
+        task,
+        instance,
+        body,
+        entry,
+        variant,
+        queueClass,
+        state: 'queued',
+        alone: false,
+        allocation: null,
+        startedAtMs: 0,
+        stop: null,
+      });
     }
   }
 
@@ -181,6 +231,7 @@ export class WorkerState {
   private onCancel(out: Instructions, key: TaskKey, nowMs: number): void {
     const task = this.held.find(key);
     if (task?.state === 'running') stopTask(out, task, 'cancel');
+    else if (task?.state === 'staged') this.recall(out, task, 'cancel');
     else if (task?.state === 'queued') {
       this.dropQueued(task);
       out.updates.push([UPDATE_CANCELED, task.job, task.task, task.instance, nowMs]);
@@ -188,6 +239,7 @@ export class WorkerState {
   }
 
   private giveBack(out: Instructions, task: HeldTask | undefined, nowMs: number): void {
+    if (task?.state === 'staged') this.recall(out, task, 'retract');
     if (task?.state !== 'queued') return;
     this.dropQueued(task);
     out.updates.push([UPDATE_RETRACTED, task.job, task.task, task.instance, nowMs]);
@@ -200,11 +252,14 @@ export class WorkerState {
     for (const task of unwanted) this.abandon(out, task);
   }
 
-  private onEnded(out: Instructions, { task, end, usage, atMs }: TaskEnded): void {
-    if (!this.running.delete(task) || task.allocation === null) throw new Error('invariant broken: a task ended that was not running');
-    this.pool.release(task.allocation);
+  private onEnded(out: Instructions, { task, end, usage, atMs, next }: TaskEnded): void {
+    const { allocation, queueClass } = task;
+    if (!this.running.delete(task) || allocation === null) throw new Error('invariant broken: a task ended that was not running');
     task.allocation = null;
     task.state = 'ended';
+    queueClass.running -= 1;
+    if (usage !== null) queueClass.meanMs = averaged(queueClass.meanMs, usage.wallMs);
+    if (next === null) this.pool.release(allocation);
     const outcome = outcomeOf(task, end);
     if (outcome !== 'unwanted') this.held.remove(task);
     switch (outcome) {
@@ -225,11 +280,90 @@ export class WorkerState {
       default:
         assertNever(outcome, 'outcome');
     }
+    if (next !== null) this.takeOver(out, { task: next, allocation, atMs });
+  }
+
+  /** A staged task has started, perhaps after it was asked back. */
+  private takeOver(out: Instructions, { task, allocation, atMs }: { task: HeldTask; allocation: Allocation; atMs: number }): void {
+    const why = this.staging.remove(task);
+    this.runs(task, allocation, atMs);
+    if (why === 'unwanted') {
+      task.stop = 'unwanted';
+      out.stop.push(task);
+      return;
+    }
+    out.updates.push([UPDATE_STARTED, task.job, task.task, task.instance, atMs, task.variant]);
+    if (why === 'cancel') stopTask(out, task, 'cancel');
+    else if (this.stopsRunning) stopTask(out, task, 'worker-stop');
+  }
+
+  private runs(task: HeldTask, allocation: Allocation, atMs: number): void {
+    task.state = 'running';
+    task.allocation = allocation;
+    task.startedAtMs = atMs;
+    task.queueClass.running += 1;
+    this.running.add(task);
+  }
+
+  private onReturned(out: Instructions, { returned, nowMs }: Extract<WorkerEvent, { kind: 'returned' }>): void {
+    const back = new Map<QueueClass, HeldTask[]>();
+    for (const { task, lost } of returned) {
+      const why = this.staging.remove(task);
+      task.state = 'ended';
+      if (why === 'unwanted') continue;
+      const key = keyOf(task);
+      if ((why === null || why === 'queue') && !lost && !this.closed) {
+        task.state = 'queued';
+        task.alone = why === null;
+        back.set(task.queueClass, [...(back.get(task.queueClass) ?? []), task]);
+        continue;
+      }
+      this.held.remove(task);
+      // Without its start the server would give the same instance out again.
+      if (lost) out.updates.push([UPDATE_STARTED, ...key, nowMs, task.variant], [UPDATE_STOPPED, ...key, nowMs]);
+      else out.updates.push([why === 'cancel' ? UPDATE_CANCELED : UPDATE_RETRACTED, ...key, nowMs]);
+    }
+    for (const [queueClass, tasks] of back) this.queue.putBack(queueClass, tasks);
+  }
+
+  private recall(out: Instructions, task: HeldTask, why: Recall): void {
+    if (this.staging.recall(task, why)) out.unstage.push(task);
+  }
+
+  /** Only where nothing else waits, so that what is staged takes nothing from anybody. `freed`: number of tasks that nothing took over from. */
+  private stageWhatIsNext(out: Instructions, freed: number): void {
+    if (this.queue.size === 0) {
+      // A free place waits while others have more than they can start now.
+      for (const task of this.staging.last(Math.min(freed, this.staging.size))) if (this.fits(task)) this.recall(out, task, 'queue');
+      return;
+    }
+    const only = this.queue.onlyClass();
+    if (only === undefined || this.staging.hasOther(only)) {
+      for (const task of this.staging.all()) this.recall(out, task, 'queue');
+      return;
+    }
+    // Near its end a worker looks at each task before it starts.
+    if (only.minTimeMs > 0 && this.endsAtMs !== null) return;
+    const target = stagingTarget(only);
+    while (this.staging.size < target) {
+      const task = this.queue.takeFirst(only, (candidate) => !candidate.alone);
+      if (task === undefined) return;
+      task.state = 'staged';
+      this.staging.add(task);
+      out.stage.push(task);
+    }
+  }
+
+  private fits({ queueClass }: HeldTask): boolean {
+    const allocation = this.pool.tryAllocate(queueClass.request);
+    if (allocation !== undefined) this.pool.release(allocation);
+    return allocation !== undefined;
   }
 
   private onClose(out: Instructions, { running, nowMs }: { running: boolean; nowMs: number }): void {
     this.closed = true;
-    for (const task of [...this.queue.all()]) this.giveBack(out, task, nowMs);
+    this.stopsRunning ||= running;
+    for (const task of [...this.queue.all(), ...this.staging.all()]) this.giveBack(out, task, nowMs);
     if (running) for (const task of this.running) stopTask(out, task, 'worker-stop');
   }
 
@@ -247,11 +381,8 @@ export class WorkerState {
         this.pool.keepFor(request, kept);
         return false;
       }
-      task.state = 'running';
-      task.allocation = allocation;
-      task.startedAtMs = nowMs;
+      this.runs(task, allocation, nowMs);
       this.queue.removed();
-      this.running.add(task);
       out.start.push(task);
       out.updates.push([UPDATE_STARTED, task.job, task.task, task.instance, nowMs, task.variant]);
       return true;
@@ -269,6 +400,10 @@ export class WorkerState {
       return;
     }
     this.held.remove(task);
+    if (task.state === 'staged') {
+      this.recall(out, task, 'unwanted');
+      return;
+    }
     // A stop for another reason is under way; only its report changes.
     if (task.stop === null) out.stop.push(task);
     task.stop = 'unwanted';
@@ -287,15 +422,16 @@ export class WorkerState {
 
   /** Throws when the books disagree. Called by tests after every event. */
   checkInvariants(): void {
-    let held = 0;
-    let queued = 0;
+    let [held, queued, staged] = [0, 0, 0];
     for (const task of this.held) {
       held += 1;
       if (task.state === 'queued') queued += 1;
+      else if (task.state === 'staged') staged += 1;
       else if (task.state !== 'running' || !this.running.has(task)) throw new Error('a held task is neither queued nor running');
     }
     if (held !== this.held.size || queued !== this.queue.size || queued !== [...this.queue.all()].length)
       throw new Error('held tasks are miscounted');
+    if (staged > this.staging.size) throw new Error('staged tasks are miscounted');
     const used = new Array<number>(this.pool.resourceCount).fill(0);
     for (const { allocation } of this.running) {
       if (allocation === null) throw new Error('a running task holds nothing');
@@ -306,6 +442,11 @@ export class WorkerState {
         throw new Error(`${this.pool.nameOf(resource)} does not add up`);
     });
   }
+}
+
+/** Exponentially: the last few tasks decide. */
+function averaged(mean: number | null, next: number): number {
+  return mean === null ? next : 0.8 * mean + 0.2 * next;
 }
 
 function stopTask(out: Instructions, task: HeldTask, cause: StopCause): void {

@@ -7,6 +7,8 @@ import type { ResolvedRequest } from './resources/pool.ts';
 
 /** Tasks that start under the same conditions. */
 export interface QueueClass {
+  /** From 1; never used again by this queue. */
+  readonly id: number;
   readonly priority: number;
   readonly request: ResolvedRequest;
   /** Remaining lifetime that the worker must have at the start, milliseconds. */
@@ -14,6 +16,10 @@ export interface QueueClass {
   /** Waiting tasks, first come first served; those before `head` are gone, ended ones are skipped. */
   readonly tasks: { readonly task: HeldTask; readonly arrival: number }[];
   head: number;
+  /** Tasks of it that run now. */
+  running: number;
+  /** Duration of its tasks, exponentially averaged, milliseconds; null before the first has ended. */
+  meanMs: number | null;
 }
 
 /** Entries in front of the head are dropped when there are this many, so that a long-lived class does not grow for ever. */
@@ -25,6 +31,7 @@ export class TaskQueue {
   private active: QueueClass[] = [];
   private arrivals = 0;
   private waiting = 0;
+  private lastId = 0;
 
   /** Number of waiting tasks. */
   get size(): number {
@@ -36,16 +43,47 @@ export class TaskQueue {
     const key = `${o.priority} ${o.minTimeMs} ${JSON.stringify(o.request)}`;
     let found = this.classes.get(key);
     if (found === undefined) {
-      found = { ...o, tasks: [], head: 0 };
+      this.lastId += 1;
+      found = { ...o, id: this.lastId, tasks: [], head: 0, running: 0, meanMs: null };
       this.classes.set(key, found);
     }
     return found;
   }
 
   add(task: HeldTask): void {
-    const { queueClass } = task;
     this.arrivals += 1;
-    queueClass.tasks.push({ task, arrival: this.arrivals });
+    task.queueClass.tasks.push({ task, arrival: this.arrivals });
+    this.added(task.queueClass);
+  }
+
+  /** Puts tasks of one class that had left the queue back to its front, in this order. */
+  putBack(queueClass: QueueClass, tasks: readonly HeldTask[]): void {
+    queueClass.tasks.splice(0, queueClass.head, ...tasks.map((task) => ({ task, arrival: 0 })));
+    queueClass.head = 0;
+    for (let i = 0; i < tasks.length; i += 1) this.added(queueClass);
+  }
+
+  /** The only class of which tasks wait; undefined when none or several do. */
+  onlyClass(): QueueClass | undefined {
+    let only: QueueClass | undefined;
+    for (const one of this.active) {
+      if (headOf(one) === undefined) continue;
+      if (only !== undefined) return undefined;
+      only = one;
+    }
+    return only;
+  }
+
+  /** Takes the first waiting task of a class out of the queue, if `condition` allows it; its state must change. */
+  takeFirst(queueClass: QueueClass, condition: (task: HeldTask) => boolean): HeldTask | undefined {
+    const task = headOf(queueClass);
+    if (task === undefined || !condition(task)) return undefined;
+    advance(queueClass);
+    this.waiting -= 1;
+    return task;
+  }
+
+  private added(queueClass: QueueClass): void {
     this.waiting += 1;
     if (this.active.includes(queueClass)) return;
     this.active.push(queueClass);

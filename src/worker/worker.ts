@@ -25,6 +25,10 @@ const SWEEP_MS = 1_000;
  */
 const REPORT_DELAY_MS = 5;
 
+/** When as many have come within the delay, tasks are so short that news may wait a few delays more: a frame then carries a hundred. */
+const MANY_UPDATES = 16;
+const REPORT_DELAYS = 4;
+
 /** More than this is sent at once. */
 const REPORT_UPDATES = 256;
 
@@ -74,6 +78,7 @@ export class Worker {
   /** News that the session has not been given yet. */
   private news: TaskUpdate[] = [];
   private newsTimer: NodeJS.Timeout | undefined;
+  private newsDelays = 0;
   /** What was last said about the lost server: attempts every two seconds must not fill the log. */
   private lossTold = '';
 
@@ -81,7 +86,7 @@ export class Worker {
     const { configuration } = parts;
     this.parts = parts;
     const endsAtMs = configuration.timeLimitMs === null ? null : configuration.startedAtMs + configuration.timeLimitMs;
-    this.state = new WorkerState({ resources: configuration.resources, endsAtMs });
+    this.state = new WorkerState({ resources: configuration.resources, endsAtMs, canStage: parts.launcher.queue !== null });
     this.lifetime = new Lifetime({
       deadlines: this.deadlines,
       timeLimitMs: endsAtMs === null ? null : endsAtMs - Date.now(),
@@ -148,6 +153,7 @@ export class Worker {
       streams: this.streams,
       deadlines: this.deadlines,
       onEnded: (ends) => this.apply(this.state.handle({ kind: 'ended', ends, nowMs: Date.now() })),
+      onReturned: (returned) => this.apply(this.state.handle({ kind: 'returned', returned, nowMs: Date.now() })),
       onTimeLimit: (task) => this.apply(this.state.handle({ kind: 'time-limit', task })),
     });
   }
@@ -170,24 +176,33 @@ export class Worker {
   }
 
   /** Reports first, because starting processes takes long compared with it. */
-  private apply({ updates, stop, start }: Instructions): void {
+  private apply({ updates, stop, unstage, start, stage }: Instructions): void {
     if (updates.length > 0) this.report(updates);
     for (const task of stop) this.executor?.stop(task);
+    for (const task of unstage) this.executor?.unstage(task);
     for (const task of start) this.executor?.start(task);
+    for (const task of stage) this.executor?.stage(task);
     this.lifetime.setIdle(this.state.isIdle && this.ending === undefined);
     this.settle();
   }
 
   private report(updates: readonly TaskUpdate[]): void {
     for (const update of updates) this.news.push(update);
-    const ordinary = this.online && this.ending === undefined && this.state.queue.size > 0 && this.news.length < REPORT_UPDATES;
+    const ordinary = this.online && this.ending === undefined && this.state.hasWaiting && this.news.length < REPORT_UPDATES;
     if (!ordinary || updates.some(([kind]) => kind !== UPDATE_STARTED && kind !== UPDATE_FINISHED)) this.sendNews();
-    else this.newsTimer ??= setTimeout(() => this.sendNews(), REPORT_DELAY_MS);
+    else this.newsTimer ??= setTimeout(() => this.onNewsTimer(), REPORT_DELAY_MS);
+  }
+
+  private onNewsTimer(): void {
+    this.newsDelays += 1;
+    if (this.newsDelays >= REPORT_DELAYS || this.news.length < MANY_UPDATES * this.newsDelays) this.sendNews();
+    else this.newsTimer?.refresh();
   }
 
   private sendNews(): void {
     clearTimeout(this.newsTimer);
     this.newsTimer = undefined;
+    this.newsDelays = 0;
     if (this.news.length === 0) return;
     const { news } = this;
     this.news = [];

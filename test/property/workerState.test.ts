@@ -11,7 +11,7 @@ import {
 } from '../../src/protocol/messages/worker.ts';
 import type { HeldTask } from '../../src/worker/heldTask.ts';
 import type { Instructions, WorkerState } from '../../src/worker/state.ts';
-import { compute, ended, machine, makeBody, NOW_MS } from '../unit/worker/stateHelp.ts';
+import { compute, machine, makeBody, NOW_MS } from '../unit/worker/stateHelp.ts';
 
 const taskIds = fc.uniqueArray(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 4 });
 const command = fc.oneof(
@@ -28,16 +28,23 @@ const command = fc.oneof(
   fc.record({ op: fc.constant('cancel' as const), ids: taskIds }),
   fc.record({ op: fc.constant('retract' as const), ids: taskIds }),
   fc.record({ op: fc.constant('limit' as const), which: fc.nat() }),
+  fc.record({ op: fc.constant('answer' as const), count: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ op: fc.constant('reconnect' as const), keep: fc.array(fc.boolean(), { minLength: 1, maxLength: 6 }) }),
 );
 
-/** Plays the server and the executor, and checks what the worker tells them. */
+/** Short enough that tasks are staged. */
+const USAGE = { wallMs: 4, userMs: null, systemMs: null, maxRssBytes: null };
+
+/** Plays the server, the executor and the launcher, and checks what the worker tells them. */
 class World {
-  readonly state: WorkerState = machine(['cpus=4']);
+  readonly state: WorkerState = machine(['cpus=4'], null, true);
   /** Per task: the next instance to give out, and the instance that is out and has not been answered. */
   readonly next = new Map<number, number>();
   readonly out = new Map<number, { instance: number; started: boolean }>();
   readonly processes: HeldTask[] = [];
+  /** Waiting in the launcher, and those of them that were asked back. */
+  readonly staged: HeldTask[] = [];
+  readonly asked: HeldTask[] = [];
 
   apply(instructions: Instructions): void {
     for (const update of instructions.updates) {
@@ -57,7 +64,13 @@ class World {
       this.out.delete(task);
     }
     this.processes.push(...instructions.start);
+    this.asked.push(...instructions.unstage);
     this.state.checkInvariants();
+    for (const task of instructions.stage) {
+      const hasLane = this.processes.some(({ queueClass }) => queueClass === task.queueClass);
+      this.staged.push(task);
+      if (!hasLane) this.giveBack(task);
+    }
   }
 
   keys(ids: readonly number[]): TaskKey[] {
@@ -69,7 +82,25 @@ class World {
 
   end(which: number, code: number): void {
     const [process] = this.processes.splice(which % Math.max(1, this.processes.length), 1);
-    if (process !== undefined) this.apply(this.state.handle(ended([process], { kind: 'exit', code })));
+    if (process === undefined) return;
+    // What takes over has the same request; it may have been asked back already.
+    const next = this.staged.find(({ queueClass }) => queueClass === process.queueClass) ?? null;
+    if (next !== null) {
+      this.staged.splice(this.staged.indexOf(next), 1);
+      this.processes.push(next);
+    }
+    const one = { task: process, end: { kind: 'exit', code } as const, usage: USAGE, atMs: NOW_MS, next };
+    this.apply(this.state.handle({ kind: 'ended', ends: [one], nowMs: NOW_MS }));
+  }
+
+  /** The launcher answers some of what it was asked. */
+  answer(count: number): void {
+    for (const task of this.asked.splice(0, count)) if (this.staged.includes(task)) this.giveBack(task);
+  }
+
+  private giveBack(task: HeldTask): void {
+    this.staged.splice(this.staged.indexOf(task), 1);
+    this.apply(this.state.handle({ kind: 'returned', returned: [{ task, lost: false }], nowMs: NOW_MS }));
   }
 }
 
@@ -92,6 +123,9 @@ test('whatever happens, every task is answered exactly once, resources add up, a
           case 'end':
             world.end(one.which, one.code);
             break;
+          case 'answer':
+            world.answer(one.count);
+            break;
           case 'cancel':
           case 'retract':
             world.apply(world.state.handle({ kind: one.op, tasks: world.keys(one.ids), nowMs: NOW_MS }));
@@ -112,9 +146,15 @@ test('whatever happens, every task is answered exactly once, resources add up, a
             break;
           }
         }
-        if (world.processes.length === 0) expect(world.state.queue.size).toBe(0);
+        if (world.processes.length === 0) {
+          world.answer(world.asked.length);
+          if (world.processes.length === 0) expect([world.state.queue.size, world.staged.length]).toEqual([0, 0]);
+        }
       }
-      while (world.processes.length > 0) world.end(0, 0);
+      while (world.processes.length + world.asked.length > 0) {
+        world.end(0, 0);
+        world.answer(world.asked.length);
+      }
       expect(world.state.isIdle).toBe(true);
       expect([...world.out]).toEqual([]);
     }),

@@ -7,7 +7,8 @@ import type { WireBody } from '../../protocol/messages/worker.ts';
 import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
 import type { HeldTask } from '../heldTask.ts';
 import type { AllocatedEntry, ResolvedEntry, ResourcePool } from '../resources/pool.ts';
-import type { TaskEnvironment } from './launcher.ts';
+import type { QueueClass } from '../taskQueue.ts';
+import type { Lane, TaskEnvironment } from './launcher.ts';
 
 type Variables = Record<string, string>;
 
@@ -30,6 +31,8 @@ export class EnvironmentMaker {
   private readonly base: Variables;
   private readonly pool: ResourcePool;
   private readonly ofEntry = new WeakMap<ResolvedEntry, EntryNames>();
+  /** What tasks of one body and class have in common of their own variables. */
+  private readonly ofBody = new WeakMap<WireBody, { readonly queueClass: QueueClass; readonly vars: Variables }>();
 
   /**
    * @param env environment of the worker
@@ -42,17 +45,43 @@ export class EnvironmentMaker {
     this.pool = o.pool;
   }
 
-  /** @returns all variables of a started task; those of the worker are shared by all tasks */
+  /** @returns all variables of a task but those of its lane; those of the worker are shared by all tasks */
   make(task: HeldTask): TaskEnvironment {
     const { body } = task;
-    const env: Variables = { ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
+    const env: Variables = { ...this.ofAll(task) };
     env.HQ_JOB_ID = String(task.job);
     env.HQ_TASK_ID = String(task.task);
     env.HQ_INSTANCE_ID = String(task.instance);
     if (task.entry !== null) env.HQ_ENTRY = task.entry;
     if (body.request.length > 1) env.HQ_RESOURCE_VARIANT = String(task.variant);
-    for (const entry of task.allocation?.entries ?? []) this.addResource(env, body, entry);
     return { shared: this.base, own: env };
+  }
+
+  /** @returns what a task holds, so that the next of its class can take it over */
+  lane({ queueClass, allocation }: HeldTask): Lane {
+    const vars: Variables = {};
+    for (const entry of allocation?.entries ?? []) this.addResource(vars, entry);
+    return { group: queueClass.id, vars, cpus: null };
+  }
+
+  /** The user's variables, but for names that tell what the task holds: those come with the lane. */
+  private ofAll({ body, queueClass }: HeldTask): Variables {
+    const known = this.ofBody.get(body);
+    if (known?.queueClass === queueClass) return known.vars;
+    const vars: Variables = { ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
+    for (const entry of queueClass.request.entries) {
+      const names = this.namesOf(entry);
+      for (const name of [names.request, names.values, ...this.labelled(entry)]) delete vars[name];
+    }
+    this.ofBody.set(body, { queueClass, vars });
+    return vars;
+  }
+
+  /** Variables beside HQ_RESOURCE_VALUES that name what is held of a resource. */
+  private labelled(entry: ResolvedEntry): string[] {
+    if (!this.pool.hasIndices(entry.resource)) return [];
+    const names = Object.keys(DEVICE_VARIABLES[this.pool.nameOf(entry.resource)] ?? {});
+    return entry.name === 'cpus' ? ['HQ_CPUS', ...names] : names;
   }
 
   private namesOf(entry: ResolvedEntry): EntryNames {
@@ -65,7 +94,7 @@ export class EnvironmentMaker {
     return names;
   }
 
-  private addResource(env: Variables, body: WireBody, allocated: AllocatedEntry): void {
+  private addResource(env: Variables, allocated: AllocatedEntry): void {
     const { entry, units, indices } = allocated;
     const names = this.namesOf(entry);
     env[names.request] = names.text;
@@ -74,7 +103,8 @@ export class EnvironmentMaker {
     env[names.values] = labels;
     if (entry.name === 'cpus') {
       env.HQ_CPUS = labels;
-      if (units % UNITS_PER_WHOLE === 0 && body.env.OMP_NUM_THREADS === undefined) env.OMP_NUM_THREADS = String(units / UNITS_PER_WHOLE);
+      // The user's own value wins, as a task's variables win over its lane's.
+      if (units % UNITS_PER_WHOLE === 0) env.OMP_NUM_THREADS = String(units / UNITS_PER_WHOLE);
     }
     for (const [name, value] of Object.entries(DEVICE_VARIABLES[this.pool.nameOf(entry.resource)] ?? {}))
       env[name] = value === '<labels>' ? labels : value;

@@ -8,27 +8,34 @@ import { HqError } from '../../protocol/errors.ts';
 import type { TaskUsage } from '../../protocol/schema/task.ts';
 import type { Deadline, Deadlines } from '../deadlines.ts';
 import { type HeldTask, outcomeOf, type TaskEnd, type TaskOutcome } from '../heldTask.ts';
-import type { TaskEnded } from '../state.ts';
+import type { ReturnedTask, TaskEnded } from '../state.ts';
 import type { EnvironmentMaker } from './environment.ts';
-import type { Launcher, LaunchHandle, LaunchUsage, OutputTarget } from './launcher.ts';
+import type { LaunchEnd, Launcher, LaunchHandle, LaunchSpec, LaunchUsage, OutputTarget, QueuedHandle } from './launcher.ts';
 import type { Streams, TaskStream } from './streams.ts';
 import { filesToRemove, isStreamed, type TaskPaths, taskPaths } from './taskSetup.ts';
 
 /** Time between the interrupt and the kill when a task is stopped, milliseconds; as in the original. */
 export const STOP_GRACE_MS = 1_000;
 
-/** A task between its start and the report of its end. */
+/** A task between its start, or its staging, and the report of its end. */
 interface Run {
   readonly task: HeldTask;
   readonly paths: TaskPaths;
-  readonly startedMs: number;
+  /** Monotonic. */
+  startedMs: number;
   stream: TaskStream | undefined;
   handle: LaunchHandle | undefined;
+  /** Where it waits for a task of its class; undefined once it runs. */
+  staged: QueuedHandle | undefined;
   limit: Deadline | undefined;
   grace: Deadline | undefined;
   end: TaskEnd | undefined;
   usage: LaunchUsage | null;
   wallMs: number;
+  /** Unix time, milliseconds. */
+  endedAtMs: number;
+  /** The task that has taken over what it held. */
+  next: HeldTask | null;
 }
 
 export interface ExecutorOptions {
@@ -38,6 +45,8 @@ export interface ExecutorOptions {
   readonly deadlines: Deadlines;
   /** All tasks that ended in one turn. */
   onEnded(ends: TaskEnded[]): void;
+  /** Staged tasks that came back in one turn. */
+  onReturned(returned: ReturnedTask[]): void;
   /** The task has run as long as it may; the answer is expected to be a stop. */
   onTimeLimit(task: HeldTask): void;
 }
@@ -45,7 +54,9 @@ export interface ExecutorOptions {
 export class Executor {
   private readonly options: ExecutorOptions;
   private readonly runs = new Map<HeldTask, Run>();
+  private readonly staged = new Map<LaunchHandle, Run>();
   private ended: Run[] = [];
+  private returned: ReturnedTask[] = [];
 
   constructor(options: ExecutorOptions) {
     this.options = options;
@@ -53,30 +64,28 @@ export class Executor {
 
   /** Starts a task; whatever goes wrong is its end. */
   start(task: HeldTask): void {
-    const run: Run = {
-      task,
-      paths: taskPaths(task),
-      startedMs: performance.now(),
-      stream: undefined,
-      handle: undefined,
-      limit: undefined,
-      grace: undefined,
-      end: undefined,
-      usage: null,
-      wallMs: 0,
-    };
-    this.runs.set(task, run);
-    try {
-      run.stream = this.beginStream(run);
-    } catch (error) {
-      if (!(error instanceof HqError)) throw error;
-      this.onExit(run, { kind: 'log', error: error.message }, null);
-      return;
-    }
-    this.launch(run);
-    const { timeLimitMs } = task.body;
-    if (timeLimitMs !== null && run.end === undefined)
-      run.limit = this.options.deadlines.after(timeLimitMs, () => this.options.onTimeLimit(task));
+    const run = this.begin(task);
+    if (run === undefined) return;
+    const { launcher, environment } = this.options;
+    run.handle = launcher.launch(this.specOf(run), environment.lane(task), (ended) => this.onExit(run, ended));
+    this.limit(run);
+  }
+
+  /** Lets a task wait in the launcher for the end of one of its class. Only of use where the launcher has a queue. */
+  stage(task: HeldTask): void {
+    const run = this.begin(task);
+    if (run === undefined) return;
+    run.staged = this.options.launcher.queue?.add(this.specOf(run), task.queueClass.id, {
+      onExit: (ended) => this.onExit(run, ended),
+      onReturned: (lost) => this.onReturned(run, lost),
+    });
+    run.handle = run.staged;
+    if (run.staged !== undefined) this.staged.set(run.staged, run);
+  }
+
+  /** Asks a staged task back; it comes through `onReturned`, unless it has started. */
+  unstage(task: HeldTask): void {
+    this.runs.get(task)?.staged?.withdraw();
   }
 
   /** Interrupts a task; after a second what is left of it is killed. */
@@ -92,6 +101,40 @@ export class Executor {
     for (const run of this.runs.values()) if (run.end === undefined) run.handle?.signalGroup('SIGKILL');
   }
 
+  private begin(task: HeldTask): Run | undefined {
+    const run: Run = {
+      task,
+      paths: taskPaths(task),
+      startedMs: performance.now(),
+      stream: undefined,
+      handle: undefined,
+      staged: undefined,
+      limit: undefined,
+      grace: undefined,
+      end: undefined,
+      usage: null,
+      wallMs: 0,
+      endedAtMs: 0,
+      next: null,
+    };
+    this.runs.set(task, run);
+    try {
+      run.stream = this.beginStream(run);
+      return run;
+    } catch (error) {
+      if (!(error instanceof HqError)) throw error;
+      if (task.state === 'staged') this.onReturned(run, false);
+      else this.onExit(run, { end: { kind: 'log', error: error.message }, usage: null, time: null, next: null });
+      return undefined;
+    }
+  }
+
+  private limit(run: Run): void {
+    const { timeLimitMs } = run.task.body;
+    if (timeLimitMs !== null && run.end === undefined)
+      run.limit = this.options.deadlines.after(timeLimitMs, () => this.options.onTimeLimit(run.task));
+  }
+
   /** Once per second: copies the output of running streamed tasks. */
   sweep(nowMs: number): void {
     this.options.streams.sweep(nowMs);
@@ -105,22 +148,18 @@ export class Executor {
     return this.options.streams.begin(task, channels, Date.now());
   }
 
-  private launch(run: Run): void {
+  private specOf(run: Run): LaunchSpec {
     const { task, paths } = run;
     const stdout = this.target(run, 'stdout');
     const same = typeof paths.stdout === 'string' && paths.stdout === paths.stderr;
-    run.handle = this.options.launcher.launch(
-      {
-        command: task.body.command,
-        env: this.options.environment.make(task),
-        cwd: paths.cwd,
-        stdin: task.body.stdin,
-        stdout,
-        stderr: same ? { kind: 'same' } : this.target(run, 'stderr'),
-        cpus: null,
-      },
-      (end, usage) => this.onExit(run, end, usage),
-    );
+    return {
+      command: task.body.command,
+      env: this.options.environment.make(task),
+      cwd: paths.cwd,
+      stdin: task.body.stdin,
+      stdout,
+      stderr: same ? { kind: 'same' } : this.target(run, 'stderr'),
+    };
   }
 
   private target({ paths, stream }: Run, channel: Channel): OutputTarget {
@@ -130,38 +169,58 @@ export class Executor {
     return capture === undefined ? { kind: 'null' } : { kind: 'capture', capture };
   }
 
-  private onExit(run: Run, end: TaskEnd, usage: LaunchUsage | null): void {
+  private onExit(run: Run, { end, usage, time, next }: LaunchEnd): void {
     run.end = end;
     run.usage = usage;
-    run.wallMs = performance.now() - run.startedMs;
+    run.wallMs = time?.wallMs ?? performance.now() - run.startedMs;
+    run.endedAtMs = Math.round(time?.atMs ?? Date.now());
     this.options.deadlines.cancel(run.limit);
     this.options.deadlines.cancel(run.grace);
+    if (next !== null) run.next = this.runsNow(next).task;
     this.ended.push(run);
     if (this.ended.length === 1) setImmediate(() => this.reportEnds());
+  }
+
+  /** A staged task has started. */
+  private runsNow(handle: LaunchHandle): Run {
+    const run = this.staged.get(handle);
+    if (run === undefined) throw new Error('invariant broken: a task took over that was not staged');
+    this.staged.delete(handle);
+    run.staged = undefined;
+    run.startedMs = performance.now();
+    this.limit(run);
+    return run;
+  }
+
+  private onReturned(run: Run, lost: boolean): void {
+    if (run.staged !== undefined) this.staged.delete(run.staged);
+    this.runs.delete(run.task);
+    if (run.stream !== undefined) this.options.streams.abandon(run.stream);
+    this.returned.push({ task: run.task, lost });
+    if (this.returned.length === 1) setImmediate(() => this.options.onReturned(this.returned.splice(0)));
   }
 
   private reportEnds(): void {
     const runs = this.ended;
     this.ended = [];
-    const atMs = Date.now();
-    this.completeLogs(runs, atMs);
+    this.completeLogs(runs);
     const ends: TaskEnded[] = [];
     for (const run of runs) {
       this.runs.delete(run.task);
       const end = run.end as TaskEnd;
       if (outcomeOf(run.task, end) === 'finished') removeFiles(filesToRemove(run.task, run.paths));
-      ends.push({ task: run.task, end, usage: usageOf(run), atMs });
+      ends.push({ task: run.task, end, usage: usageOf(run), atMs: run.endedAtMs, next: run.next });
     }
     this.options.onEnded(ends);
   }
 
   /** The log must hold the end of a task before anybody hears of it; a task whose output is lost has failed. */
-  private completeLogs(runs: readonly Run[], atMs: number): void {
+  private completeLogs(runs: readonly Run[]): void {
     const streamed = runs.filter((run) => run.stream !== undefined);
     if (streamed.length === 0) return;
     for (const run of streamed) {
       try {
-        this.options.streams.end(run.stream as TaskStream, logOutcome(outcomeOf(run.task, run.end as TaskEnd)), atMs);
+        this.options.streams.end(run.stream as TaskStream, logOutcome(outcomeOf(run.task, run.end as TaskEnd)), run.endedAtMs);
       } catch (error) {
         if (!(error instanceof HqError)) throw error;
         failByLog(run, error);

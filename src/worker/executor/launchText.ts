@@ -1,12 +1,16 @@
 /** Tells a user why a task could not be started: one text per step, the same for every launcher. Called by launchers. */
 import { dirname } from 'node:path';
 import { errorWords } from '../failureText.ts';
-import type { LaunchSpec } from './launcher.ts';
+import type { Lane, LaunchSpec } from './launcher.ts';
 import type { LaunchStep } from './launcherFrames.ts';
 import { spawnErrorText } from './spawnErrorText.ts';
 
-/** @returns what is said about a launch that failed at this step; the capture has its own error */
-export function launchText(step: Exclude<LaunchStep, 'none' | 'capture'>, spec: LaunchSpec, error: unknown): string {
+/** @returns what is said about a launch that failed at this step; the capture has its own error. `cpus`: of its lane, null when not known */
+export function launchText(
+  step: Exclude<LaunchStep, 'none' | 'capture'>,
+  { spec, cpus }: { spec: LaunchSpec; cpus: Lane['cpus'] },
+  error: unknown,
+): string {
   const words = errorWords(error);
   switch (step) {
     case 'stdin':
@@ -24,23 +28,22 @@ export function launchText(step: Exclude<LaunchStep, 'none' | 'capture'>, spec: 
     case 'open-stderr':
       return `Cannot open "${pathOf(spec.stderr)}" for standard error: ${words}`;
     case 'affinity':
-      return `Cannot bind the task to the CPUs ${spec.cpus?.join(',')}: ${words}`;
+      return `Cannot bind the task to the CPUs${cpus === null ? '' : ` ${cpus.join(',')}`}: ${words}`;
     case 'exec':
     case 'start':
       return spawnErrorText(spec, error);
   }
 }
 
-/** @returns the reason when a text of the launch cannot be handed to the operating system */
-export function impossibleText(spec: LaunchSpec): string | undefined {
+/** @returns the reason when a text of the launch, or a variable of its lane, cannot be handed to the operating system */
+export function impossibleText(spec: LaunchSpec, laneVars: Lane['vars']): string | undefined {
   const program = JSON.stringify(spec.command[0] ?? '');
   for (const arg of spec.command)
     if (arg.includes('\0')) return `Cannot execute ${program}: a null byte in a command or its arguments is not possible`;
-  const { own } = spec.env;
-  for (const name in own) {
-    if (name.includes('\0') || own[name]?.includes('\0'))
-      return `Cannot execute ${program}: a null byte in an environment variable is not possible`;
-  }
+  for (const vars of [spec.env.own, laneVars])
+    for (const name in vars)
+      if (name.includes('\0') || vars[name]?.includes('\0'))
+        return `Cannot execute ${program}: a null byte in an environment variable is not possible`;
   for (const path of [spec.cwd, pathOf(spec.stdout), pathOf(spec.stderr)])
     if (path.includes('\0')) return `Cannot execute ${program}: a null byte in a path is not possible`;
   return undefined;

@@ -16,8 +16,18 @@ export type OutputTarget =
 /** Variables of a task. What many tasks have in common is the same object for all of them, so that it is handed over once. */
 export interface TaskEnvironment {
   readonly shared: Readonly<Record<string, string>>;
-  /** These win. */
+  /** These win over all others. */
   readonly own: Readonly<Record<string, string>>;
+}
+
+/** What a running task holds that the next one of its group can take over as it is. */
+export interface Lane {
+  /** 0: nothing is handed over. */
+  readonly group: number;
+  /** Variables that tell what it is; they win over shared ones. */
+  readonly vars: Readonly<Record<string, string>>;
+  /** Numbers of the CPUs that the process may use; null for those of the worker. */
+  readonly cpus: readonly number[] | null;
 }
 
 export interface LaunchSpec {
@@ -32,8 +42,6 @@ export interface LaunchSpec {
   readonly stdout: OutputTarget;
   /** `same`: where stdout goes, in one stream. */
   readonly stderr: OutputTarget | { readonly kind: 'same' };
-  /** Numbers of the CPUs that the process may use; null for those of the worker. */
-  readonly cpus: readonly number[] | null;
 }
 
 /** Use of resources by the process and the children that it has waited for. */
@@ -44,12 +52,40 @@ export interface LaunchUsage {
   readonly maxRssBytes: number;
 }
 
-/** Called once, never during `launch`; nothing of the process group is left then. `usage` is null where the launcher cannot know it. */
-export type OnExit = (end: TaskEnd, usage: LaunchUsage | null) => void;
+export interface LaunchEnd {
+  readonly end: TaskEnd;
+  /** Null where the launcher cannot know it. */
+  readonly usage: LaunchUsage | null;
+  /** Unix time of the end and duration, milliseconds; null where the launcher does not look at the clock. */
+  readonly time: { readonly atMs: number; readonly wallMs: number } | null;
+  /** The waiting task that has taken over the lane, and runs. */
+  readonly next: LaunchHandle | null;
+}
+
+/** Called once, never during `launch`; nothing of the process group is left then. */
+export type OnExit = (ended: LaunchEnd) => void;
 
 export interface LaunchHandle {
-  /** Signals every process of the task's group; without effect once they are gone. */
+  /** Signals every process of the task's group; without effect before it runs and once they are gone. */
   signalGroup(signal: 'SIGINT' | 'SIGKILL'): void;
+}
+
+export interface QueuedHandle extends LaunchHandle {
+  /** Asks it back; without effect once it runs. */
+  withdraw(): void;
+}
+
+/** What becomes of a waiting task: one of the two is called, once, never during `add`. */
+export interface QueuedEvents {
+  /** As for other tasks; that it runs was told by the end of the one before it. */
+  readonly onExit: OnExit;
+  /** It will not run: it was asked back, or no task of its group runs any more. `lost`: the launcher has died, it may have run. */
+  onReturned(lost: boolean): void;
+}
+
+/** Tasks that wait for the end of others of their group, so that short ones follow each other without a round trip to the worker. */
+export interface LaunchQueue {
+  add(spec: LaunchSpec, group: number, events: QueuedEvents): QueuedHandle;
 }
 
 export interface Launcher {
@@ -57,7 +93,9 @@ export interface Launcher {
    * Starts the process in its own session and process group, at the latest when the current turn of the event loop ends. What goes wrong is told
    * through `onExit`, nothing is thrown.
    */
-  launch(spec: LaunchSpec, onExit: OnExit): LaunchHandle;
+  launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle;
+  /** Null where tasks cannot wait in the launcher. */
+  readonly queue: LaunchQueue | null;
   /**
    * A place for the output of one channel of one task.
    * @throws HqError HQ_E_LOG_WRITE when it cannot be made; a launcher that makes it later ends the task with kind `log` then

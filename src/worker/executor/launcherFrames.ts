@@ -3,15 +3,20 @@
  * are UTF-8 and end with a null byte. Both sides come from one build, so that the version only catches a mixed installation.
  *
  * requests: E number count texts                             shared environment, replaces the earlier one of that number
- *           L id env args vars cpus stdin out err texts cpus stdin   texts: args, vars, working directory, files; stdin 2^32-1: none
+ *           L id env group args vars lane cpus stdin out err texts cpus stdin   start; counts, then texts: args, vars, lane's vars, working
+ *                                                            directory, files; stdin 2^32-1: none; group 0: what it holds is not handed over
+ *           Q (as L)                                         start when a task of the group ends, with what that one held
+ *           W id                                             do not start it, unless it has started
  *           K id signal                                      signal to the group
  *           R id                                             captured output has been read
  * answers:  H version                                        first of all
- *           S id pid fd fd                                   started; descriptors of captured channels in hqspawn, 2^32-1: none
- *           F id step errno                                  not started
- *           X id status u64 user us u64 system us u64 peak kB len len bytes bytes   ended; captured output, 2^32-1: to be read and released
+ *           S id pid fd fd u64 us                            started; descriptors of captured channels in hqspawn, 2^32-1: none; Unix time
+ *           F id step errno next                             not started; `next` (0: none) is started with what it held
+ *           X id status next u64 user us u64 system us u64 peak kB u64 wall us len len bytes bytes   ended; captured output, 2^32-1: to be
+ *                                                            read and released
+ *           W id                                             was not started and never will be
  */
-export const LAUNCHER_PROTOCOL = 1;
+export const LAUNCHER_PROTOCOL = 2;
 export const NONE: number = 0xffff_ffff;
 
 /** Shared environments that hqspawn keeps. */
@@ -43,15 +48,19 @@ const SLAB_BYTES = 64 * 1024;
 /** Larger input is not copied but sent as it is, bytes. */
 const COPY_STDIN_BYTES = 16 * 1024;
 
-const LAUNCH_HEAD_BYTES = 37;
+const LAUNCH_HEAD_BYTES = 45;
 
 export interface LaunchRequest {
   readonly id: number;
   /** Number of the shared environment. */
   readonly environment: number;
+  /** Tasks of one group hand over what they hold; 0 for none. */
+  readonly group: number;
   /** Without null bytes, as all texts. */
   readonly args: readonly string[];
   readonly vars: Readonly<Record<string, string>>;
+  /** Variables and CPUs of the lane; nothing when it waits for one. */
+  readonly lane: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly cpus: readonly number[];
   readonly stdin: Uint8Array | null;
@@ -90,23 +99,30 @@ export class RequestBatch {
     this.end(head, 0);
   }
 
-  launch(o: LaunchRequest): void {
+  /** @param kind L to start it now, Q to let it wait for a lane of its group */
+  launch(kind: 'L' | 'Q', o: LaunchRequest): void {
     let text = '';
     for (const arg of o.args) text += `${arg}\0`;
-    let count = 0;
+    let [vars, lane] = [0, 0];
     for (const name in o.vars) {
       text += `${name}=${o.vars[name]}\0`;
-      count += 1;
+      vars += 1;
+    }
+    for (const name in o.lane) {
+      text += `${name}=${o.lane[name]}\0`;
+      lane += 1;
     }
     text += `${o.cwd}\0`;
     for (const path of o.paths) text += `${path}\0`;
     const { stdin } = o;
     const copied = stdin === null || stdin.length > COPY_STDIN_BYTES ? 0 : stdin.length;
-    const head = this.begin('L', LAUNCH_HEAD_BYTES + textRoom(text) + 4 * o.cpus.length + copied);
+    const head = this.begin(kind, LAUNCH_HEAD_BYTES + textRoom(text) + 4 * o.cpus.length + copied);
     this.put(o.id);
     this.put(o.environment);
+    this.put(o.group);
     this.put(o.args.length);
-    this.put(count);
+    this.put(vars);
+    this.put(lane);
     this.put(o.cpus.length);
     this.put(stdin === null ? NONE : stdin.length);
     this.put(OUTPUT_CODES[o.outputs[0]]);
@@ -128,6 +144,12 @@ export class RequestBatch {
     const head = this.begin('K', 13);
     this.put(id);
     this.put(signal);
+    this.end(head, 0);
+  }
+
+  withdraw(id: number): void {
+    const head = this.begin('W', 9);
+    this.put(id);
     this.end(head, 0);
   }
 
@@ -171,8 +193,11 @@ function textRoom(text: string): number {
 
 export interface AnswerHandlers {
   hello(version: number): void;
-  started(id: number, pid: number, fds: readonly [number, number]): void;
-  failed(id: number, step: LaunchStep, errno: number): void;
+  /** `atMs`: Unix time. */
+  started(id: number, o: { pid: number; fds: readonly [number, number]; atMs: number }): void;
+  /** `next`: what is started with the lane of this one; 0 for none. */
+  failed(id: number, o: { step: LaunchStep; errno: number; next: number }): void;
+  returned(id: number): void;
   /** `output`: by channel what was captured, undefined when it must be read from the file. */
   ended(id: number, end: AnswerEnd, output: readonly [Buffer | undefined, Buffer | undefined]): void;
 }
@@ -180,9 +205,12 @@ export interface AnswerHandlers {
 /** How a process ended, as wait4 tells it. */
 export interface AnswerEnd {
   readonly status: number;
+  /** Has got the lane of this one; 0 for none. */
+  readonly next: number;
   readonly userUs: number;
   readonly systemUs: number;
   readonly peakKb: number;
+  readonly wallUs: number;
 }
 
 /** Takes answers apart, however they were cut on the way. */
@@ -209,23 +237,28 @@ export class AnswerParser {
   private answer(data: Buffer, at: number): void {
     const kind = String.fromCharCode(data[at] as number);
     const word = (index: number): number => data.readUInt32LE(at + 1 + 4 * index);
+    const long = (index: number): number => word(index) + word(index + 1) * 0x1_0000_0000;
     switch (kind) {
       case 'H':
         this.handlers.hello(word(0));
         break;
       case 'S':
-        this.handlers.started(word(0), word(1), [word(2), word(3)]);
+        this.handlers.started(word(0), { pid: word(1), fds: [word(2), word(3)], atMs: long(4) / 1000 });
         break;
       case 'F':
-        this.handlers.failed(word(0), STEPS[word(1)] ?? 'start', word(2));
+        this.handlers.failed(word(0), { step: STEPS[word(1)] ?? 'start', errno: word(2), next: word(3) });
+        break;
+      case 'W':
+        this.handlers.returned(word(0));
         break;
       case 'X': {
-        const long = (index: number): number => word(index) + word(index + 1) * 0x1_0000_0000;
-        const bytes = at + 1 + 40;
-        const first = word(8) === NONE ? 0 : word(8);
-        const stdout = word(8) === NONE ? undefined : data.subarray(bytes, bytes + first);
-        const stderr = word(9) === NONE ? undefined : data.subarray(bytes + first, bytes + first + word(9));
-        this.handlers.ended(word(0), { status: word(1), userUs: long(2), systemUs: long(4), peakKb: long(6) }, [stdout, stderr]);
+        const bytes = at + 1 + 52;
+        const [out, err] = [word(11), word(12)];
+        const first = out === NONE ? 0 : out;
+        const stdout = out === NONE ? undefined : data.subarray(bytes, bytes + first);
+        const stderr = err === NONE ? undefined : data.subarray(bytes + first, bytes + first + err);
+        const end = { status: word(1), next: word(2), userUs: long(3), systemUs: long(5), peakKb: long(7), wallUs: long(9) };
+        this.handlers.ended(word(0), end, [stdout, stderr]);
         break;
       }
       default:

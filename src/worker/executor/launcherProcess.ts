@@ -105,8 +105,9 @@ export class LauncherProcess {
 
 function bound(handlers: Omit<AnswerHandlers, 'hello'>): Omit<AnswerHandlers, 'hello'> {
   return {
-    started: (id, pid, fds) => handlers.started(id, pid, fds),
-    failed: (id, step, errno) => handlers.failed(id, step, errno),
+    started: (id, o) => handlers.started(id, o),
+    failed: (id, o) => handlers.failed(id, o),
+    returned: (id) => handlers.returned(id),
     ended: (id, end, output) => handlers.ended(id, end, output),
   };
 }

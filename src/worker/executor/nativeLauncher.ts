@@ -8,7 +8,19 @@ import { getSystemErrorName } from 'node:util';
 import type { TaskEnd } from '../heldTask.ts';
 import { type Capture, type Captured, captureError } from './capture.ts';
 import { GroupReaper } from './groupReaper.ts';
-import type { Launcher, LaunchHandle, LaunchSpec, LaunchUsage, OnExit, OutputTarget } from './launcher.ts';
+import type {
+  Lane,
+  LaunchEnd,
+  Launcher,
+  LaunchHandle,
+  LaunchQueue,
+  LaunchSpec,
+  LaunchUsage,
+  OnExit,
+  OutputTarget,
+  QueuedEvents,
+  QueuedHandle,
+} from './launcher.ts';
 import { type AnswerEnd, ENVIRONMENTS, type LaunchStep, NONE } from './launcherFrames.ts';
 import { LauncherProcess } from './launcherProcess.ts';
 import { impossibleText, launchText } from './launchText.ts';
@@ -37,13 +49,23 @@ export interface NativeLauncherOptions {
 interface Run {
   readonly id: number;
   readonly spec: LaunchSpec;
+  readonly cpus: Lane['cpus'];
   readonly onExit: OnExit;
   readonly captures: readonly [NativeCapture | undefined, NativeCapture | undefined];
+  readonly handle: QueuedHandle;
+  /** Set while it waits for a lane. */
+  onReturned: QueuedEvents['onReturned'] | null;
   /** 0 until it is known. */
   pid: number;
+  /** Unix time, milliseconds. */
+  startedAtMs: number;
 }
 
+/** The lane of a task that waits for one. */
+const NO_LANE: Omit<Lane, 'group'> = { vars: {}, cpus: null };
+
 export class NativeLauncher implements Launcher {
+  readonly queue: LaunchQueue = { add: (spec, group, events) => this.enqueue(spec, group, events) };
   private readonly options: NativeLauncherOptions;
   private readonly reaper = new GroupReaper();
   private process: LauncherProcess;
@@ -73,30 +95,49 @@ export class NativeLauncher implements Launcher {
     return this.process.pid;
   }
 
-  launch(spec: LaunchSpec, onExit: OnExit): LaunchHandle {
+  launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle {
+    return this.begin('L', { spec, lane, onExit, onReturned: null });
+  }
+
+  private enqueue(spec: LaunchSpec, group: number, { onExit, onReturned }: QueuedEvents): QueuedHandle {
+    return this.begin('Q', { spec, lane: { ...NO_LANE, group }, onExit, onReturned });
+  }
+
+  private begin(kind: 'L' | 'Q', o: Pick<Run, 'spec' | 'onExit' | 'onReturned'> & { lane: Lane }): QueuedHandle {
+    const { spec, lane } = o;
     this.lastId = (this.lastId % (NONE - 1)) + 1;
-    const run: Run = { id: this.lastId, spec, onExit, captures: [captureOf(spec.stdout), captureOf(spec.stderr)], pid: 0 };
-    const impossible = impossibleText(spec);
+    const id = this.lastId;
+    const handle: QueuedHandle = { signalGroup: (signal) => this.signal(id, signal), withdraw: () => this.withdraw(id) };
+    const captures = [captureOf(spec.stdout), captureOf(spec.stderr)] as const;
+    const run: Run = { id, spec, cpus: lane.cpus, onExit: o.onExit, onReturned: o.onReturned, captures, handle, pid: 0, startedAtMs: 0 };
+    const impossible = impossibleText(spec, lane.vars);
     if (impossible !== undefined || this.mode === 'broken') {
-      const end: TaskEnd = impossible === undefined ? lostEnd('it cannot be started') : { kind: 'spawn', error: impossible };
-      setImmediate(() => this.finish(run, end, null));
-      return { signalGroup: () => {} };
+      this.refuse(run, impossible);
+      return handle;
     }
-    this.runs.set(run.id, run);
+    this.runs.set(id, run);
     const { process } = this;
-    process.requests.launch({
-      id: run.id,
+    process.requests.launch(kind, {
+      id,
       environment: this.environmentOf(spec.env.shared),
+      group: lane.group,
       args: spec.command,
       vars: spec.env.own,
+      lane: lane.vars,
       cwd: spec.cwd,
-      cpus: spec.cpus ?? [],
+      cpus: lane.cpus ?? [],
       stdin: spec.stdin,
       outputs: [spec.stdout.kind, spec.stderr.kind],
       paths: pathsOf(spec),
     });
     process.flushSoon();
-    return { signalGroup: (signal) => this.signal(run, signal) };
+    return handle;
+  }
+
+  /** What cannot be started ends at once; what would have to wait for a lane goes back, and ends so when it is started by itself. */
+  private refuse(run: Run, impossible: string | undefined): void {
+    const end: TaskEnd = impossible === undefined ? lostEnd('it cannot be started') : { kind: 'spawn', error: impossible };
+    setImmediate(() => (run.onReturned === null ? this.finish(run, end) : run.onReturned(false)));
   }
 
   capture(): Capture {
@@ -116,8 +157,9 @@ export class NativeLauncher implements Launcher {
       directory,
       env,
       handlers: {
-        started: (id, pid, fds) => this.onStarted(id, pid, fds),
-        failed: (id, step, errno) => this.onFailed(id, step, errno),
+        started: (id, o) => this.onStarted(id, o),
+        failed: (id, o) => this.onFailed(id, o),
+        returned: (id) => this.onReturned(id),
         ended: (id, end, output) => this.onEnded(id, end, output),
       },
       onEnd: (why) => this.onProcessEnd(why),
@@ -134,27 +176,52 @@ export class NativeLauncher implements Launcher {
     return number;
   }
 
-  private signal(run: Run, signal: 'SIGINT' | 'SIGKILL'): void {
-    if (this.runs.get(run.id) !== run) return;
-    this.process.requests.signal(run.id, constants.signals[signal]);
+  private signal(id: number, signal: 'SIGINT' | 'SIGKILL'): void {
+    if (!this.runs.has(id)) return;
+    this.process.requests.signal(id, constants.signals[signal]);
     this.process.flushSoon();
   }
 
-  private onStarted(id: number, pid: number, fds: readonly [number, number]): void {
-    const run = this.runs.get(id);
-    if (run === undefined) return;
-    run.pid = pid;
-    for (const [index, capture] of run.captures.entries()) capture?.started(`/proc/${this.process.pid}/fd/${fds[index]}`);
+  private withdraw(id: number): void {
+    if (!this.runs.has(id)) return;
+    this.process.requests.withdraw(id);
+    this.process.flushSoon();
   }
 
-  private onFailed(id: number, step: LaunchStep, errno: number): void {
+  private onStarted(id: number, o: { pid: number; fds: readonly [number, number]; atMs: number }): void {
+    const run = this.runs.get(id);
+    if (run === undefined) return;
+    run.pid = o.pid;
+    run.startedAtMs = o.atMs;
+    for (const [index, capture] of run.captures.entries()) capture?.started(`/proc/${this.process.pid}/fd/${o.fds[index]}`);
+  }
+
+  private onReturned(id: number): void {
+    const run = this.runs.get(id);
+    if (run === undefined) return;
+    this.runs.delete(id);
+    run.onReturned?.(false);
+  }
+
+  private onFailed(id: number, { step, errno, next }: { step: LaunchStep; errno: number; next: number }): void {
     const run = this.runs.get(id);
     if (run === undefined) return;
     this.runs.delete(id);
     const code = getSystemErrorName(-errno);
     const error = Object.assign(new Error(`spawn ${run.spec.command[0]} ${code}`), { code });
-    if (step === 'capture') this.finish(run, { kind: 'log', error: captureError(this.options.directory, error).message }, null);
-    else this.finish(run, { kind: 'spawn', error: launchText(step === 'none' ? 'start' : step, run.spec, error) }, null);
+    const end: TaskEnd =
+      step === 'capture'
+        ? { kind: 'log', error: captureError(this.options.directory, error).message }
+        : { kind: 'spawn', error: launchText(step === 'none' ? 'start' : step, run, error) };
+    this.finish(run, end, this.handOver(next));
+  }
+
+  /** @returns the handle of the waiting task that runs from now on */
+  private handOver(next: number): LaunchHandle | null {
+    const run = this.runs.get(next);
+    if (run === undefined) return null;
+    run.onReturned = null;
+    return run.handle;
   }
 
   private onEnded(id: number, end: AnswerEnd, output: readonly [Buffer | undefined, Buffer | undefined]): void {
@@ -173,7 +240,9 @@ export class NativeLauncher implements Launcher {
         });
       }
     }
-    run.onExit(endOf(end.status), usageOf(end));
+    const wallMs = end.wallUs / 1000;
+    const time = { wallMs, atMs: run.startedAtMs + wallMs };
+    run.onExit({ end: endOf(end.status), usage: usageOf(end), time, next: this.handOver(end.next) });
   }
 
   /** hqspawn keeps a file with much output open until it has been read. */
@@ -183,9 +252,9 @@ export class NativeLauncher implements Launcher {
     this.process.flushSoon();
   }
 
-  private finish(run: Run, end: TaskEnd, usage: LaunchUsage | null): void {
+  private finish(run: Run, end: TaskEnd, next: LaunchEnd['next'] = null): void {
     for (const capture of run.captures) capture?.ended(NOTHING);
-    run.onExit(end, usage);
+    run.onExit({ end, usage: null, time: null, next });
   }
 
   private onProcessEnd(why: string): void {
@@ -198,9 +267,10 @@ export class NativeLauncher implements Launcher {
     }
     const end = lostEnd(why);
     for (const run of lost.values()) {
+      if (run.onReturned !== null) run.onReturned(true);
       // The main process has died with hqspawn, but not what it has started.
-      if (run.pid === 0) this.finish(run, end, null);
-      else this.reaper.clear(run.pid, () => this.finish(run, end, null));
+      else if (run.pid === 0) this.finish(run, end);
+      else this.reaper.clear(run.pid, () => this.finish(run, end));
     }
   }
 

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { TaskEnd } from '../heldTask.ts';
 import { type Capture, FileCapture } from './capture.ts';
 import { GroupReaper, signalGroup } from './groupReaper.ts';
-import type { Launcher, LaunchHandle, LaunchSpec, OnExit, OutputTarget } from './launcher.ts';
+import type { Lane, LaunchEnd, Launcher, LaunchHandle, LaunchSpec, OnExit, OutputTarget } from './launcher.ts';
 import { impossibleText, launchText } from './launchText.ts';
 import { spawnErrorText } from './spawnErrorText.ts';
 
@@ -36,6 +36,7 @@ class SetUpError extends Error {
 }
 
 export class NodeLauncher implements Launcher {
+  readonly queue: null = null;
   private readonly directory: string;
   private readonly reaper = new GroupReaper();
   /** Directories known to exist, so that making them costs nothing for the second task. */
@@ -47,18 +48,19 @@ export class NodeLauncher implements Launcher {
     this.directory = directory;
   }
 
-  launch(spec: LaunchSpec, onExit: OnExit): LaunchHandle {
+  launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle {
     const opened: number[] = [];
     try {
-      const impossible = impossibleText(spec);
+      const impossible = impossibleText(spec, lane.vars);
       if (impossible !== undefined) return failed(impossible, onExit);
       const stdin = spec.stdin === null ? 'ignore' : this.openStdin(spec.stdin, opened);
       this.ensureDirectory(spec.cwd, 'make-cwd');
       const stdout = this.openOutput(spec.stdout, opened, 'stdout');
       const stderr = spec.stderr.kind === 'same' ? stdout : this.openOutput(spec.stderr, opened, 'stderr');
-      return this.spawn(spec, [stdin, stdout, stderr], onExit);
+      return this.spawn({ spec, lane, stdio: [stdin, stdout, stderr] }, onExit);
     } catch (error) {
-      return failed(error instanceof SetUpError ? launchText(error.step, spec, error.cause) : spawnErrorText(spec, error), onExit);
+      const isOurs = error instanceof SetUpError;
+      return failed(isOurs ? launchText(error.step, { spec, cpus: lane.cpus }, error.cause) : spawnErrorText(spec, error), onExit);
     } finally {
       for (const fd of opened) closeSync(fd);
     }
@@ -73,25 +75,26 @@ export class NodeLauncher implements Launcher {
     return Promise.resolve();
   }
 
-  private spawn(spec: LaunchSpec, stdio: Stdio, onExit: OnExit): LaunchHandle {
-    let child = startProcess(spec, stdio);
+  private spawn(o: { spec: LaunchSpec; lane: Lane; stdio: Stdio }, onExit: OnExit): LaunchHandle {
+    const { spec } = o;
+    let child = startProcess(o);
     if (child.pid === undefined && !existsSync(spec.cwd)) {
       // Somebody has removed a directory that was there for an earlier task.
       child.once('error', () => {});
       this.directories.delete(spec.cwd);
       this.ensureDirectory(spec.cwd, 'make-cwd');
-      child = startProcess(spec, stdio);
+      child = startProcess(o);
     }
     const { pid } = child;
     if (pid === undefined) {
-      child.once('error', (error) => onExit({ kind: 'spawn', error: spawnErrorText(spec, error) }, null));
+      child.once('error', (error) => onExit(endOf({ kind: 'spawn', error: spawnErrorText(spec, error) })));
       return NO_PROCESS;
     }
     let ended = false;
     child.once('exit', (code, signal) => {
       ended = true;
       const end: TaskEnd = signal === null ? { kind: 'exit', code: code ?? -1 } : { kind: 'signal', signal };
-      this.reaper.clear(pid, () => onExit(end, null));
+      this.reaper.clear(pid, () => onExit(endOf(end)));
     });
     // After the end the number may belong to somebody else.
     return { signalGroup: (signal) => void (ended || signalGroup(pid, signal)) };
@@ -159,12 +162,18 @@ export class NodeLauncher implements Launcher {
 }
 
 function failed(error: string, onExit: OnExit): LaunchHandle {
-  setImmediate(() => onExit({ kind: 'spawn', error }, null));
+  setImmediate(() => onExit(endOf({ kind: 'spawn', error })));
   return NO_PROCESS;
 }
 
+/** Node tells no more than how it ended. */
+function endOf(end: TaskEnd): LaunchEnd {
+  return { end, usage: null, time: null, next: null };
+}
+
 /** `detached` makes a new session, and with it a process group of the child's pid. */
-function startProcess(spec: LaunchSpec, stdio: Stdio): ChildProcess {
+function startProcess({ spec, lane, stdio }: { spec: LaunchSpec; lane: Lane; stdio: Stdio }): ChildProcess {
   const [program = '', ...args] = spec.command;
-  return spawn(program, args, { cwd: spec.cwd, env: { ...spec.env.shared, ...spec.env.own }, detached: true, stdio });
+  const env = { ...spec.env.shared, ...lane.vars, ...spec.env.own };
+  return spawn(program, args, { cwd: spec.cwd, env, detached: true, stdio });
 }

@@ -73,6 +73,12 @@ export class Streams {
     return stream;
   }
 
+  /** The task will not be started: nothing of it is in the log. */
+  abandon(stream: TaskStream): void {
+    this.forget(stream);
+    for (const { capture } of stream.files) capture.close();
+  }
+
   /** Where a channel of the task goes; undefined when this channel is not streamed. */
   captureOf(stream: TaskStream, channel: Channel): Capture | undefined {
     return stream.files.find((file) => file.channel === channel)?.capture;
@@ -84,9 +90,7 @@ export class Streams {
    */
   end(stream: TaskStream, outcome: Outcome, timeMs: number): void {
     const { task, log } = stream;
-    this.open.delete(stream);
-    log.tasks -= 1;
-    log.idleSinceMs = performance.now();
+    this.forget(stream);
     log.dirty = true;
     try {
       copy(stream, timeMs);
@@ -129,6 +133,12 @@ export class Streams {
   /** Closes every log; for the end of the worker, when no task is left. */
   closeAll(): void {
     for (const log of this.logs.values()) this.close(log);
+  }
+
+  private forget(stream: TaskStream): void {
+    this.open.delete(stream);
+    stream.log.tasks -= 1;
+    stream.log.idleSinceMs = performance.now();
   }
 
   private close(log: JobLog): void {

@@ -1,12 +1,15 @@
 /*
- * hqspawn: starts the tasks of one worker. A tiny process forks much faster than a big one, and it can do what Node cannot: parent-death
- * signal, resource use of each task, reaping of orphans. Started by nativeLauncher.ts; the frames are described in launcherFrames.ts.
+ * hqspawn: starts the tasks of one worker. A tiny process makes children much faster than a big one, and it can do what Node cannot:
+ * parent-death signal, resource use of each task, reaping of orphans. Started by nativeLauncher.ts; the frames are described in launcherFrames.ts.
  *
  * usage: hqspawn DIRECTORY     requests on stdin, answers on stdout; DIRECTORY is node-local and takes captured output
  *
- * One loop, one thread, no waiting but in ppoll. Files are opened by the forked child, so that a slow file system delays that task alone; what
- * goes wrong there is left in memory shared with the parent, which finds it when the child has ended. When the requests end, the worker is
- * gone: every task is interrupted and, a second later, killed, as when a worker stops in order.
+ * One loop, one thread, no waiting but in ppoll. Files are opened by the child, so that a slow file system delays that task alone; what goes
+ * wrong there is left in memory shared with the parent, which finds it when the child has ended. When the requests end, the worker is gone:
+ * every task is interrupted and, a second later, killed, as when a worker stops in order.
+ *
+ * Tasks may wait here for the end of others of their group: what a running task holds (its lane: variables and CPUs) goes to the next one at
+ * once, and the worker, which would need longer for its answer than a short task runs, hears of many at a time.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,11 +27,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PROTOCOL 1
+#define PROTOCOL 2
 #define MAX_TASKS 16384                 /* at a time; more is answered with EAGAIN */
 #define ENVIRONMENTS 16                 /* shared environments kept; nativeLauncher.ts reuses the numbers */
 #define MAX_CPUS 8192
@@ -38,6 +42,9 @@
 #define ANSWERS_LIMIT (1024u * 1024)    /* with so much unread the worker is behind: no more requests are read, no children reaped */
 #define INLINE_BYTES (32u * 1024)       /* captured output up to this travels with the answer, more is read from the file */
 #define STARTED_DELAY_MS 20             /* nobody waits for "started": it goes with the next end, or after this */
+#define ENDED_DELAY_MS 5                /* while enough others wait here, ends are gathered so long */
+#define STACK_BYTES (64u * 1024)        /* of a child until it is the program; what it needs is a path and a few frames */
+#define OOM_SCORE "500"                 /* when memory runs out the kernel takes a task first: the largest, which is never this process */
 #define GRACE_MS 1000                   /* between interrupt and kill when the worker is gone */
 #define GIVE_UP_MS 2000                 /* a killed process in an uninterruptible wait is not waited for any longer */
 #define DRAIN_POLL_MS 10
@@ -47,20 +54,35 @@ enum step { NONE, STDIN, MAKE_CWD, ENTER_CWD, MAKE_STDOUT_DIR, OPEN_STDOUT, MAKE
 enum state { FREE, RUNNING, DRAINING /* main process reaped, its group not gone */, KEPT /* ended, captured output not read yet */ };
 
 struct buffer { char *data; size_t start, end, capacity; };
-struct environment { char *block, **vars; uint32_t count; };
+/* Stays while launches that name it wait or run. */
+struct environment { uint32_t users, count; char *block, *vars[]; };
 struct failure { int32_t step, error; };
+
+/* What one task hands over to the next of its group. Text and CPUs stand behind the pointers, in the same block. */
+struct lane { uint32_t nvars, ncpus; const char *cpus, *vars[]; };
+
+struct launch {
+  uint32_t id, environment, group, nargs, nvars, nlane, ncpus, stdin_bytes, out[2];
+  char *args, *vars, *lane, *cwd, *path[2];
+  const char *cpus, *stdin_data;
+};
+
+/* A launch that waits for a lane. The frame stands behind it. */
+struct waiting { struct waiting *next; struct environment *environment; size_t bytes; uint32_t id, group; char frame[]; };
+
 struct task {
   enum state state;
-  uint32_t id;
+  uint32_t id, group;
   pid_t pid;
   int capture[2], status;
   struct rusage usage;
-  int64_t give_up_ms;
-};
-struct launch {
-  uint32_t id, environment, nargs, nvars, ncpus, stdin_bytes, out[2];
-  char **argv, **envp, *cwd, *path[2];
-  const char *cpus, *stdin_data;
+  struct lane *lane;
+  struct environment *environment;
+  int64_t give_up_ms, started_us, wall_us;
+  /* For the child, which shares this memory until it is the program: nothing of it changes before the task has ended. */
+  struct launch launch;
+  char *frame, **pointers, *stack;
+  size_t pointers_capacity;
 };
 struct cursor { char *at, *end; };
 
@@ -68,9 +90,8 @@ static struct buffer in, out;
 static struct task tasks[MAX_TASKS];
 static uint32_t slots;                  /* all tasks[] from here on are free */
 static struct failure *failures;        /* by slot, shared with the children */
-static struct environment environments[ENVIRONMENTS];
-static char **pointers;                 /* argv and envp of the launch at hand */
-static size_t pointers_capacity;
+static struct environment *environments[ENVIRONMENTS];
+static struct waiting *first_waiting, **last_waiting = &first_waiting;
 static const char *directory;
 static bool named_captures;             /* the file system has no files without a name */
 static int requests = -1, answers = -1, null_fd = -1;
@@ -87,11 +108,13 @@ static _Noreturn void die(const char *what, int error) {
   exit(1);
 }
 
-static int64_t now_ms(void) {
+static int64_t now_us(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  clock_gettime(clock, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
+
+static int64_t now_ms(void) { return now_us(CLOCK_MONOTONIC) / 1000; }
 
 /* ---- buffers ---- */
 
@@ -173,17 +196,29 @@ static char *take_string(struct cursor *c) {
   return text;
 }
 
+static struct environment *use_environment(struct environment *e) {
+  if (e == NULL) die("bad request", 0);
+  e->users++;
+  return e;
+}
+
+static void unuse_environment(struct environment *e) {
+  if (e == NULL || --e->users > 0) return;
+  free(e->block);
+  free(e);
+}
+
 static void set_environment(struct cursor c) {
   uint32_t number = take32(&c), count = take32(&c);
   size_t bytes = (size_t)(c.end - c.at);
   if (number >= ENVIRONMENTS || count > bytes) die("bad request", 0);
-  struct environment *e = &environments[number];
-  e->block = resize(e->block, bytes + 1);
-  e->vars = resize(e->vars, (count + 1) * sizeof *e->vars);
-  e->count = count;
+  struct environment *e = resize(NULL, sizeof *e + (size_t)count * sizeof e->vars[0]);
+  *e = (struct environment){1, count, resize(NULL, bytes + 1)};
   if (bytes > 0) memcpy(e->block, c.at, bytes);
   struct cursor copy = {e->block, e->block + bytes};
   for (uint32_t i = 0; i < count; i++) e->vars[i] = take_string(&copy);
+  unuse_environment(environments[number]);
+  environments[number] = e;
 }
 
 static bool same_name(const char *a, const char *b) {
@@ -192,33 +227,25 @@ static bool same_name(const char *a, const char *b) {
   return false;
 }
 
-/* The pointers go into the frame, which stays where it is until the next one. */
+static char *skip_strings(struct cursor *c, uint32_t count) {
+  char *first = c->at;
+  for (uint32_t i = 0; i < count; i++) take_string(c);
+  return first;
+}
+
+/* The pointers go into the frame. */
 static struct launch parse_launch(struct cursor c) {
-  struct launch l = {.id = take32(&c), .environment = take32(&c), .nargs = take32(&c), .nvars = take32(&c)};
+  struct launch l = {.id = take32(&c), .environment = take32(&c), .group = take32(&c), .nargs = take32(&c)};
+  l.nvars = take32(&c);
+  l.nlane = take32(&c);
   l.ncpus = take32(&c);
   l.stdin_bytes = take32(&c); /* UINT32_MAX: no input */
   l.out[0] = take32(&c);
   l.out[1] = take32(&c);
-  size_t bytes = (size_t)(c.end - c.at);
-  if (l.environment >= ENVIRONMENTS || l.nargs == 0 || l.nargs > bytes || l.nvars > bytes) die("bad request", 0);
-  const struct environment *base = &environments[l.environment];
-  size_t wanted = (size_t)l.nargs + l.nvars + base->count + 2;
-  if (wanted > pointers_capacity) {
-    pointers = resize(pointers, wanted * sizeof *pointers);
-    pointers_capacity = wanted;
-  }
-  l.argv = pointers;
-  for (uint32_t i = 0; i < l.nargs; i++) l.argv[i] = take_string(&c);
-  l.argv[l.nargs] = NULL;
-  l.envp = pointers + l.nargs + 1;
-  for (uint32_t i = 0; i < l.nvars; i++) l.envp[i] = take_string(&c);
-  char **next = l.envp + l.nvars;
-  for (uint32_t i = 0; i < base->count; i++) {
-    bool replaced = false;
-    for (uint32_t k = 0; k < l.nvars && !replaced; k++) replaced = same_name(base->vars[i], l.envp[k]);
-    if (!replaced) *next++ = base->vars[i];
-  }
-  *next = NULL;
+  if (l.environment >= ENVIRONMENTS || l.nargs == 0) die("bad request", 0);
+  l.args = skip_strings(&c, l.nargs);
+  l.vars = skip_strings(&c, l.nvars);
+  l.lane = skip_strings(&c, l.nlane);
   l.cwd = take_string(&c);
   for (int i = 0; i < 2; i++) l.path[i] = l.out[i] == OUT_FILE ? take_string(&c) : NULL;
   l.cpus = take_bytes(&c, (size_t)l.ncpus * 4);
@@ -226,105 +253,238 @@ static struct launch parse_launch(struct cursor c) {
   return l;
 }
 
+static struct lane *make_lane(const struct launch *l) {
+  const size_t pointers = sizeof(struct lane) + l->nlane * sizeof(char *), cpus = (size_t)l->ncpus * 4;
+  const size_t text = (size_t)(l->cwd - l->lane);
+  struct lane *lane = resize(NULL, pointers + cpus + text);
+  char *at = (char *)lane + pointers;
+  lane->nvars = l->nlane;
+  lane->ncpus = l->ncpus;
+  lane->cpus = memcpy(at, l->cpus, cpus);
+  at = memcpy(at + cpus, l->lane, text);
+  for (uint32_t i = 0; i < l->nlane; i++, at += strlen(at) + 1) lane->vars[i] = at;
+  return lane;
+}
+
+static bool is_named(const char *var, char *const *vars, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (same_name(var, vars[i])) return true;
+  return false;
+}
+
+/* argv and envp: the task's own variables win over those of its lane, and these over the shared ones. */
+static void fill_pointers(struct task *t) {
+  const struct launch *l = &t->launch;
+  const struct environment *base = t->environment;
+  const size_t wanted = 1 + (size_t)l->nargs + 1 + l->nvars + t->lane->nvars + base->count + 1;
+  if (wanted > t->pointers_capacity) {
+    t->pointers = resize(t->pointers, wanted * sizeof *t->pointers);
+    t->pointers_capacity = wanted;
+  }
+  char **next = t->pointers + 1, *at = l->args;
+  for (uint32_t i = 0; i < l->nargs; i++, at += strlen(at) + 1) *next++ = at;
+  *next++ = NULL;
+  char **const env = next;
+  at = l->vars;
+  for (uint32_t i = 0; i < l->nvars; i++, at += strlen(at) + 1) *next++ = at;
+  size_t named = (size_t)(next - env);
+  for (uint32_t i = 0; i < t->lane->nvars; i++)
+    if (!is_named(t->lane->vars[i], env, named)) *next++ = (char *)t->lane->vars[i];
+  named = (size_t)(next - env);
+  for (uint32_t i = 0; i < base->count; i++)
+    if (!is_named(base->vars[i], env, named)) *next++ = base->vars[i];
+  *next = NULL;
+}
+
 /* ---- the child ---- */
 
-static _Noreturn void fail(struct failure *failure, enum step step) {
-  failure->error = errno;
+/*
+ * Where the machine is known the child shares the memory of this process until it becomes the program: nothing is copied for it, and this
+ * process goes on meanwhile, other than after vfork. So it must not touch what the C library keeps, errno above all; it asks the kernel itself.
+ * Elsewhere, and under the sanitizers, which need memory of their own, it is forked.
+ */
+#if (defined __x86_64__ || defined __aarch64__) && !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+#define SHARES_MEMORY 1
+#else
+#define SHARES_MEMORY 0
+#endif
+
+/* @returns the result, or the negative error */
+static long ask(long number, long a, long b, long c, long d) {
+#if SHARES_MEMORY && defined __x86_64__
+  long result;
+  register long r10 __asm__("r10") = d;
+  __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+  return result;
+#elif SHARES_MEMORY
+  register long x8 __asm__("x8") = number;
+  register long x0 __asm__("x0") = a;
+  register long x1 __asm__("x1") = b;
+  register long x2 __asm__("x2") = c;
+  register long x3 __asm__("x3") = d;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+  return x0;
+#else
+  long result = syscall(number, a, b, c, d);
+  return result < 0 ? -errno : result;
+#endif
+}
+
+static _Noreturn void leave(void) {
+  for (;;) ask(SYS_exit_group, 127, 0, 0, 0);
+}
+
+static _Noreturn void fail(struct failure *failure, enum step step, long result) {
+  failure->error = (int32_t)-result;
   failure->step = (int32_t)step;
-  _exit(127);
+  leave();
+}
+
+static long make_directory(const char *path) { return ask(SYS_mkdirat, AT_FDCWD, (long)path, 0777, 0); }
+static long enter(const char *path) { return ask(SYS_chdir, (long)path, 0, 0, 0); }
+
+static bool is_hopeless(long result) {
+  return result == -ENOENT || result == -ENOTDIR || result == -ELOOP || result == -ENAMETOOLONG || result == -ENOSPC || result == -EDQUOT;
 }
 
 /* Makes a directory and those above it. The text is changed on the way and is as before at the end. */
-static int make_directories(char *path) {
-  struct stat found;
-  if (mkdir(path, 0777) == 0) return 0;
-  if (errno == EEXIST && stat(path, &found) == 0) {
-    errno = EEXIST;
-    return S_ISDIR(found.st_mode) ? 0 : -1;
+static long make_directories(char *path) {
+  long result = make_directory(path);
+  for (char *slash = result == -ENOENT ? strchr(path + 1, '/') : NULL; slash != NULL; slash = strchr(slash + 1, '/')) {
+    *slash = 0;
+    result = make_directory(path);
+    *slash = '/';
+    /* One that may not be made may be there already: the last one shows it. */
+    if (is_hopeless(result)) return result;
+    result = -ENOENT;
   }
-  if (errno != ENOENT) return -1;
-  char *slash = strrchr(path, '/');
-  if (slash == NULL || slash == path) return -1;
-  *slash = 0;
-  int result = make_directories(path);
-  *slash = '/';
-  return result == 0 && (mkdir(path, 0777) == 0 || errno == EEXIST) ? 0 : -1;
+  if (result == -ENOENT) result = make_directory(path);
+  if (result != -EEXIST) return result;
+  return ask(SYS_openat, AT_FDCWD, (long)path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0) < 0 ? -EEXIST : 0;
 }
 
 /* Nobody reading from a named pipe must not stop the task for ever, hence not blocking; for files it changes nothing. */
 static int open_output(char *path, struct failure *failure, enum step make, enum step open_step) {
   const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC;
-  int fd = open(path, flags, 0666);
+  long fd = ask(SYS_openat, AT_FDCWD, (long)path, flags, 0666);
   char *slash = strrchr(path, '/');
-  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR) && slash != NULL && slash != path) {
+  if ((fd == -ENOENT || fd == -ENOTDIR) && slash != NULL && slash != path) {
     *slash = 0;
-    if (make_directories(path) < 0) fail(failure, make);
+    const long made = make_directories(path);
     *slash = '/';
-    fd = open(path, flags, 0666);
+    if (made < 0) fail(failure, make, made);
+    fd = ask(SYS_openat, AT_FDCWD, (long)path, flags, 0666);
   }
-  if (fd < 0) fail(failure, open_step);
-  return fd;
+  if (fd < 0) fail(failure, open_step, fd);
+  return (int)fd;
 }
 
 /* Memory as a file: nothing has to be fed while the task runs, and nothing is left when it does not read. */
 static int stdin_file(const struct launch *l, struct failure *failure) {
-  int fd = memfd_create("stdin", MFD_CLOEXEC);
-  if (fd < 0) fail(failure, STDIN);
+  const long fd = ask(SYS_memfd_create, (long)"stdin", MFD_CLOEXEC, 0, 0);
+  if (fd < 0) fail(failure, STDIN, fd);
   for (size_t done = 0; done < l->stdin_bytes;) {
-    ssize_t n = write(fd, l->stdin_data + done, l->stdin_bytes - done);
-    if (n < 0 && errno != EINTR) fail(failure, STDIN);
+    const long n = ask(SYS_write, fd, (long)(l->stdin_data + done), (long)(l->stdin_bytes - done), 0);
+    if (n < 0 && n != -EINTR) fail(failure, STDIN, n);
     if (n > 0) done += (size_t)n;
   }
-  if (lseek(fd, 0, SEEK_SET) < 0) fail(failure, STDIN);
-  return fd;
+  const long sought = ask(SYS_lseek, fd, 0, SEEK_SET, 0);
+  if (sought < 0) fail(failure, STDIN, sought);
+  return (int)fd;
 }
 
-static void set_affinity(const struct launch *l, struct failure *failure) {
-  static unsigned long bits[MAX_CPUS / CHAR_BIT / sizeof(unsigned long)];
-  for (uint32_t i = 0; i < l->ncpus; i++) {
+static void set_affinity(const struct lane *lane, struct failure *failure) {
+  unsigned long bits[MAX_CPUS / CHAR_BIT / sizeof(unsigned long)] = {0};
+  for (uint32_t i = 0; i < lane->ncpus; i++) {
     uint32_t cpu;
-    memcpy(&cpu, l->cpus + 4 * (size_t)i, sizeof cpu);
+    memcpy(&cpu, lane->cpus + 4 * (size_t)i, sizeof cpu);
     if (cpu < MAX_CPUS) CPU_SET_S(cpu, sizeof bits, (cpu_set_t *)bits);
   }
-  if (sched_setaffinity(0, sizeof bits, (cpu_set_t *)bits) < 0) fail(failure, AFFINITY);
+  const long result = ask(SYS_sched_setaffinity, 0, sizeof bits, (long)bits, 0);
+  if (result < 0) fail(failure, AFFINITY, result);
 }
 
-static _Noreturn void run_child(const struct launch *l, const int capture[2], struct failure *failure) {
+/* A script without "#!" is for the shell, as with execvp; there is room for one more argument before argv. @returns the negative error */
+static long execute(const char *path, char **argv, char **envp) {
+  const long result = ask(SYS_execve, (long)path, (long)argv, (long)envp, 0);
+  if (result != -ENOEXEC) return result;
+  argv[-1] = (char *)"/bin/sh";
+  argv[0] = (char *)path;
+  return ask(SYS_execve, (long)argv[-1], (long)(argv - 1), (long)envp, 0);
+}
+
+/* Looks the program up in PATH of the task. @returns the negative error */
+static long execute_found(char **argv, char **envp) {
+  const char *name = argv[0], *dirs = "/bin:/usr/bin";
+  const size_t length = strlen(name);
+  if (strchr(name, '/') != NULL) return execute(name, argv, envp);
+  for (char **var = envp; *var != NULL; var++)
+    if (strncmp(*var, "PATH=", 5) == 0) dirs = *var + 5;
+  if (length == 0 || length > NAME_MAX) return length == 0 ? -ENOENT : -ENAMETOOLONG;
+  long refused = -ENOENT;
+  for (const char *dir = dirs;; dir++) {
+    const char *end = strchrnul(dir, ':');
+    char path[PATH_MAX + NAME_MAX + 2], *at = path;
+    if ((size_t)(end - dir) < PATH_MAX) {
+      at = mempcpy(at, dir, (size_t)(end - dir));
+      if (at > path) *at++ = '/';
+      memcpy(at, name, length + 1);
+      const long result = execute(path, argv, envp);
+      if (result == -EACCES) refused = -EACCES;
+      else if (result != -ENOENT && result != -ENOTDIR && result != -ENODEV && result != -ESTALE && result != -ETIMEDOUT) return result;
+    }
+    if (*end == 0) return refused;
+    dir = end;
+  }
+}
+
+static int run_child(void *argument) {
   static const enum step make[] = {MAKE_STDOUT_DIR, MAKE_STDERR_DIR}, open_step[] = {OPEN_STDOUT, OPEN_STDERR};
+  struct task *t = argument;
+  const struct launch *l = &t->launch;
+  struct failure *failure = &failures[t - tasks];
   int fds[3] = {null_fd, null_fd, null_fd};
-  if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail(failure, START);
-  if (getppid() != self) _exit(127);
+  long result = ask(SYS_setsid, 0, 0, 0, 0);
+  if (result >= 0) result = ask(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+  if (result < 0) fail(failure, START, result);
+  if (ask(SYS_getppid, 0, 0, 0, 0) != self) leave();
   if (l->stdin_data != NULL) fds[0] = stdin_file(l, failure);
-  if (chdir(l->cwd) < 0) {
-    if (errno != ENOENT && errno != ENOTDIR) fail(failure, ENTER_CWD);
-    if (make_directories(l->cwd) < 0) fail(failure, MAKE_CWD);
-    if (chdir(l->cwd) < 0) fail(failure, ENTER_CWD);
+  if ((result = enter(l->cwd)) < 0) {
+    if (result != -ENOENT && result != -ENOTDIR) fail(failure, ENTER_CWD, result);
+    if ((result = make_directories(l->cwd)) < 0) fail(failure, MAKE_CWD, result);
+    if ((result = enter(l->cwd)) < 0) fail(failure, ENTER_CWD, result);
   }
   for (int i = 0; i < 2; i++) {
     if (l->out[i] == OUT_FILE) fds[i + 1] = open_output(l->path[i], failure, make[i], open_step[i]);
-    else if (l->out[i] == OUT_CAPTURE) fds[i + 1] = capture[i];
+    else if (l->out[i] == OUT_CAPTURE) fds[i + 1] = t->capture[i];
     else if (l->out[i] == OUT_SAME) fds[i + 1] = fds[i];
   }
-  if (l->ncpus > 0) set_affinity(l, failure);
+  if (t->lane->ncpus > 0) set_affinity(t->lane, failure);
   for (int i = 0; i < 3; i++)
-    if (dup2(fds[i], i) < 0) fail(failure, START);
+    if ((result = ask(SYS_dup3, fds[i], i, 0, 0)) < 0) fail(failure, START, result);
   /* What was sent to the task so far takes effect here: until now everything was blocked. */
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  environ = l->envp;
-  execvp(l->argv[0], l->argv);
-  fail(failure, EXEC);
+  const unsigned long none[NSIG / CHAR_BIT / sizeof(unsigned long) + 1] = {0};
+  ask(SYS_rt_sigprocmask, SIG_SETMASK, (long)none, 0, (NSIG - 1) / CHAR_BIT);
+  fail(failure, EXEC, execute_found(t->pointers + 1, t->pointers + 1 + l->nargs + 1));
+}
+
+/* @returns its process id, or -1 with errno */
+static pid_t make_child(struct task *t) {
+#if SHARES_MEMORY
+  if (t->stack == NULL) {
+    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) return -1;
+    t->stack = stack;
+  }
+  return clone(run_child, t->stack + STACK_BYTES, CLONE_VM | SIGCHLD, t);
+#else
+  pid_t pid = fork();
+  if (pid == 0) run_child(t);
+  return pid;
+#endif
 }
 
 /* ---- tasks ---- */
-
-static void answer_failure(uint32_t id, enum step step, int error) {
-  begin_answer('F', 12, 0);
-  put32(id);
-  put32((uint32_t)step);
-  put32((uint32_t)error);
-}
 
 static int open_capture(void) {
   static uint32_t number;
@@ -344,39 +504,156 @@ static int open_capture(void) {
 static void release(struct task *t) {
   for (int i = 0; i < 2; i++)
     if (t->capture[i] >= 0) close(t->capture[i]);
+  free(t->lane);
+  t->lane = NULL;
+  unuse_environment(t->environment);
+  t->environment = NULL;
   t->state = FREE;
   while (slots > 0 && tasks[slots - 1].state == FREE) slots--;
 }
 
-static void launch(const struct launch *l) {
+/* The first that waits for a lane of this group, taken out of the queue; NULL for none. */
+static struct waiting *take_waiting(uint32_t group) {
+  for (struct waiting **link = &first_waiting; *link != NULL; link = &(*link)->next) {
+    struct waiting *w = *link;
+    if (w->group != group) continue;
+    *link = w->next;
+    if (w->next == NULL) last_waiting = link;
+    return w;
+  }
+  return NULL;
+}
+
+static bool has_lane(uint32_t group) {
+  for (uint32_t i = 0; i < slots; i++)
+    if ((tasks[i].state == RUNNING || tasks[i].state == DRAINING) && tasks[i].group == group) return true;
+  return false;
+}
+
+/* Enough waits for every lane of the group to go on without the worker for a while. */
+static bool is_supplied(uint32_t group) {
+  uint32_t lanes = 1;
+  for (uint32_t i = 0; i < slots; i++) lanes += tasks[i].state == RUNNING && tasks[i].group == group;
+  for (const struct waiting *w = first_waiting; w != NULL && lanes > 0; w = w->next) lanes -= w->group == group;
+  return lanes == 0;
+}
+
+static void start(const char *frame, size_t bytes, struct environment *environment, struct lane *lane);
+
+/* The task no longer needs its lane: the next of its group gets it, in this very moment. @returns that one, still to be started, or NULL */
+static struct waiting *next_on_lane(const struct task *t) {
+  return t->group == 0 || requests < 0 ? NULL : take_waiting(t->group);
+}
+
+static int64_t latest_answer_ms(const struct waiting *next) {
+  return next != NULL && is_supplied(next->group) ? now_ms() + ENDED_DELAY_MS : 0;
+}
+
+static void start_waiting(struct waiting *next, struct lane *lane) {
+  if (next == NULL) return;
+  start(next->frame, next->bytes, next->environment, lane);
+  unuse_environment(next->environment);
+  free(next);
+}
+
+/* Ends a task that did not become its program. */
+static void answer_failure(struct task *t, enum step step, int error) {
+  struct waiting *next = next_on_lane(t);
+  begin_answer('F', 16, latest_answer_ms(next));
+  put32(t->id);
+  put32((uint32_t)step);
+  put32((uint32_t)error);
+  put32(next == NULL ? 0 : next->id);
+  struct lane *lane = t->lane;
+  if (next != NULL) t->lane = NULL;
+  release(t);
+  start_waiting(next, lane);
+}
+
+static struct task *free_slot(void) {
   uint32_t slot = 0;
   while (slot < slots && tasks[slot].state != FREE) slot++;
-  if (slot == MAX_TASKS) {
-    answer_failure(l->id, START, EAGAIN);
-    return;
-  }
-  struct task *t = &tasks[slot];
-  *t = (struct task){.state = RUNNING, .id = l->id, .capture = {-1, -1}};
+  if (slot == MAX_TASKS) return NULL;
   if (slot == slots) slots++;
-  for (int i = 0; i < 2; i++) {
-    if (l->out[i] != OUT_CAPTURE || (t->capture[i] = open_capture()) >= 0) continue;
-    answer_failure(l->id, CAPTURE, errno);
-    release(t);
+  return &tasks[slot];
+}
+
+/* What the child reads must stay as it is until the task has ended: the frame is copied. */
+static void copy_frame(struct task *t, const char *frame, size_t bytes) {
+  free(t->frame);
+  t->frame = memcpy(resize(NULL, bytes), frame, bytes);
+  t->launch = parse_launch((struct cursor){t->frame, t->frame + bytes});
+}
+
+/* environment: the one of its number when it came. lane: of the task before; NULL for one of its own. */
+static void start(const char *frame, size_t bytes, struct environment *environment, struct lane *lane) {
+  struct task *t = free_slot();
+  if (t == NULL) {
+    const struct launch l = parse_launch((struct cursor){(char *)frame, (char *)frame + bytes});
+    begin_answer('F', 16, 0);
+    put32(l.id);
+    put32(START);
+    put32(EAGAIN);
+    put32(0);
+    free(lane);
     return;
   }
-  failures[slot] = (struct failure){NONE, 0};
-  t->pid = fork();
-  if (t->pid == 0) run_child(l, t->capture, &failures[slot]);
-  if (t->pid < 0) {
-    answer_failure(l->id, START, errno);
-    release(t);
-    return;
-  }
-  begin_answer('S', 16, now_ms() + STARTED_DELAY_MS);
-  put32(l->id);
+  copy_frame(t, frame, bytes);
+  const struct launch *l = &t->launch;
+  t->state = RUNNING;
+  t->id = l->id;
+  t->group = l->group;
+  t->capture[0] = t->capture[1] = -1;
+  t->environment = use_environment(environment);
+  t->lane = lane != NULL ? lane : make_lane(l);
+  for (int i = 0; i < 2; i++)
+    if (l->out[i] == OUT_CAPTURE && (t->capture[i] = open_capture()) < 0) return answer_failure(t, CAPTURE, errno);
+  failures[t - tasks] = (struct failure){NONE, 0};
+  fill_pointers(t);
+  t->started_us = now_us(CLOCK_REALTIME);
+  t->wall_us = -now_us(CLOCK_MONOTONIC);
+  t->pid = make_child(t);
+  if (t->pid < 0) return answer_failure(t, START, errno);
+  begin_answer('S', 24, now_ms() + STARTED_DELAY_MS);
+  put32(t->id);
   put32((uint32_t)t->pid);
   put32((uint32_t)t->capture[0]);
   put32((uint32_t)t->capture[1]);
+  put64((uint64_t)t->started_us);
+}
+
+static void start_new(const char *frame, size_t bytes) {
+  const struct launch l = parse_launch((struct cursor){(char *)frame, (char *)frame + bytes});
+  start(frame, bytes, environments[l.environment], NULL);
+}
+
+static void answer_returned(uint32_t id) {
+  begin_answer('W', 4, 0);
+  put32(id);
+}
+
+/* A launch behind those of its group; it goes back when there is none of them any more. */
+static void queue_launch(const char *frame, size_t bytes) {
+  const struct launch l = parse_launch((struct cursor){(char *)frame, (char *)frame + bytes});
+  if (!has_lane(l.group)) return answer_returned(l.id);
+  struct waiting *w = resize(NULL, sizeof *w + bytes);
+  *w = (struct waiting){NULL, use_environment(environments[l.environment]), bytes, l.id, l.group};
+  memcpy(w->frame, frame, bytes);
+  *last_waiting = w;
+  last_waiting = &w->next;
+}
+
+/* Without effect on what has started meanwhile: its start is on the way to the worker. */
+static void withdraw(uint32_t id) {
+  for (struct waiting **link = &first_waiting; *link != NULL; link = &(*link)->next) {
+    struct waiting *w = *link;
+    if (w->id != id) continue;
+    *link = w->next;
+    if (w->next == NULL) last_waiting = link;
+    unuse_environment(w->environment);
+    free(w);
+    return answer_returned(id);
+  }
 }
 
 static struct task *find(uint32_t id) {
@@ -390,10 +667,10 @@ static void signal_task(const struct task *t, int signal) {
   if (t->state == RUNNING && kill(-t->pid, signal) < 0 && errno == ESRCH) kill(t->pid, signal);
 }
 
-/* The answer: id, status, user and system microseconds, peak kB; per channel the length (UINT32_MAX: read the file) and the bytes. */
+/* id, status, next on the lane (0: none), user and system us, peak kB, wall us; per channel the length (UINT32_MAX: read the file) and the bytes. */
 static void answer_end(struct task *t) {
   uint32_t size[2] = {0, 0};
-  size_t bytes = 40;
+  size_t bytes = 52;
   bool kept = false;
   for (int i = 0; i < 2; i++) {
     struct stat found;
@@ -402,12 +679,15 @@ static void answer_end(struct task *t) {
     if (size[i] == UINT32_MAX) kept = true;
     else bytes += size[i];
   }
-  begin_answer('X', bytes, 0);
+  struct waiting *next = next_on_lane(t);
+  begin_answer('X', bytes, latest_answer_ms(next));
   put32(t->id);
   put32((uint32_t)t->status);
+  put32(next == NULL ? 0 : next->id);
   put64((uint64_t)t->usage.ru_utime.tv_sec * 1000000 + (uint64_t)t->usage.ru_utime.tv_usec);
   put64((uint64_t)t->usage.ru_stime.tv_sec * 1000000 + (uint64_t)t->usage.ru_stime.tv_usec);
   put64((uint64_t)t->usage.ru_maxrss);
+  put64((uint64_t)t->wall_us);
   for (int i = 0; i < 2; i++) put32(size[i]);
   for (int i = 0; i < 2; i++) {
     if (size[i] == 0 || size[i] == UINT32_MAX) continue;
@@ -417,8 +697,11 @@ static void answer_end(struct task *t) {
     memset(out.data + out.end + got, 0, size[i] - got);
     out.end += size[i];
   }
+  struct lane *lane = t->lane;
+  if (next != NULL) t->lane = NULL;
   if (kept) t->state = KEPT;
   else release(t);
+  start_waiting(next, lane);
 }
 
 static void main_process_ended(uint32_t slot) {
@@ -426,9 +709,9 @@ static void main_process_ended(uint32_t slot) {
   /* Before its number can belong to somebody else. */
   kill(-t->pid, SIGKILL);
   if (wait4(t->pid, &t->status, 0, &t->usage) < 0) die("wait4", errno);
+  t->wall_us += now_us(CLOCK_MONOTONIC);
   if (failures[slot].step != NONE) {
-    answer_failure(t->id, (enum step)failures[slot].step, failures[slot].error);
-    release(t);
+    answer_failure(t, (enum step)failures[slot].step, failures[slot].error);
   } else if (kill(-t->pid, 0) == 0) {
     t->state = DRAINING;
     t->give_up_ms = now_ms() + GIVE_UP_MS;
@@ -466,11 +749,15 @@ static void handle(struct cursor c) {
     case 'E':
       set_environment(c);
       return;
-    case 'L': {
-      const struct launch l = parse_launch(c);
-      launch(&l);
+    case 'L':
+      start_new(c.at, (size_t)(c.end - c.at));
       return;
-    }
+    case 'Q':
+      queue_launch(c.at, (size_t)(c.end - c.at));
+      return;
+    case 'W':
+      withdraw(take32(&c));
+      return;
     case 'K': {
       const struct task *t = find(take32(&c));
       int signal = (int)take32(&c);
@@ -546,6 +833,9 @@ static void set_up(void) {
   for (int fd = 3; fd < 1024; fd++)
     if (fd != requests && fd != answers && fd != null_fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) die("cannot set up", errno);
+  int oom_score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (oom_score >= 0 && write(oom_score, OOM_SCORE, sizeof OOM_SCORE - 1) < 0) errno = 0; /* a sandbox may refuse: then all are equal */
+  if (oom_score >= 0) close(oom_score);
   failures = mmap(NULL, MAX_TASKS * sizeof *failures, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (failures == MAP_FAILED) die("no memory", errno);
   /* Everything is blocked for good: what is meant for the worker must not end its tasks, and a new child misses nothing. */

@@ -132,6 +132,11 @@ export class ResourcePool {
     return this.at(resource).name;
   }
 
+  /** False for sums. */
+  hasIndices(resource: number): boolean {
+    return this.at(resource).indexed !== undefined;
+  }
+
   /** Labels of the indices that are held, whole ones first; empty for sums. */
   labels({ entry, indices }: AllocatedEntry): string[] {
     const indexed = this.at(entry.resource).indexed;

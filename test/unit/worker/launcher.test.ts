@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Capture } from '../../../src/worker/executor/capture.ts';
 import { processesWith } from './fakeServer.ts';
-import { type Ended, LAUNCHERS, LauncherFixture } from './launchers.ts';
+import { type Ended, LAUNCHERS, LauncherFixture, NO_LANE } from './launchers.ts';
 
 const OK = { kind: 'exit', code: 0 };
 
@@ -163,7 +163,7 @@ describe.each(LAUNCHERS)('%s', (name) => {
     await new Promise<void>((done) => {
       const next = (): void => {
         started += 1;
-        one.launcher.launch(spec, (end) => {
+        one.launcher.launch(spec, NO_LANE, ({ end }) => {
           expect(end).toEqual(OK);
           ends += 1;
           if (started < 1000) next();
@@ -187,7 +187,7 @@ describe.each(LAUNCHERS)('%s', (name) => {
   });
 
   test('CPUs, where a process can be bound to them', async () => {
-    await one.run({ sh: 'grep Cpus_allowed_list /proc/self/status', cpus: [0] });
+    await one.run({ sh: 'grep Cpus_allowed_list /proc/self/status', lane: { cpus: [0] } });
     if (name === 'node') expect(read('out')).not.toBe('');
     else expect(read('out')).toBe('Cpus_allowed_list:\t0\n');
   });

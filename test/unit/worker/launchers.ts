@@ -3,10 +3,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { buildLauncher, hasCompiler } from '../../../scripts/lib/launcher.mjs';
-import type { Launcher, LaunchHandle, LaunchSpec, LaunchUsage } from '../../../src/worker/executor/launcher.ts';
+import type { Lane, LaunchEnd, Launcher, LaunchHandle, LaunchSpec } from '../../../src/worker/executor/launcher.ts';
 import { NativeLauncher } from '../../../src/worker/executor/nativeLauncher.ts';
 import { NodeLauncher } from '../../../src/worker/executor/nodeLauncher.ts';
-import type { TaskEnd } from '../../../src/worker/heldTask.ts';
 
 export type LauncherName = 'node' | 'native' | 'native, sanitized';
 
@@ -56,8 +55,8 @@ export class LauncherFixture {
     return this.launcher as NativeLauncher;
   }
 
-  spec(o: Partial<LaunchSpec> & { sh?: string } = {}): LaunchSpec {
-    const { sh, ...rest } = o;
+  spec(o: SpecOptions = {}): LaunchSpec {
+    const { sh, lane: _lane, ...rest } = o;
     return {
       command: ['sh', '-c', sh ?? ''],
       env: { shared: ENVIRONMENT, own: { MARKER: this.directory } },
@@ -65,21 +64,20 @@ export class LauncherFixture {
       stdin: null,
       stdout: { kind: 'file', path: join(this.directory, 'out') },
       stderr: { kind: 'file', path: join(this.directory, 'err') },
-      cpus: null,
       ...rest,
     };
   }
 
-  start(o: Parameters<LauncherFixture['spec']>[0]): { handle: LaunchHandle; ended: Promise<Ended> } {
+  start(o: SpecOptions): { handle: LaunchHandle; ended: Promise<Ended> } {
     let handle: LaunchHandle | undefined;
     const ended = new Promise<Ended>((done) => {
-      handle = this.launcher.launch(this.spec(o), (end, usage) => done({ end, usage }));
+      handle = this.launcher.launch(this.spec(o), { ...NO_LANE, ...o.lane }, done);
     });
     this.running.push(handle as LaunchHandle);
     return { handle: handle as LaunchHandle, ended };
   }
 
-  run(o: Parameters<LauncherFixture['spec']>[0]): Promise<Ended> {
+  run(o: SpecOptions): Promise<Ended> {
     return this.start(o).ended;
   }
 
@@ -90,10 +88,11 @@ export class LauncherFixture {
   }
 }
 
-export interface Ended {
-  readonly end: TaskEnd;
-  readonly usage: LaunchUsage | null;
-}
+export type SpecOptions = Partial<LaunchSpec> & { sh?: string; lane?: Partial<Lane> };
+export type Ended = LaunchEnd;
+
+/** A task that hands nothing over. */
+export const NO_LANE: Lane = { group: 0, vars: {}, cpus: null };
 
 /** Of all tasks; the same object, as in a worker. */
 export const ENVIRONMENT: Readonly<Record<string, string>> = {

@@ -31,7 +31,7 @@ describe.each(NATIVE_LAUNCHERS)('%s', (name) => {
     await vi.waitFor(() => expect(existsSync(join(one.directory, 'ready'))).toBe(true));
     const before = one.native.pid as number;
     process.kill(before, 'SIGKILL');
-    expect(await task.ended).toEqual({
+    expect(await task.ended).toMatchObject({
       end: { kind: 'internal', error: 'The launcher of the worker has been lost: it was ended by SIGKILL.' },
       usage: null,
     });
@@ -105,8 +105,9 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
     const parser = new AnswerParser({
       hello: () => answers.push('hello'),
       started: (id) => answers.push(`started ${id}`),
-      failed: (id, step) => answers.push(`failed ${id} ${step}`),
-      ended: (id) => answers.push(`ended ${id}`),
+      failed: (id, { step, next }) => answers.push(`failed ${id} ${step}${next === 0 ? '' : `, then ${next}`}`),
+      returned: (id) => answers.push(`returned ${id}`),
+      ended: (id, { next }) => answers.push(`ended ${id}${next === 0 ? '' : `, then ${next}`}`),
     });
     child.stdout?.on('data', (chunk: Buffer) => parser.push(chunk));
   });
@@ -121,10 +122,16 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
     for (const piece of requests.take()) child.stdin?.write(piece);
   }
 
-  function launch(id: number, sh: string): void {
+  /** @param o.kind Q: it waits for a lane of its group */
+  function launch(
+    id: number,
+    sh: string,
+    o: { kind?: 'L' | 'Q'; group?: number; lane?: Record<string, string>; cpus?: number[] } = {},
+  ): void {
+    const { kind = 'L', group = 0, lane = {}, cpus = [] } = o;
     requests.environment(0, { PATH: process.env.PATH ?? '', MARKER: directory });
-    const rest = { environment: 0, vars: {}, cwd: directory, cpus: [], stdin: null, paths: [] };
-    requests.launch({ ...rest, id, args: ['sh', '-c', sh], outputs: ['null', 'null'] });
+    const rest = { environment: 0, vars: {}, cwd: directory, stdin: null, paths: [] };
+    requests.launch(kind, { ...rest, id, group, lane, cpus, args: ['sh', '-c', sh], outputs: ['null', 'null'] });
     send();
   }
 
@@ -155,12 +162,67 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
     await vi.waitFor(() => expect(answers).toEqual(['hello', 'started 7']));
   });
 
+  describe('a lane', () => {
+    const lane = { LANE: 'seven' };
+
+    test('goes from one task to the next of its group, with its variables and CPUs, and no other group gets it', async () => {
+      launch(1, 'touch ready; until [ -e go ]; do sleep 0.01; done', { group: 5, lane, cpus: [0] });
+      await made('ready');
+      launch(9, 'touch other', { kind: 'Q', group: 6 });
+      launch(2, 'echo "$LANE $(grep -c "Cpus_allowed_list:.0$" /proc/self/status)" > second', { kind: 'Q', group: 5 });
+      launch(3, 'echo $LANE > third', { kind: 'Q', group: 5 });
+      await vi.waitFor(() => expect(answers).toContain('returned 9'));
+      writeFileSync(join(directory, 'go'), '');
+      const rest = ['ended 1, then 2', 'started 2', 'ended 2, then 3', 'started 3', 'ended 3'];
+      await vi.waitFor(() => expect(answers).toEqual(['hello', 'started 1', 'returned 9', ...rest]));
+      expect(readFileSync(join(directory, 'second'), 'utf8')).toBe('seven 1\n');
+      expect(readFileSync(join(directory, 'third'), 'utf8')).toBe('seven\n');
+      expect(existsSync(join(directory, 'other'))).toBe(false);
+    });
+
+    test('passes a task that cannot be started, and one that was withdrawn', async () => {
+      launch(1, 'touch ready; until [ -e go ]; do sleep 0.01; done', { group: 5, lane });
+      await made('ready');
+      launch(2, 'touch second', { kind: 'Q', group: 5 });
+      const rest = { environment: 0, vars: {}, lane: {}, cwd: '/', cpus: [], stdin: null, paths: [] };
+      requests.launch('Q', { ...rest, id: 3, group: 5, args: ['/no/such/program'], outputs: ['null', 'null'] });
+      launch(4, 'touch fourth', { kind: 'Q', group: 5 });
+      requests.withdraw(2);
+      requests.withdraw(1);
+      requests.withdraw(77);
+      send();
+      await vi.waitFor(() => expect(answers).toContain('returned 2'));
+      writeFileSync(join(directory, 'go'), '');
+      const then = ['ended 1, then 3', 'started 3', 'failed 3 exec, then 4', 'started 4', 'ended 4'];
+      await vi.waitFor(() => expect(answers).toEqual(['hello', 'started 1', 'returned 2', ...then]));
+      expect([existsSync(join(directory, 'second')), existsSync(join(directory, 'fourth'))]).toEqual([false, true]);
+    });
+
+    test('is not kept when nobody waits: who comes later goes back', async () => {
+      launch(1, 'exit 0', { group: 5, lane });
+      await vi.waitFor(() => expect(answers).toContain('ended 1'));
+      launch(2, 'touch second', { kind: 'Q', group: 5 });
+      await vi.waitFor(() => expect(answers).toContain('returned 2'));
+    });
+
+    test('hundreds of quick tasks follow each other, each once', async () => {
+      launch(1, 'touch ready; until [ -e go ]; do sleep 0.01; done', { group: 5, lane });
+      await made('ready');
+      for (let id = 2; id <= 300; id += 1) launch(id, `echo ${id} >> all`, { kind: 'Q', group: 5 });
+      writeFileSync(join(directory, 'go'), '');
+      await vi.waitFor(() => expect(answers).toContain('ended 300'), { timeout: 20_000 });
+      const expected = Array.from({ length: 299 }, (_, i) => String(i + 2));
+      expect(readFileSync(join(directory, 'all'), 'utf8').trim().split('\n')).toEqual(expected);
+      expect(answers.filter((line) => line.startsWith('ended'))).toHaveLength(300);
+    });
+  });
+
   test.each([
     ['an unknown request', Buffer.from([1, 0, 0, 0, 0x7a]), 'unknown request'],
     ['an empty frame', Buffer.from([0, 0, 0, 0]), 'bad request'],
     ['a launch that ends early', Buffer.from([5, 0, 0, 0, 0x4c, 1, 0, 0, 0]), 'bad request'],
     ['a frame without end', Buffer.from([255, 255, 255, 255, 0x4c]), 'bad request'],
-    ['counts beyond the frame', Buffer.concat([Buffer.from([33, 0, 0, 0, 0x4c]), Buffer.alloc(32, 0xff)]), 'bad request'],
+    ['counts beyond the frame', Buffer.concat([Buffer.from([41, 0, 0, 0, 0x4c]), Buffer.alloc(40, 0xff)]), 'bad request'],
     ['an environment without its end', Buffer.from([10, 0, 0, 0, 0x45, 0, 0, 0, 0, 1, 0, 0, 0, 0x41]), 'bad request'],
   ])('%s ends it with one line', async (_what, bytes, line) => {
     launch(1, 'touch ready; sleep 60');
@@ -172,8 +234,8 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
 
   test('requests may be cut anywhere', async () => {
     requests.environment(3, { A: 'b' });
-    const rest = { environment: 3, vars: {}, cwd: '/', cpus: [], stdin: null, paths: [] };
-    for (const id of [1, 2]) requests.launch({ ...rest, id, args: ['/bin/true'], outputs: ['null', 'null'] });
+    const rest = { environment: 3, group: 0, vars: {}, lane: {}, cwd: '/', cpus: [], stdin: null, paths: [] };
+    for (const id of [1, 2]) requests.launch('L', { ...rest, id, args: ['/bin/true'], outputs: ['null', 'null'] });
     requests.signal(99, 9);
     requests.release(99);
     for (const piece of requests.take()) for (const byte of piece) child.stdin?.write(Buffer.from([byte]));

@@ -9,8 +9,8 @@ import { type WorkerEvent, WorkerState } from '../../../src/worker/state.ts';
 
 export const NOW_MS = 1_790_000_000_000;
 
-export function machine(descriptors: string[] = ['cpus=4'], endsAtMs: number | null = null): WorkerState {
-  return new WorkerState({ resources: makeWorkerResources(descriptors.map(parseResourceOption)), endsAtMs });
+export function machine(descriptors: string[] = ['cpus=4'], endsAtMs: number | null = null, canStage = false): WorkerState {
+  return new WorkerState({ resources: makeWorkerResources(descriptors.map(parseResourceOption)), endsAtMs, canStage });
 }
 
 export function makeBody(o: Partial<WireBody> & { cpus?: number; minTimeMs?: number; entries?: ResourceEntry[] } = {}): WireBody {
@@ -38,5 +38,5 @@ export function compute(ids: number[], body: WireBody = makeBody(), o: { job?: n
 }
 
 export function ended(tasks: readonly HeldTask[], end: TaskEnd = { kind: 'exit', code: 0 }): WorkerEvent {
-  return { kind: 'ended', ends: tasks.map((task) => ({ task, end, usage: null, atMs: NOW_MS })), nowMs: NOW_MS };
+  return { kind: 'ended', ends: tasks.map((task) => ({ task, end, usage: null, atMs: NOW_MS, next: null })), nowMs: NOW_MS };
 }

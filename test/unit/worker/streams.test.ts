@@ -134,6 +134,7 @@ test('a full disk fails the task that would lose its output, and is forgiven onc
     streams,
     deadlines,
     onEnded: (more) => ends.push(...more),
+    onReturned: () => {},
     onTimeLimit: () => {},
   });
   const [task1, task2, task3] = state.handle(compute([1, 2, 3], streamed('echo hi', { stream: join(workDir, 'logs') }))).start as [

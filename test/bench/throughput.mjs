@@ -1,103 +1,75 @@
 /**
- * Throughput of short tasks: N x /bin/true on one worker with 2 CPUs, without files, with files and with --stream, beside posix_spawn from C
- * in the same run. Every figure is a ratio against that limit; medians over interleaved rounds, because a shared machine drifts.
- *
- * usage: node test/bench/throughput.mjs [--tasks 5000] [--rounds 3] [--json]
+ * Short tasks on a real worker: N x /bin/true on one worker with 2 CPUs, without output files, with them, and with --stream, beside the same
+ * processes started from C. Called by run.mjs.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { connectClient } from '../../dist/client/client.js';
-import { waitForServer } from '../../dist/client/wait.js';
+import { Cluster, nothings } from './lib/cluster.mjs';
+import { figure } from './lib/figures.mjs';
+import { spawnLimit } from './lib/limits.mjs';
+import { openPeer } from './lib/peer.mjs';
+import { interleaved } from './lib/statistics.mjs';
 
-const SLOTS = 2;
+const CPUS = 2;
+const TASKS = { full: 5_000, quick: 300 };
+/** Node's launcher is several times slower; fewer tasks show it just as well. */
+const NODE_SHARE = 5;
+
 const MODES = [
-  ['no files', { stdout: null, stderr: null }, false],
-  ['files', {}, false],
-  ['stream', {}, true],
+  { name: 'no files', goal: 1.25 },
+  { name: 'files', files: true },
+  { name: 'stream', stream: true, goal: 1.4 },
 ];
 
-const { values } = parseArgs({
-  options: {
-    tasks: { type: 'string', default: '5000' },
-    rounds: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const tasks = Number(values.tasks);
-const rounds = Number(values.rounds);
-
-/** The C program, compiled once per run. */
-function buildLimit() {
-  mkdirSync('build/bench', { recursive: true });
-  const binary = resolve('build/bench/limit');
-  execFileSync('cc', ['-O2', '-o', binary, resolve('test/bench/limit.c')]);
-  return () => Number(execFileSync(binary, [String(tasks), String(SLOTS), '/bin/true'], { encoding: 'utf8' }));
-}
-
-/** Starts one server and one worker; `stop` ends both and removes their directory. */
-async function startCluster() {
-  const root = mkdtempSync(join(tmpdir(), 'hq-bench-'));
-  const env = { ...process.env, HQ_SERVER_DIR: join(root, 'server') };
-  const hq = (...args) => spawn(process.execPath, [resolve('dist/bin/hq.js'), ...args], { env, cwd: root, stdio: 'ignore' });
-  const server = hq('server', 'start', '--host', '127.0.0.1');
-  const client = await waitForServer({ env, timeoutMs: 20_000 });
-  const events = client.events({ after: 0, types: ['worker-connected'] });
-  const worker = hq('worker', 'start', '--cpus', String(SLOTS));
-  await events.next();
-  await events.return();
-  const stop = async () => {
-    client.close();
-    for (const child of [worker, server]) {
-      child.kill('SIGINT');
-      await new Promise((done) => child.once('exit', done));
-    }
-    rmSync(root, { recursive: true, force: true });
-  };
-  return { root, env, stop };
-}
-
-/** Milliseconds per task from the submit to the end of the job. */
-async function measure({ root, env }, [, stdio, stream]) {
-  const client = await connectClient({ env });
-  const events = client.events({ types: ['job-completed'] });
-  await events.ready();
-  const started = performance.now();
-  const spec = { command: ['/bin/true'], ...stdio };
-  const submit = { submitDir: root, ...(stream ? { stream: 'logs' } : {}), tasks: { kind: 'array', ids: `1-${tasks}`, spec } };
-  await client.createJob({ name: 'bench', submit });
-  await events.next();
-  const elapsed = performance.now() - started;
-  await events.return();
-  client.close();
-  return elapsed / tasks;
-}
-
-function median(list) {
-  const sorted = [...list].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-}
-
-const limit = buildLimit();
-const cluster = await startCluster();
-try {
-  const limits = [];
-  const results = MODES.map(() => []);
-  for (let round = 0; round < rounds; round += 1) {
-    limits.push(limit());
-    for (const [index, mode] of MODES.entries()) results[index].push(await measure(cluster, mode));
+/** @param {{ rounds: number, quick: boolean }} options */
+export async function run({ rounds, quick }) {
+  const tasks = quick ? TASKS.quick : TASKS.full;
+  const opened = await openPeer({ cpus: CPUS });
+  const clusters = { auto: await Cluster.start(), node: await Cluster.start() };
+  try {
+    await clusters.auto.startWorker(CPUS);
+    await clusters.node.startWorker(CPUS, { HQ_LAUNCHER: 'node' });
+    const medians = await interleaved(rounds, measures(tasks, clusters, opened.peer));
+    return {
+      title: `${tasks} x /bin/true, one worker with ${CPUS} CPUs`,
+      figures: figuresOf(medians, opened.peer),
+      notes: notesOf(opened),
+    };
+  } finally {
+    await opened.peer?.stop();
+    for (const cluster of Object.values(clusters)) await cluster.stop();
   }
-  const denominator = median(limits);
-  const rows = MODES.map(([name], index) => ({ name, msPerTask: median(results[index]), ratio: median(results[index]) / denominator }));
-  if (values.json) console.log(JSON.stringify({ tasks, rounds, limitMsPerTask: denominator, rows }));
-  else {
-    console.log(`${tasks} x /bin/true, one worker with ${SLOTS} CPUs, median of ${rounds}`);
-    console.log(`posix_spawn from C  ${denominator.toFixed(3)} ms per task  1.00 x`);
-    for (const { name, msPerTask, ratio } of rows)
-      console.log(`${name.padEnd(18)}  ${msPerTask.toFixed(3)} ms per task  ${ratio.toFixed(2)} x`);
+}
+
+function measures(tasks, clusters, peer) {
+  const few = Math.ceil(tasks / NODE_SHARE);
+  const all = { limit: () => spawnLimit(tasks, CPUS) };
+  for (const mode of MODES) {
+    all[mode.name] = async () => (await runMode(clusters.auto, tasks, mode)) / tasks;
+    // Whether the peer can do it is known from its first answer.
+    if (peer !== undefined) all[`peer ${mode.name}`] = async () => ((await peer.run({ tasks, ...mode })) ?? Number.NaN) / tasks;
   }
-} finally {
-  await cluster.stop();
+  all.node = async () => (await runMode(clusters.node, few, MODES[0])) / few;
+  return all;
+}
+
+function runMode(cluster, tasks, { files = false, stream = false }) {
+  const { spec, ...array } = nothings(tasks);
+  const hasOutput = files || stream;
+  return cluster.runJob({ ...array, spec: hasOutput ? { command: spec.command } : spec }, stream ? { stream: 'logs' } : {});
+}
+
+function figuresOf(medians, peer) {
+  const limit = { name: 'posix_spawn', value: medians.limit };
+  const line = (name, value, more = {}) => figure({ name, value, unit: 'ms per task', limit, ...more });
+  const figures = [line('limit: posix_spawn from C', medians.limit)];
+  for (const { name, goal } of MODES) {
+    const value = medians[`peer ${name}`];
+    const isKnown = value !== undefined && !Number.isNaN(value);
+    figures.push(line(name, medians[name], { peer: isKnown ? value : undefined, goal: goal && { max: goal, of: 'ratio' } }));
+    if (isKnown) figures.push(line(`  ${peer.name}`, value));
+  }
+  return [...figures, line("no files, Node's launcher", medians.node)];
+}
+
+function notesOf({ peer, missing }) {
+  return missing === undefined ? [`peer: ${peer.name}`] : [missing];
 }

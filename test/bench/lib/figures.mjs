@@ -1,0 +1,92 @@
+/**
+ * Figures: what a benchmark answers, and how they are printed. A figure is a value beside what bounds it (a limit or a peer, measured in the
+ * same run) and, where there is one, its goal. Used by every benchmark and by run.mjs.
+ */
+import { availableParallelism } from 'node:os';
+
+/** Between two columns. */
+const GAP = '  ';
+
+/**
+ * @param {{
+ *   name: string, value: number, unit: string,
+ *   limit?: { name: string, value: number }, peer?: number | undefined,
+ *   goal?: { max: number, of: 'value' | 'ratio' }, isRate?: boolean,
+ * }} given `limit` and `peer` in the unit of the value; isRate: more is better, so that the ratio is turned round and above 1 stays "slower"
+ * @returns {Figure}
+ *
+ * @typedef {{
+ *   name: string, value: number, unit: string, ratio: number | null, against: string | null, peerRatio: number | null,
+ *   goal: { max: number, of: 'value' | 'ratio' } | null, met: boolean | null,
+ * }} Figure
+ */
+export function figure({ name, value, unit, limit, peer, goal, isRate = false }) {
+  const over = (bound) => (isRate ? bound / value : value / bound);
+  const ratio = limit === undefined ? null : over(limit.value);
+  return {
+    name,
+    value,
+    unit,
+    ratio,
+    against: limit?.name ?? null,
+    peerRatio: peer === undefined ? null : over(peer),
+    goal: goal ?? null,
+    met: goal === undefined ? null : (goal.of === 'ratio' ? ratio : value) <= goal.max,
+  };
+}
+
+/** Three significant digits, all of those before the point, in groups. */
+export function numberText(value) {
+  const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toLocaleString('en-US', { minimumFractionDigits: Math.min(digits, 4), maximumFractionDigits: Math.min(digits, 4) });
+}
+
+function goalText({ goal, met, unit }) {
+  if (goal === null) return '';
+  const bound = goal.of === 'ratio' ? `${goal.max} x` : `${numberText(goal.max)} ${unit}`.trimEnd();
+  return `<= ${bound}, ${met ? 'met' : 'NOT met'}`;
+}
+
+const ratioText = (ratio) => (ratio === null ? '' : `${numberText(ratio)} x`);
+
+function cells(item) {
+  const ratio = item.ratio === null ? '' : `${ratioText(item.ratio)} ${item.against}`;
+  return [item.name, numberText(item.value), item.unit, ratio, ratioText(item.peerRatio), goalText(item)];
+}
+
+/**
+ * @param {readonly Figure[]} figures
+ * @returns {string} one line per figure below a line of headings; columns that nobody fills are left out
+ */
+export function tableText(figures) {
+  const heads = ['', 'value', '', 'ratio to', 'to peer', 'goal'];
+  const rows = figures.map(cells);
+  const used = heads.map((_head, at) => rows.some((row) => row[at] !== ''));
+  const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => row[at].length)));
+  const line = (row) =>
+    row
+      // Numbers end at the same place.
+      .map((cell, at) => (at === 1 ? cell.padStart(widths[at]) : cell.padEnd(widths[at])))
+      .filter((_cell, at) => used[at])
+      .join(GAP)
+      .trimEnd();
+  return [heads, ...rows].map(line).join('\n');
+}
+
+/**
+ * The report of a whole run as one JSON value; its layout is documented in docs/benchmarks.md.
+ * @param {{ version: string, rounds: number, quick: boolean, outcomes: readonly Outcome[] }} report
+ *
+ * @typedef {{ name: string, title: string, figures: readonly Figure[], notes: readonly string[], ms: number } | { name: string, problem: string }} Outcome
+ */
+export function reportJson({ version, rounds, quick, outcomes }) {
+  return {
+    version,
+    node: process.version,
+    cpus: availableParallelism(),
+    rounds,
+    quick,
+    benches: outcomes.filter(({ problem }) => problem === undefined),
+    failures: outcomes.filter(({ problem }) => problem !== undefined),
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * How long a command line takes from its start to its end beside a Node that does nothing, and a server from its start to its first answer. Called
+ * by run.mjs.
+ */
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandFolder, hq } from '../../scripts/lib/paths.mjs';
+import { Cluster } from './lib/cluster.mjs';
+import { figure } from './lib/figures.mjs';
+import { nodeLimit, stopwatch } from './lib/limits.mjs';
+import { interleaved } from './lib/statistics.mjs';
+
+/** Runs per round: one is a few milliseconds. */
+const RUNS = { full: { commands: 10, servers: 3 }, quick: { commands: 2, servers: 1 } };
+
+const COMMANDS = [
+  { name: 'hq --version', args: ['--version'] },
+  { name: 'hq job list', args: ['job', 'list'] },
+  {
+    name: 'hq submit -- /bin/true',
+    args: ['submit', '--', '/bin/true'],
+    goals: { plain: { max: 1.5, of: 'ratio' }, front: { max: 6, of: 'value' } },
+  },
+];
+const SERVER_GOAL_MS = 180;
+
+/** The native front, where it was built: before that the command is a link to the script. */
+function frontPath() {
+  const command = join(commandFolder, 'hq');
+  return lstatSync(command, { throwIfNoEntry: false })?.isFile() ? command : undefined;
+}
+
+/** @param {{ rounds: number, quick: boolean }} options */
+export async function run({ rounds, quick }) {
+  const { commands: count, servers } = quick ? RUNS.quick : RUNS.full;
+  const front = frontPath();
+  const cluster = await Cluster.start();
+  try {
+    const options = { cwd: cluster.root, env: cluster.env };
+    const off = { ...options, env: { ...cluster.env, HQ_FRONT: 'off' } };
+    const measures = { node: () => nodeLimit(count) };
+    for (const { name, args } of COMMANDS) {
+      measures[`${name} plain`] = () => stopwatch(count, [process.execPath, hq, ...args], options);
+      if (front === undefined) continue;
+      measures[`${name} front`] = () => stopwatch(count, [front, ...args], options);
+      measures[`${name} off`] = () => stopwatch(count, [front, ...args], off);
+    }
+    measures['server new'] = () => startNew(servers);
+    measures['server existing'] = () => startAgain(servers);
+    const medians = await interleaved(rounds, measures);
+    const notes = front === undefined ? ['no native front was built: the lines of hq are the plain script'] : [];
+    return { title: 'start of commands and servers', figures: figuresOf(medians, front !== undefined), notes };
+  } finally {
+    await cluster.stop();
+  }
+}
+
+/** Milliseconds from the start of a server on an empty directory to its first answer. */
+async function startNew(count) {
+  let sum = 0;
+  for (let i = 0; i < count; i += 1) {
+    const cluster = new Cluster();
+    sum += await cluster.startServer();
+    await cluster.stop();
+  }
+  return sum / count;
+}
+
+/** The same on a directory that has an identity and a journal. */
+async function startAgain(count) {
+  const cluster = await Cluster.start();
+  let sum = 0;
+  for (let i = 0; i < count; i += 1) {
+    await cluster.killServer();
+    sum += await cluster.startServer();
+  }
+  await cluster.stop();
+  return sum / count;
+}
+
+function figuresOf(medians, hasFront) {
+  const limit = { name: 'node -e 0', value: medians.node };
+  const line = (name, value, goal) => figure({ name, value, unit: 'ms', limit, goal });
+  const figures = [line('limit: node -e 0', medians.node)];
+  for (const { name, goals } of COMMANDS) {
+    figures.push(line(name.replace('hq', 'node hq.js'), medians[`${name} plain`], goals?.plain));
+    if (!hasFront) continue;
+    figures.push(line(`${name}, front`, medians[`${name} front`], goals?.front));
+    figures.push(line(`${name}, HQ_FRONT=off`, medians[`${name} off`], goals?.plain));
+  }
+  const goal = { max: SERVER_GOAL_MS, of: 'value' };
+  figures.push(line('hq server start until the first answer, new identity', medians['server new'], goal));
+  figures.push(line('hq server start until the first answer, existing one', medians['server existing'], goal));
+  return figures;
+}

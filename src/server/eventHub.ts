@@ -6,20 +6,24 @@
 import { HqError } from '../protocol/errors.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
 import type { EventFilter } from './api/facade.ts';
+import { type EventPage, typeBits } from './journal/eventCodec.ts';
 import type { Journal } from './journal/types.ts';
 
-/** Events kept in memory: a few seconds of a busy server, about 5 MB. */
-const RING_SIZE = 16_384;
-/** Events handed over at once, so that a reader of a long history does not hold the server. */
-const PAGE_SIZE = 2_048;
+/** Events kept in memory: many seconds of a busy server, a few MB. */
+const RING_EVENTS = 65_536;
+/** Events handed over, and asked of the journal, at once: a reader of a long history must not hold the server. */
+const PAGE_EVENTS = 2_048;
 
 export class EventHub {
   private readonly journal: Journal;
   /** Committed events, oldest first, without gaps. */
-  private ring: HqEvent[] = [];
+  private ring: EventPage[] = [];
+  private ringEvents = 0;
   /** Sequence number of the last committed event. */
   lastSeq: number;
   private waiters = new Set<() => void>();
+  /** The page that was last read, for the other readers of the same moment. */
+  private decoded: { readonly page: EventPage; readonly events: readonly HqEvent[] } | null = null;
 
   /** @param lastSeq sequence number of the last event in the journal */
   constructor(journal: Journal, lastSeq: number) {
@@ -28,44 +32,76 @@ export class EventHub {
   }
 
   /** Called by the turn loop after a commit. */
-  publish(events: readonly HqEvent[]): void {
-    for (const event of events) this.ring.push(event);
+  publish(page: EventPage): void {
+    this.ring.push(page);
+    this.ringEvents += page.count;
     // Cut in large steps: removing from the front costs the length of the ring.
-    if (this.ring.length > RING_SIZE * 2) this.ring = this.ring.slice(-RING_SIZE);
-    this.lastSeq = events.at(-1)?.seq ?? this.lastSeq;
+    if (this.ringEvents > RING_EVENTS * 2) this.cut();
+    this.lastSeq = page.lastSeq;
     const waiters = this.waiters;
     this.waiters = new Set();
     for (const wake of waiters) wake();
   }
 
   /**
-   * Events in order, in non-empty pages.
+   * Events in order, in non-empty lists.
    * @throws HqError HQ_E_EVENTS_GONE when events after `after` were pruned
    */
   async *read(filter: EventFilter): AsyncGenerator<readonly HqEvent[]> {
     let position = filter.after ?? this.lastSeq;
     const end = filter.follow ? Number.POSITIVE_INFINITY : this.lastSeq;
     const keep = matcher(filter);
+    const types = filter.types === undefined ? -1 : typeBits(filter.types);
     while (!filter.signal.aborted && position < end) {
-      const page = await this.page(position);
-      if (page.length === 0) {
-        await this.next(filter.signal, position);
-        continue;
+      const pages = await this.pages(position);
+      if (pages.length === 0) await this.next(filter.signal, position);
+      for (const page of pages) {
+        if ((page.types & types) !== 0) {
+          const after = position;
+          const chosen = this.eventsOf(page).filter((event) => event.seq > after && keep(event));
+          for (let from = 0; from < chosen.length; from += PAGE_EVENTS) yield chosen.slice(from, from + PAGE_EVENTS);
+        }
+        position = page.lastSeq;
+        if (filter.signal.aborted) return;
       }
-      position = (page.at(-1) as HqEvent).seq;
-      const chosen = keep === null ? page : page.filter(keep);
-      if (chosen.length > 0) yield chosen;
     }
   }
 
-  private async page(after: number): Promise<readonly HqEvent[]> {
+  /** The next pages behind an event, in order; empty when there is none yet. */
+  private async pages(after: number): Promise<readonly EventPage[]> {
     if (after >= this.lastSeq) return [];
-    const first = this.ring[0]?.seq ?? Number.POSITIVE_INFINITY;
-    if (after + 1 >= first) return this.ring.slice(after + 1 - first, after + 1 - first + PAGE_SIZE);
-    const stored = await this.journal.events(after, PAGE_SIZE);
-    const found = stored.events[0]?.seq;
+    const first = this.ring[0]?.firstSeq ?? Number.POSITIVE_INFINITY;
+    if (after + 1 >= first) return this.ring.slice(this.indexOf(after + 1));
+    const stored = await this.journal.events(after, PAGE_EVENTS);
+    const found = stored.pages[0]?.firstSeq;
     if (found !== undefined && found > after + 1 && after > 0) throw new HqError('HQ_E_EVENTS_GONE', { first: stored.first });
-    return stored.events;
+    return stored.pages;
+  }
+
+  /** Place of the page in the ring that holds an event. */
+  private indexOf(seq: number): number {
+    let low = 0;
+    let high = this.ring.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.ring[middle] as EventPage).lastSeq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private eventsOf(page: EventPage): readonly HqEvent[] {
+    if (this.decoded?.page !== page) this.decoded = { page, events: page.decode() };
+    return this.decoded.events;
+  }
+
+  private cut(): void {
+    let count = 0;
+    while (this.ringEvents > RING_EVENTS && count < this.ring.length - 1) {
+      this.ringEvents -= (this.ring[count] as EventPage).count;
+      count += 1;
+    }
+    this.ring = this.ring.slice(count);
   }
 
   private next(signal: AbortSignal, position: number): Promise<void> {
@@ -82,9 +118,8 @@ export class EventHub {
   }
 }
 
-function matcher(filter: EventFilter): ((event: HqEvent) => boolean) | null {
+function matcher(filter: EventFilter): (event: HqEvent) => boolean {
   const jobs = filter.jobIds === undefined ? null : new Set(filter.jobIds);
   const types = filter.types === undefined ? null : new Set(filter.types);
-  if (jobs === null && types === null) return null;
   return (event) => (types === null || types.has(event.type)) && (jobs === null || ('jobId' in event && jobs.has(event.jobId)));
 }

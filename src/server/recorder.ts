@@ -9,7 +9,8 @@ import type { Core } from '../core/core.ts';
 import { type Job, segmentOf } from '../core/jobTable.ts';
 import type { Change, ControlKind, Outbox } from '../core/outbox.ts';
 import type { TaskKey, ToWorker, WireBody, WireTask } from '../protocol/messages/worker.ts';
-import type { EventBody, HqEvent } from '../protocol/schema/event.ts';
+import type { EventBody } from '../protocol/schema/event.ts';
+import { type EventPage, EventWriter } from './journal/eventCodec.ts';
 import type { JournalEntry } from './journal/types.ts';
 import { entryAt, type SubmitRecord, wireBody } from './specs.ts';
 
@@ -33,7 +34,7 @@ export interface SpecSource {
 /** Everything one turn produced. */
 export interface TurnOutput {
   readonly entries: JournalEntry[];
-  readonly events: HqEvent[];
+  readonly events: EventPage | null;
   readonly frames: Map<number, ToWorker[]>;
   /** Completed jobs, whose last entries are in this turn. */
   readonly completedJobs: number[];
@@ -41,13 +42,11 @@ export interface TurnOutput {
 
 export class Recorder implements Outbox {
   planAsked = false;
-  /** Sequence number of the last event given out. */
-  lastSeq: number;
   private readonly core: Core;
   private readonly specs: SpecSource;
   private readonly now: () => number;
   private entries: JournalEntry[] = [];
-  private events: HqEvent[] = [];
+  private readonly events: EventWriter;
   private batches = new Map<number, WorkerBatch>();
   private completedJobs: number[] = [];
 
@@ -55,13 +54,13 @@ export class Recorder implements Outbox {
   constructor(o: { core: Core; specs: SpecSource; lastSeq: number; now: () => number }) {
     this.core = o.core;
     this.specs = o.specs;
-    this.lastSeq = o.lastSeq;
+    this.events = new EventWriter(o.lastSeq);
     this.now = o.now;
   }
 
   /** Number of changes collected so far in this turn. */
   get size(): number {
-    return this.entries.length + this.events.length;
+    return this.entries.length + this.events.size;
   }
 
   assign(workerId: number, row: number): void {
@@ -90,23 +89,26 @@ export class Recorder implements Outbox {
     this.entries.push(entry);
   }
 
+  /** Sequence number of the last event given out. */
+  get lastSeq(): number {
+    return this.events.lastSeq;
+  }
+
   event(body: EventBody): void {
-    this.lastSeq += 1;
-    this.events.push({ seq: this.lastSeq, timeMs: this.now(), ...body });
+    this.events.add(this.now(), body);
   }
 
   emit(change: Change): void {
     switch (change.kind) {
       case 'started': {
-        const { kind: _kind, atMs: _atMs, ...body } = change;
         this.entries.push(change);
-        return this.event({ type: 'task-started', ...body });
+        return this.events.started(this.now(), change);
       }
       case 'finished': {
         const { jobId, taskId, instance, atMs, usage } = change;
         this.entries.push({ kind: 'ended', jobId, taskId, instance, state: 'finished', atMs, usage, failure: null });
         this.redactAfter(jobId, taskId);
-        return this.event({ type: 'task-finished', jobId, taskId, instance, usage });
+        return this.events.finished(this.now(), change);
       }
       case 'failed': {
         const { jobId, taskId, instance, atMs, usage, failure } = change;
@@ -147,9 +149,8 @@ export class Recorder implements Outbox {
       if (batch.cancel.length > 0) messages.push(['cancel', batch.cancel]);
       frames.set(workerId, messages);
     }
-    const output: TurnOutput = { entries: this.entries, events: this.events, frames, completedJobs: this.completedJobs };
+    const output: TurnOutput = { entries: this.entries, events: this.events.take(), frames, completedJobs: this.completedJobs };
     this.entries = [];
-    this.events = [];
     this.batches = new Map();
     this.completedJobs = [];
     this.planAsked = false;

@@ -11,7 +11,7 @@ import { checkInvariants } from '../core/invariants.ts';
 import { plan } from '../core/schedule/plan.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { ToWorker } from '../protocol/messages/worker.ts';
-import type { HqEvent } from '../protocol/schema/event.ts';
+import type { EventPage } from './journal/eventCodec.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -29,7 +29,7 @@ export interface TurnLoopOptions {
   /** Check the core's invariants after every turn (HQ_PARANOID=1). */
   readonly paranoid: boolean;
   sendFrames(workerId: number, frames: readonly ToWorker[]): void;
-  publish(events: readonly HqEvent[]): void;
+  publish(events: EventPage): void;
   jobsCompleted(jobIds: readonly number[]): void;
   /** The journal failed or a step threw: the server cannot go on. */
   fatal(error: Error): void;
@@ -163,7 +163,7 @@ export class TurnLoop {
     const [committed, durable] = [this.turnCommitted, this.turnDurable];
     this.turnCommitted = [];
     this.turnDurable = [];
-    if (entries.length > 0 || events.length > 0) {
+    if (entries.length > 0 || events !== null) {
       this.lastTicket = this.o.journal.append({ entries, events, durable: this.turnNeedsFsync });
     }
     this.turnNeedsFsync = false;
@@ -174,13 +174,13 @@ export class TurnLoop {
         // First the actions: a worker's welcome goes before its first tasks.
         for (const action of committed) action();
         for (const [workerId, messages] of frames) this.o.sendFrames(workerId, messages);
-        if (events.length > 0) this.o.publish(events);
+        if (events !== null) this.o.publish(events);
         if (completedJobs.length > 0) this.o.jobsCompleted(completedJobs);
       },
     });
     for (const action of durable) this.onDurable.push({ ticket, action });
     // A turn without changes waits for nothing new: what its ticket stands for may be reached already.
-    if (entries.length === 0 && events.length === 0) this.runReachedActions();
+    if (entries.length === 0 && events === null) this.runReachedActions();
   }
 
   private runReachedActions(): void {

@@ -68,8 +68,8 @@ export class HandJournal implements Journal {
   workers(): Promise<[]> {
     return Promise.resolve([]);
   }
-  events(): Promise<{ first: number; events: [] }> {
-    return Promise.resolve({ first: 1, events: [] });
+  events(): Promise<{ first: number; pages: [] }> {
+    return Promise.resolve({ first: 1, pages: [] });
   }
   prune(): Promise<void> {
     return Promise.resolve();

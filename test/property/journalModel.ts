@@ -40,7 +40,7 @@ export class JournalModel {
 
   apply(batch: JournalBatch): void {
     for (const entry of batch.entries) this.entry(entry);
-    this.lastSeq = batch.events.at(-1)?.seq ?? this.lastSeq;
+    this.lastSeq = batch.events?.lastSeq ?? this.lastSeq;
   }
 
   restored(): Restored {

@@ -2,9 +2,8 @@
  * A batch on its way to the journal's thread: hot entries as numbers in one array, the rest packed. Cloning objects between threads would
  * cost the server's thread more than everything else that it does for a task. Never stored, so it needs no version.
  */
-import { assertNever, invariant } from '../../common/assert.ts';
+import { assertNever } from '../../common/assert.ts';
 import { FAILURE_CODE, STATE_CODE } from './codes.ts';
-import { encodeEvents } from './eventCodec.ts';
 import { packBytes, unpackBytes } from './pack.ts';
 import type { JournalBatch, JournalEntry } from './types.ts';
 
@@ -37,7 +36,7 @@ export const HOT_FIELDS = {
   cold: { index: 0, length: 1 },
 } as const;
 
-/** What crosses to the thread; all buffers are of their own and can be transferred. */
+/** What crosses to the thread; all buffers are of their own. */
 export interface EncodedBatch {
   readonly durable: boolean;
   readonly hot: Float64Array<ArrayBuffer>;
@@ -57,7 +56,6 @@ export interface EncodedEvents {
 /** Grows as needed and is used again for every batch. */
 let scratch = new Float64Array(4_096);
 
-/** @throws Error when the sequence numbers of the events have a gap; a defect */
 export function encodeBatch({ entries, events, durable }: JournalBatch): EncodedBatch {
   const cold: (ColdEntry | Failure)[] = [];
   let length = 0;
@@ -70,7 +68,7 @@ export function encodeBatch({ entries, events, durable }: JournalBatch): Encoded
     durable,
     hot: scratch.slice(0, length),
     cold: cold.length === 0 ? null : packBytes(cold),
-    events: events.length === 0 ? null : packEvents(events),
+    events: events === null ? null : { firstSeq: events.firstSeq, lastSeq: events.lastSeq, atMs: events.atMs, payload: events.payload },
   };
 }
 
@@ -79,15 +77,9 @@ export function coldEntries(batch: EncodedBatch): readonly (ColdEntry | Failure)
   return batch.cold === null ? [] : (unpackBytes(batch.cold) as (ColdEntry | Failure)[]);
 }
 
-/** The buffers of a batch, to be transferred rather than copied. */
+/** The buffers of a batch that are transferred rather than copied; events are still needed here, for their readers. */
 export function transferList(batch: EncodedBatch): ArrayBuffer[] {
-  return [batch.hot, batch.cold, batch.events?.payload].flatMap((array) => array?.buffer ?? []);
-}
-
-function packEvents(events: JournalBatch['events']): EncodedEvents {
-  const [first, last] = [events[0], events.at(-1)];
-  invariant(first !== undefined && last !== undefined && last.seq - first.seq === events.length - 1, 'events have gapless numbers');
-  return { firstSeq: first.seq, lastSeq: last.seq, atMs: last.timeMs, payload: encodeEvents(events) };
+  return [batch.hot, batch.cold].flatMap((array) => array?.buffer ?? []);
 }
 
 function encodeEntry(entry: JournalEntry, start: number, cold: (ColdEntry | Failure)[]): number {

@@ -1,12 +1,12 @@
 /**
- * Events of one batch as one blob: hot kinds (`task-started`, `task-finished`) are positional, everything else is a map. Encoded on the
+ * Events of one turn as one blob: hot kinds (`task-started`, `task-finished`) are positional, everything else is a map. Encoded on the
  * server's thread, stored as it is, decoded where history is asked for.
  *
  * Blob: MessagePack array [FORMAT, base time, item, item, …]; item: code, milliseconds after the base time, fields as listed below.
  * Sequence numbers are gapless, so the first one (a column of its own) gives all. A new field of a positional event needs a new code: a test
  * holds the fields against the schema.
  */
-import type { HqEvent } from '../../protocol/schema/event.ts';
+import { type EventBody, eventBody, type HqEvent } from '../../protocol/schema/event.ts';
 import { packBytes, unpackBytes } from './pack.ts';
 
 const FORMAT = 1;
@@ -20,24 +20,110 @@ const FINISHED_WITHOUT_USAGE = 2;
 /** the event without `seq` and `timeMs` */
 const OTHER = 3;
 
-/** @param events not empty, sequence numbers without gaps */
-export function encodeEvents(events: readonly HqEvent[]): Uint8Array<ArrayBuffer> {
-  const baseMs = events[0]?.timeMs ?? 0;
-  const items: unknown[] = [FORMAT, baseMs];
-  for (const event of events) {
-    const afterMs = event.timeMs - baseMs;
-    if (event.type === 'task-started') {
-      items.push(STARTED, afterMs, event.jobId, event.taskId, event.instance, event.workerId, event.variant);
-    } else if (event.type === 'task-finished') {
-      const { usage } = event;
-      items.push(usage === null ? FINISHED_WITHOUT_USAGE : FINISHED, afterMs, event.jobId, event.taskId, event.instance);
-      if (usage !== null) items.push(usage.wallMs, usage.userMs, usage.systemMs, usage.maxRssBytes);
-    } else {
-      const { seq: _seq, timeMs: _timeMs, ...body } = event;
-      items.push(OTHER, afterMs, body);
-    }
+/** Every kind as one bit, so that a page without wanted ones is passed over unread. Of this process only: nothing of it is stored. */
+const BITS: ReadonlyMap<string, number> = new Map(eventBody.options.map((option, place) => [option.shape.type.value, 1 << place]));
+const STARTED_BIT = typeBits(['task-started']);
+const FINISHED_BIT = typeBits(['task-finished']);
+
+/** @returns the kinds as a set of bits, to be compared with `EventPage.types`; unknown ones have none */
+export function typeBits(types: readonly string[]): number {
+  return types.reduce((all, type) => all | (BITS.get(type) ?? 0), 0);
+}
+
+/** Consecutive events, encoded: as objects those of a busy second would fill the memory and keep its collector busy. */
+export class EventPage {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Time of the last one, Unix milliseconds. */
+  readonly atMs: number;
+  /** Kinds that occur; -1 where they are not known. */
+  readonly types: number;
+  readonly payload: Uint8Array<ArrayBuffer>;
+
+  constructor(o: Pick<EventPage, 'firstSeq' | 'lastSeq' | 'atMs' | 'types' | 'payload'>) {
+    this.firstSeq = o.firstSeq;
+    this.lastSeq = o.lastSeq;
+    this.atMs = o.atMs;
+    this.types = o.types;
+    this.payload = o.payload;
   }
-  return packBytes(items);
+
+  get count(): number {
+    return this.lastSeq - this.firstSeq + 1;
+  }
+
+  /** @returns fresh objects; throws what `decodeEvents` throws */
+  decode(): HqEvent[] {
+    return decodeEvents(this.payload, this.firstSeq);
+  }
+}
+
+/** Numbers events and collects them until `take`. Hot kinds have a method of their own, so that no object is made for them. */
+export class EventWriter {
+  /** Sequence number of the last event given out. */
+  lastSeq: number;
+  private items: unknown[] = [];
+  private count = 0;
+  private baseMs = 0;
+  private lastMs = 0;
+  private types = 0;
+
+  constructor(lastSeq: number) {
+    this.lastSeq = lastSeq;
+  }
+
+  /** Number of events collected. */
+  get size(): number {
+    return this.count;
+  }
+
+  started(timeMs: number, e: Omit<Extract<EventBody, { type: 'task-started' }>, 'type'>): void {
+    this.begin(timeMs, STARTED_BIT);
+    this.items.push(STARTED, timeMs - this.baseMs, e.jobId, e.taskId, e.instance, e.workerId, e.variant);
+  }
+
+  finished(timeMs: number, e: Omit<Extract<EventBody, { type: 'task-finished' }>, 'type'>): void {
+    this.begin(timeMs, FINISHED_BIT);
+    const { usage } = e;
+    this.items.push(usage === null ? FINISHED_WITHOUT_USAGE : FINISHED, timeMs - this.baseMs, e.jobId, e.taskId, e.instance);
+    if (usage !== null) this.items.push(usage.wallMs, usage.userMs, usage.systemMs, usage.maxRssBytes);
+  }
+
+  /** @param timeMs Unix time, milliseconds */
+  add(timeMs: number, body: EventBody): void {
+    if (body.type === 'task-started') return this.started(timeMs, body);
+    if (body.type === 'task-finished') return this.finished(timeMs, body);
+    this.begin(timeMs, BITS.get(body.type) ?? 0);
+    this.items.push(OTHER, timeMs - this.baseMs, body);
+  }
+
+  /** @returns what was collected, null for nothing; the writer starts anew */
+  take(): EventPage | null {
+    if (this.count === 0) return null;
+    const payload = packBytes(this.items);
+    const page = new EventPage({
+      firstSeq: this.lastSeq - this.count + 1,
+      lastSeq: this.lastSeq,
+      atMs: this.lastMs,
+      types: this.types,
+      payload,
+    });
+    this.items = [];
+    this.count = 0;
+    this.types = 0;
+    return page;
+  }
+
+  private begin(timeMs: number, bit: number): void {
+    if (this.count === 0) {
+      this.baseMs = timeMs;
+      this.items.push(FORMAT, timeMs);
+    }
+    this.count += 1;
+    this.lastSeq += 1;
+    this.lastMs = timeMs;
+    this.types |= bit;
+  }
 }
 
 /**

@@ -4,9 +4,8 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { HqError } from '../../protocol/errors.ts';
-import type { HqEvent } from '../../protocol/schema/event.ts';
 import { encodeBatch, transferList } from './batchCodec.ts';
-import { decodeEvents } from './eventCodec.ts';
+import { EventPage } from './eventCodec.ts';
 import { PAGE_ROWS, type Query } from './journalReader.ts';
 import type { FromJournal, HostOptions, SentError, ToJournal } from './messages.ts';
 import { unpackBytes } from './pack.ts';
@@ -181,13 +180,12 @@ class JournalClient implements Journal {
     return (await this.pages((after) => ({ name: 'workers', after, limit: PAGE_ROWS }))).map(workerRowOf);
   }
 
-  async events(after: number, limit: number): Promise<{ first: number; events: HqEvent[] }> {
+  async events(after: number, limit: number): Promise<{ first: number; pages: EventPage[] }> {
     const [oldest, ...blobs] = await this.ask({ name: 'events', after, limit });
-    const events: HqEvent[] = [];
-    for (const [firstSeq, payload] of blobs as [number, Uint8Array][]) {
-      for (const event of decodeEvents(payload, firstSeq)) if (event.seq > after && events.length < limit) events.push(event);
-    }
-    return { first: oldest?.[0] as number, events };
+    const pages = (blobs as [number, Uint8Array<ArrayBuffer>, number, number][]).map(
+      ([firstSeq, payload, lastSeq, atMs]) => new EventPage({ firstSeq, lastSeq, atMs, types: -1, payload }),
+    );
+    return { first: oldest?.[0] as number, pages };
   }
 
   async prune(beforeMs: number): Promise<void> {

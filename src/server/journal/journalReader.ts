@@ -137,11 +137,11 @@ export class JournalReader {
     const blobs: RawRow[] = [[oldest]];
     const start = this.rows('SELECT max(first_seq) FROM events WHERE first_seq <= ?', after + 1)[0]?.[0] ?? 0;
     const found = this.statement(
-      'SELECT first_seq, payload, last_seq FROM events WHERE first_seq >= ? AND last_seq > ? ORDER BY first_seq',
+      'SELECT first_seq, payload, last_seq, at_ms FROM events WHERE first_seq >= ? AND last_seq > ? ORDER BY first_seq',
     );
     let count = 0;
-    for (const row of found.iterate(start, after) as IterableIterator<[number, Uint8Array, number]>) {
-      blobs.push([row[0], row[1]]);
+    for (const row of found.iterate(start, after) as IterableIterator<[number, Uint8Array, number, number]>) {
+      blobs.push(row);
       count += row[2] - Math.max(row[0] - 1, after);
       if (count >= limit) break;
     }

@@ -2,10 +2,10 @@
  * What the server asks of its journal. The implementation runs SQLite on its own thread (the only user of the database), so that the
  * server's thread never waits for a disk. All entries and events of one turn go in one transaction.
  */
-import type { HqEvent } from '../../protocol/schema/event.ts';
 import type { CreateJob, TaskStats } from '../../protocol/schema/job.ts';
 import type { FailureKind, Submit, TaskState, TaskUsage } from '../../protocol/schema/task.ts';
 import type { WorkerConfiguration, WorkerEnd } from '../../protocol/schema/worker.ts';
+import type { EventPage } from './eventCodec.ts';
 
 /** A job's own description, without its tasks. */
 export type JobHeader = Omit<CreateJob, 'submit' | 'open'>;
@@ -96,8 +96,8 @@ export type JournalEntry =
 
 export interface JournalBatch {
   readonly entries: readonly JournalEntry[];
-  /** Sequence numbers are given out by the server, gapless and growing. */
-  readonly events: readonly HqEvent[];
+  /** Sequence numbers are given out by the server, gapless and growing. Null for none. */
+  readonly events: EventPage | null;
   /** True: fsync with this commit (submit, open, close, cancel, forget). False: fsync within `FSYNC_DELAY_MS` at the latest. */
   readonly durable: boolean;
 }
@@ -200,8 +200,8 @@ export interface Journal {
   taskRows(jobId: number, filter: { ids?: string; after?: number; limit: number }): Promise<TaskRow[]>;
   bulkRows(jobId: number): Promise<BulkRow[]>;
   workers(): Promise<WorkerRow[]>;
-  /** Events with `seq > after`, at most `limit`; `first` = oldest kept. */
-  events(after: number, limit: number): Promise<{ first: number; events: HqEvent[] }>;
+  /** Pages from the one with event `after + 1` on, until they hold `limit` events behind `after`; `first` = oldest kept. */
+  events(after: number, limit: number): Promise<{ first: number; pages: EventPage[] }>;
   /** Deletes completed jobs, ended workers and events older than this (Unix milliseconds), in slices; resolves when all are deleted. */
   prune(beforeMs: number): Promise<void>;
   /** Everything appended is on disk and the database is closed cleanly. */

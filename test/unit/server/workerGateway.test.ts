@@ -89,7 +89,7 @@ describe('acknowledgements', () => {
     await turn();
     journal.sync();
     expect(again.sent.at(-1)).toEqual(['ack', 1]);
-    expect(journal.batches.flatMap(({ events }) => events).filter(({ type }) => type === 'task-finished')).toHaveLength(1);
+    expect(journal.batches.flatMap(({ events }) => events?.decode() ?? []).filter(({ type }) => type === 'task-finished')).toHaveLength(1);
   });
 });
 

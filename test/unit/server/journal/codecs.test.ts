@@ -5,9 +5,9 @@ import { eventBody, type HqEvent } from '../../../../src/protocol/schema/event.t
 import { failureKind, taskState, taskUsage } from '../../../../src/protocol/schema/task.ts';
 import { coldEntries, encodeBatch, transferList } from '../../../../src/server/journal/batchCodec.ts';
 import { FAILURE_CODE, failureOf, STATE_CODE, stateOf } from '../../../../src/server/journal/codes.ts';
-import { decodeEvents, encodeEvents } from '../../../../src/server/journal/eventCodec.ts';
+import { decodeEvents, typeBits } from '../../../../src/server/journal/eventCodec.ts';
 import { packBytes } from '../../../../src/server/journal/pack.ts';
-import { assigned, batchOf, CONFIGURATION, job, T0 } from './helpers.ts';
+import { assigned, batchOf, CONFIGURATION, job, pageOf, T0 } from './helpers.ts';
 
 const task = { jobId: 3, taskId: 4_000_000_000, instance: 2 };
 const usage = { wallMs: 0.1, userMs: null, systemMs: 2, maxRssBytes: 2 ** 40 };
@@ -24,7 +24,7 @@ const BODIES = [
 
 test('events come back as they were, whatever the clock did', () => {
   const events = BODIES.map((body, i) => ({ seq: 100 + i, timeMs: T0 + (i % 3 === 2 ? -3_500 : i * 1_000.5), ...body })) as HqEvent[];
-  expect(decodeEvents(encodeEvents(events), 100)).toEqual(events);
+  expect(pageOf(events)?.decode()).toEqual(events);
 });
 
 test('hot events have no field that the positional layout would lose', () => {
@@ -43,9 +43,15 @@ test('damaged and newer blobs of events are refused', () => {
   expect(() => decodeEvents(new Uint8Array([0xc1]), 5)).toThrow();
 });
 
-test('a gap in the numbers of events is a defect', () => {
-  const events = [1, 3].map((seq) => ({ seq, timeMs: T0, type: 'server-stop' as const }));
-  expect(() => encodeBatch(batchOf([], { events }))).toThrow('gapless');
+test('a page knows its numbers, its time and which kinds it holds', () => {
+  const [first, last] = [
+    { seq: 7, timeMs: T0, type: 'server-stop' },
+    { seq: 8, timeMs: T0 + 5, type: 'job-closed', jobId: 1 },
+  ] as const;
+  const page = pageOf([first, last]);
+  expect(page).toMatchObject({ firstSeq: 7, lastSeq: 8, count: 2, atMs: T0 + 5, types: typeBits(['job-closed', 'server-stop']) });
+  expect((page?.types ?? 0) & typeBits(['task-started', 'no-such-kind'])).toBe(0);
+  expect(new Set(eventBody.options.map((option) => typeBits([option.shape.type.value]))).size).toBe(eventBody.options.length);
 });
 
 test('buffers of a batch are of their own, also after the next batch', () => {

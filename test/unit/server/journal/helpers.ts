@@ -7,7 +7,7 @@ import type { HqEvent } from '../../../../src/protocol/schema/event.ts';
 import type { Submit, TaskSpec } from '../../../../src/protocol/schema/task.ts';
 import type { WorkerConfiguration } from '../../../../src/protocol/schema/worker.ts';
 import { encodeBatch } from '../../../../src/server/journal/batchCodec.ts';
-import { decodeEvents } from '../../../../src/server/journal/eventCodec.ts';
+import { decodeEvents, type EventPage, EventWriter } from '../../../../src/server/journal/eventCodec.ts';
 import { JournalStore, type JournalStoreOptions } from '../../../../src/server/journal/journalStore.ts';
 import { RestoreAssembler } from '../../../../src/server/journal/restore.ts';
 import { bulkRowOf, jobRowOf, taskRowOf, workerRowOf } from '../../../../src/server/journal/rows.ts';
@@ -32,8 +32,17 @@ export function makeStore(options: Partial<JournalStoreOptions> = {}): JournalSt
   return store;
 }
 
-export function batchOf(entries: readonly JournalEntry[], o: Partial<JournalBatch> = {}): JournalBatch {
-  return { entries, events: [], durable: false, ...o };
+/** @returns the events as a turn of the server would write them; null for none */
+export function pageOf(events: readonly HqEvent[]): EventPage | null {
+  const writer = new EventWriter((events[0]?.seq ?? 1) - 1);
+  for (const { seq: _seq, timeMs, ...body } of events) writer.add(timeMs, body);
+  return writer.take();
+}
+
+type BatchOptions = Partial<Omit<JournalBatch, 'events'>> & { readonly events?: readonly HqEvent[] };
+
+export function batchOf(entries: readonly JournalEntry[], { events = [], ...o }: BatchOptions = {}): JournalBatch {
+  return { entries, events: pageOf(events), durable: false, ...o };
 }
 
 /** Writes one batch in a transaction of its own. */
@@ -69,7 +78,7 @@ export function bulkRows(store: JournalStore, jobId = 1): ReturnType<typeof bulk
 }
 
 export function eventsAfter(store: JournalStore, after: number, limit = 1_000): { first: number; events: HqEvent[] } {
-  const [oldest, ...blobs] = store.reader.answer({ name: 'events', after, limit }) as [[number], ...[number, Uint8Array][]];
+  const [oldest, ...blobs] = store.reader.answer({ name: 'events', after, limit }) as [[number], ...[number, Uint8Array, number, number][]];
   return { first: oldest[0], events: blobs.flatMap(([first, blob]) => decodeEvents(blob, first)) };
 }
 

@@ -27,6 +27,9 @@ export const CRASH_UNLIMITED = 0xffff;
 
 const FIRST_CAPACITY_ROWS = 1024;
 
+/** A larger table gives memory back when most of it is no longer used. */
+const KEEP_CAPACITY_ROWS = 65_536;
+
 interface FreeRange {
   base: number;
   count: number;
@@ -55,6 +58,8 @@ export class TaskTable {
   retries: Uint16Array<ArrayBuffer> = new Uint16Array(FIRST_CAPACITY_ROWS);
   maxRetries: Uint16Array<ArrayBuffer> = new Uint16Array(FIRST_CAPACITY_ROWS);
 
+  /** Rows whose memory was given back so far, all together. */
+  givenBackRows = 0;
   private capacity = FIRST_CAPACITY_ROWS;
   private used = 0;
   /** Sorted by base, never adjacent. */
@@ -63,6 +68,11 @@ export class TaskTable {
   /** Highest row ever used plus one. */
   get rowCount(): number {
     return this.used;
+  }
+
+  /** Rows for which there is memory. */
+  get capacityRows(): number {
+    return this.capacity;
   }
 
   /** @returns the first of `count` consecutive rows, all zero. */
@@ -79,7 +89,7 @@ export class TaskTable {
     }
     const base = this.used;
     this.used += count;
-    if (this.used > this.capacity) this.grow(Math.max(this.capacity * 2, this.used));
+    if (this.used > this.capacity) this.resize(Math.max(this.capacity * 2, this.used));
     return base;
   }
 
@@ -93,6 +103,20 @@ export class TaskTable {
     this.freeRanges.splice(index, 0, { base, count });
     this.mergeAt(index + 1);
     this.mergeAt(index);
+    this.cutTail();
+  }
+
+  /** The end of the table is free: forgotten, and its memory given back when it is most of it. */
+  private cutTail(): void {
+    const last = this.freeRanges.at(-1);
+    if (last === undefined || last.base + last.count !== this.used) return;
+    this.freeRanges.pop();
+    this.state.fill(BLOCKED, last.base, this.used);
+    this.used = last.base;
+    if (this.capacity <= KEEP_CAPACITY_ROWS || this.used >= this.capacity / 4) return;
+    const before = this.capacity;
+    this.resize(Math.max(KEEP_CAPACITY_ROWS, this.used * 2));
+    this.givenBackRows += before - this.capacity;
   }
 
   /** Number of rows not in use below `rowCount`. */
@@ -131,7 +155,7 @@ export class TaskTable {
     for (const column of this.columns()) column.fill(0, base, base + count);
   }
 
-  private grow(capacity: number): void {
+  private resize(capacity: number): void {
     const bytes = (old: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => copyInto(old, new Uint8Array(capacity));
     const shorts = (old: Uint16Array<ArrayBuffer>): Uint16Array<ArrayBuffer> => copyInto(old, new Uint16Array(capacity));
     const words = (old: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> => copyInto(old, new Uint32Array(capacity));
@@ -154,7 +178,10 @@ export class TaskTable {
   }
 }
 
-function copyInto<T extends { set(source: T): void }>(source: T, target: T): T {
-  target.set(source);
+function copyInto<T extends { set(source: T): void; subarray(start: number, end: number): T; readonly length: number }>(
+  source: T,
+  target: T,
+): T {
+  target.set(source.length > target.length ? source.subarray(0, target.length) : source);
   return target;
 }

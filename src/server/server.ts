@@ -19,6 +19,7 @@ import { JobService } from './jobService.ts';
 import { JobStore } from './jobStore.ts';
 import type { Journal } from './journal/types.ts';
 import { Lifetime } from './lifetime.ts';
+import { MemoryReturn } from './memory.ts';
 import { OutputService } from './outputService.ts';
 import { Recorder } from './recorder.ts';
 import { restore } from './restore.ts';
@@ -61,6 +62,7 @@ export class HqServer implements ServerFacade {
   private readonly queries: JobQueries;
   private readonly outputs: OutputService;
   private readonly lifetime: Lifetime;
+  private readonly memory = new MemoryReturn();
 
   /** Restores the journal's state; workers of the previous process are expected back from now on. */
   constructor(options: HqServerOptions) {
@@ -84,7 +86,10 @@ export class HqServer implements ServerFacade {
         this.lifetime.review(false);
         this.outputs.review();
       },
-      jobsCompleted: (jobIds) => store.sweep(jobIds),
+      jobsCompleted: (jobIds) => {
+        store.sweep(jobIds);
+        this.memory.review(core.tasks.givenBackRows);
+      },
       fatal: (error) => options.fatal(error),
     });
     const { loop } = this;

@@ -65,7 +65,13 @@ interface Link {
 async function connectHost(options: HostOptions): Promise<Link> {
   // A thread cannot load TypeScript: run from its sources (in tests), the journal works on the calling thread, with the same messages.
   if (import.meta.url.endsWith('.ts')) return linkOwnThread(options);
-  const worker = new Worker(new URL('./journalThread.js', import.meta.url), { workerData: options, name: 'hq-journal', execArgv: [] });
+  const worker = new Worker(new URL('./journalThread.js', import.meta.url), {
+    workerData: options,
+    name: 'hq-journal',
+    execArgv: [],
+    // What it makes lives for one transaction; left alone it would keep some 50 MB for that.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  });
   const link: Link = {
     onMessage: () => {},
     onEnd: () => {},

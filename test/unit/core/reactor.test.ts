@@ -139,13 +139,15 @@ describe('jobs', () => {
   test('rows of ended jobs are used again', () => {
     const sim = new CoreSim();
     sim.addWorker();
+    let most = 0;
     for (let jobId = 1; jobId <= 20; jobId += 1) {
       sim.openJob(jobId);
       sim.submit(jobId, '1-50');
       sim.close(jobId);
+      most = Math.max(most, sim.core.tasks.rowCount);
       sim.drain();
     }
-    expect(sim.core.tasks.rowCount).toBe(50);
+    expect(most).toBe(50);
   });
 
   test('an open job without unfinished tasks is idle, a closed one complete', () => {

@@ -1,0 +1,25 @@
+import { expect, test, vi } from 'vitest';
+import { MemoryReturn } from '../../../src/server/memory.ts';
+
+test('the collector runs once, soon after a large job, and not for small ones', () => {
+  vi.useFakeTimers();
+  const collect = vi.fn();
+  const memory = new MemoryReturn(collect);
+  memory.review(100_000);
+  vi.runAllTimers();
+  expect(collect).not.toHaveBeenCalled();
+  memory.review(700_000);
+  memory.review(700_000);
+  expect(collect).not.toHaveBeenCalled();
+  vi.runAllTimers();
+  expect(collect).toHaveBeenCalledTimes(1);
+  memory.review(700_000);
+  vi.runAllTimers();
+  expect(collect).toHaveBeenCalledTimes(1);
+  vi.useRealTimers();
+});
+
+test('the engine has a collector to hand out', () => {
+  const memory = new MemoryReturn();
+  expect(() => memory.review(0)).not.toThrow();
+});

@@ -7,6 +7,7 @@ import { relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { dist, inRoot, root } from './paths.mjs';
 import { filesBelow } from './stamp.mjs';
+import { Trouble } from './text.mjs';
 
 /** Modules that are started or imported by their path. Others can be reached from them only, and have no names of their own in dist/. */
 const ENTRIES = [
@@ -46,8 +47,16 @@ export async function bundle() {
     logLevel: 'warning',
     logOverride: { 'large-output': 'silent' },
   });
+  checkZod(metafile.outputs);
   removeStale(new Set(Object.keys(metafile.outputs).map((path) => resolve(root, path))));
   return Object.keys(metafile.inputs);
+}
+
+/** One named import of `z` brings all its languages along, which doubles what a server has to read at its start. */
+function checkZod(outputs) {
+  const isForeign = ([path, { bytesInOutput }]) => bytesInOutput > 0 && /zod\/v4\/locales\/(?!en\.|index\.)/.test(path);
+  if (Object.values(outputs).some(({ inputs }) => Object.entries(inputs).some(isForeign)))
+    throw new Trouble("a module has not imported zod as a whole: import * as z from 'zod'");
 }
 
 /** dist/web has its own builder. */

@@ -3,8 +3,8 @@ import { compiled } from './compiled.mjs';
 
 const cell = (text) => text.replaceAll('|', '\\|').replace(/\{(\w+)\}/g, '‹$1›') || '–';
 
-export async function generateErrors(dist) {
-  const { ERRORS } = await compiled(dist, 'protocol/errors.js');
+export async function generateErrors(folder) {
+  const { ERRORS } = await compiled(folder, 'protocol/errors.js');
   const rows = Object.entries(ERRORS).map(
     ([code, { exit, http, message, hint }]) => `| \`${code}\` | ${exit} | ${http} | ${cell(message)} | ${cell(hint)} |`,
   );

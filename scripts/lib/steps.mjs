@@ -9,17 +9,21 @@ import { say, seconds, Trouble } from './text.mjs';
 
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
-/** True when npm's own record of what it installed has every package of the lock file in its version. */
-export function isInstalled(lock, installed) {
+/**
+ * True when npm's own record of what it installed has every package of the lock file in its version and all of them are there: where two
+ * checkouts share files by hard links, the record may be the other one's.
+ */
+export function isInstalled(lock, installed, isThere) {
   return Object.entries(lock.packages).every(
-    ([path, { version, optional }]) => path === '' || optional || installed.packages[path]?.version === version,
+    ([path, { version, optional }]) => path === '' || optional || (installed.packages[path]?.version === version && isThere(path)),
   );
 }
 
 async function packages() {
   checkNode();
   const record = inRoot('node_modules/.package-lock.json');
-  if (existsSync(record) && isInstalled(readJson(inRoot('package-lock.json')), readJson(record))) return false;
+  if (existsSync(record) && isInstalled(readJson(inRoot('package-lock.json')), readJson(record), (path) => existsSync(inRoot(path))))
+    return false;
   checkCompiler();
   say('set-up: installing npm packages, a minute or two where better-sqlite3 is compiled …');
   const headers = process.env.npm_config_nodedir ?? nodeHeaders();
@@ -30,7 +34,8 @@ async function packages() {
 
 async function compiled() {
   await ready('packages');
-  const inputs = [...filesBelow(inRoot('src')), inRoot('scripts/build.mjs'), inRoot('tsconfig.json'), inRoot('package-lock.json')];
+  const scripts = ['build.mjs', 'lib/bundle.mjs', 'lib/launcher.mjs', 'lib/licences.mjs'].map((script) => inRoot('scripts', script));
+  const inputs = [...filesBelow(inRoot('src')), ...scripts, inRoot('tsconfig.json'), inRoot('package-lock.json')];
   return unlessStamped(join(dist, '.stamp'), hashOf(inputs), () => mustRun('build', process.execPath, [inRoot('scripts/build.mjs')]));
 }
 

@@ -70,7 +70,7 @@ export const SUITES = [
       { name: 'unit and property tests', needs: ['packages'], work: vitest('unit', 'property') },
       {
         name: 'generated files',
-        needs: ['compiled'],
+        needs: ['packages'],
         work: tool('generate --check', 'npm', ['run', '--silent', 'generate', '--', '--check']),
       },
     ],

@@ -24,7 +24,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   const choose = (made: Chosen): void => {
     chosen = made;
   };
-  const program = buildProgram(choose, io);
+  const program = buildProgram({ choose, io, mayBeChosen: possibleNames(argv) });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     if (chosen === undefined) return 2;
@@ -109,22 +109,37 @@ function modeOf(globals: GlobalOptions, io: CliIo): OutputMode | undefined {
   return OUTPUT_MODES.find((mode) => mode === given);
 }
 
-type Choose = (chosen: Chosen) => void;
+interface Building {
+  readonly io: CliIo;
+  choose(chosen: Chosen): void;
+  /** False: nothing is needed of the command of this name but its line in lists. */
+  mayBeChosen(name: string): boolean;
+}
 
-function buildProgram(choose: Choose, io: CliIo): Command {
+/** A command is chosen by its name, so one whose name was not typed need not be built; only a help text shows parts of others. */
+function possibleNames(argv: readonly string[]): (name: string) => boolean {
+  const words = new Set(argv);
+  const asksForHelp = argv.some((word) => word === '--help' || /^-\w*h/.test(word));
+  return (name) => asksForHelp || words.has(name);
+}
+
+function buildProgram(building: Building): Command {
+  const { io } = building;
   const program = configure(new Command('hq'), io)
     .description('Run many short tasks inside a few batch jobs')
     .version(`hyperqueue ${VERSION}`, '-V, --version')
     .enablePositionalOptions();
-  for (const item of COMMANDS) add(program, item, choose, io);
+  for (const item of COMMANDS) add(program, item, building);
   return program;
 }
 
-function add(parent: Command, item: CommandEntry | CommandGroup, choose: Choose, io: CliIo): void {
-  const command = configure(parent.command(item.name), io).description(item.description);
+function add(parent: Command, item: CommandEntry | CommandGroup, building: Building): void {
+  const command = parent.command(item.name).description(item.description);
+  if (!building.mayBeChosen(item.name)) return;
+  configure(command, building.io);
   if ('commands' in item) {
     command.enablePositionalOptions();
-    for (const child of item.commands) add(command, child, choose, io);
+    for (const child of item.commands) add(command, child, building);
     return;
   }
   for (const [argument, description, parse] of item.args ?? []) {
@@ -136,7 +151,7 @@ function add(parent: Command, item: CommandEntry | CommandGroup, choose: Choose,
   if (item.examples !== undefined) command.addHelpText('after', `\nExamples:\n${item.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(() => {
     const globals = command.optsWithGlobals<GlobalOptions>();
-    choose({ entry: item, command, args: command.processedArgs, options: command.opts(), globals });
+    building.choose({ entry: item, command, args: command.processedArgs, options: command.opts(), globals });
   });
 }
 

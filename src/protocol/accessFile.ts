@@ -2,7 +2,7 @@
  * Access files: how a client or a worker finds its server. One identity (uid, tokens, certificate) lives in one numbered directory;
  * `access.json` is for clients, `worker-access.json` for workers. Schema only; reading and writing is done by client and server.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const endpoint = z.object({
   /** Addresses to try in this order. */

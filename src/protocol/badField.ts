@@ -2,7 +2,7 @@
  * One line out of a failed zod check: where the first bad field is and what is wrong with it. Called wherever input from outside is
  * checked (HTTP bodies and queries, access files, job files).
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 type Issue = z.core.$ZodIssue;
 

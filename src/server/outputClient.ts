@@ -3,6 +3,7 @@
  * A thread that fails ends its readers with an error, and the next one starts another. Used by the output service.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
+import { builtFile } from '../common/builtFile.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { FromOutput, ToOutput } from './outputHost.ts';
 import type { LogRequest } from './outputLog.ts';
@@ -150,7 +151,7 @@ class Reader implements LogStream {
 async function connectThread(listener: Listener): Promise<Link> {
   // A thread cannot load TypeScript: run from its sources (in tests), logs are read on the calling thread, with the same messages.
   if (import.meta.url.endsWith('.ts')) return linkOwnThread(listener);
-  const worker = new Worker(new URL('./outputThread.js', import.meta.url), { name: 'hq-output' });
+  const worker = new Worker(builtFile('server/outputThread.js'), { name: 'hq-output' });
   worker.on('message', (message: FromOutput) => listener.onMessage(message));
   worker.on('error', (error) => listener.onEnd(error.message));
   worker.on('exit', () => listener.onEnd('it has ended'));

@@ -3,7 +3,7 @@
  * decoded by hand in `workerCodec.ts`; the layout stands here once and the tests check both against the golden frames.
  * Prefer a new kind over a changed one.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RequestVariant } from '../schema/resources.ts';
 import type { FailureKind, StdioSpec, TaskUsage } from '../schema/task.ts';
 import { workerConfiguration } from '../schema/worker.ts';

@@ -1,5 +1,5 @@
 /** Small requests and answers that concern the server itself. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** POST /v1/server/stop */
 export const stopRequest = z.strictObject({

@@ -1,5 +1,5 @@
 /** The body of every answer that is not a success, and of the `failure` message of an event stream. Written by the API, read by clients. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const errorBody = z.object({
   error: z.object({

@@ -2,7 +2,7 @@
  * Events: everything that happens, in order, with a sequence number that survives restarts of the server. The journal keeps them;
  * clients follow them as server-sent events. Adding a kind is compatible, changing one is not.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { failureKind, jobId, taskId, taskUsage, workerId } from './task.ts';
 import { workerConfiguration, workerEnd } from './worker.ts';
 

@@ -1,5 +1,5 @@
 /** Jobs: creation, listing and details. A job is a set of tasks with an id, open while more tasks may be added. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { jobId, submit, taskId, taskState } from './task.ts';
 
 const jobName = z

@@ -2,7 +2,7 @@
  * Resources as every layer sees them: what a worker provides (descriptors) and what a task asks for (requests).
  * Amounts are integers in units of 1/10,000, so that fractions add up exactly. Shapes follow HyperQueue's JSON.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ALLOCATION_POLICIES, RESOURCE_NAME } from '../resourceTerms.ts';
 
 export { UNITS_PER_WHOLE } from '../resourceTerms.ts';

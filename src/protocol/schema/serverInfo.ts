@@ -1,5 +1,5 @@
 /** What a server says about itself. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const serverInfo = z.object({
   serverUid: z.string(),

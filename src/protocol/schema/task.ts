@@ -1,5 +1,5 @@
 /** What one task is, as submitted, and what is known of it, as answered by the API. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { requestSpec } from './resources.ts';
 
 /** Ids count per job (tasks) and per server (jobs, workers). */

@@ -1,5 +1,5 @@
 /** Workers: configuration given at registration and what the API tells about them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { workerResources } from './resources.ts';
 import { workerId } from './task.ts';
 

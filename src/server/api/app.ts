@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { badField } from '../../protocol/badField.ts';
 import { HqError, toHqError } from '../../protocol/errors.ts';
 import { errorResponse } from './answers.ts';

@@ -2,7 +2,7 @@
  * The published models under their names: the components of the OpenAPI document and `docs/schema/models.json`, which the Python client
  * is generated from. Called by the OpenAPI route and by `scripts/generate.mjs`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { health, leaseEnded, stopRequest } from '../../protocol/schema/control.ts';
 import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';

@@ -2,7 +2,7 @@
  * The OpenAPI 3.1 document, made out of the route table and the models. Its schema dialect is JSON Schema 2020-12, which zod itself
  * writes, so nothing is converted. Called by GET /v1/openapi.json and by `scripts/generate.mjs`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { type JsonSchema, jsonSchemas, type ModelName } from './models.ts';

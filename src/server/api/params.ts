@@ -2,7 +2,7 @@
  * Path and query parameters of the routes: how their text becomes values. A query arrives as `{ name: texts }`, because a name may be
  * given several times; a parameter that takes one value refuses that. Used by the route table.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { IntArray } from '../../common/intArray.ts';
 import { clip } from '../../protocol/badField.ts';
 import { eventBody } from '../../protocol/schema/event.ts';

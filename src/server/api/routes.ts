@@ -2,7 +2,7 @@
  * Every route of the API, once: address, what comes in, what goes out, which errors are its own. The app mounts this table, the OpenAPI
  * document is made out of it, and the handlers' types follow from it.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { MODELS, ModelName } from './models.ts';
 import {

@@ -54,11 +54,12 @@ export function writeAccess(identity: Identity, options: AccessOptions): AccessF
   const worker: WorkerAccess = { ...common, worker: endpoint(options.workerPort, identity.workerToken, options.workerAuth) };
   const files = accessFiles(identity);
   try {
-    writePrivate(files.worker, json(worker));
-    // Last, because it is what everybody waits for.
-    writePrivate(files.client, json(client));
     rememberPorts(identity, options);
+    // After a crash of the machine nobody listens there, so they need not outlive it.
+    writePrivate(files.worker, json(worker), { durable: false });
     pointTo(identity);
+    // Last, because it is what everybody waits for.
+    writePrivate(files.client, json(client), { durable: false });
   } catch (error) {
     throw directoryError(dir, error);
   }

@@ -5,7 +5,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { lstatSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { currentIdentity, foreignDirectory, identityName, identityNumber } from '../../common/serverDir.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { CURRENT_LINK, IDENTITY_FILE, SPOOL_DIR } from '../../protocol/serverFiles.ts';

@@ -3,7 +3,7 @@
  * message that a server runs already). Written under the journal's lock.
  */
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { badField } from '../../protocol/badField.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { directoryError, readPrivate, writePrivate } from './privateFile.ts';

@@ -13,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -57,14 +58,17 @@ export function ensureDirectory(path: string, o: { readonly tighten: boolean }):
   }
 }
 
-/** Replaces a file as a whole: a reader sees the old or the new one, also after a crash. Throws errors of the file system. */
-export function writePrivate(path: string, text: string): void {
+/**
+ * Replaces a file as a whole: a reader sees the old or the new one. Throws errors of the file system.
+ * @param o.durable false: of no use after a crash of the machine, so nothing waits for the disk
+ */
+export function writePrivate(path: string, text: string, o: { readonly durable: boolean } = { durable: true }): void {
   const draft = draftOf(path);
   try {
     const file = openSync(draft, 'wx', FILE_MODE);
     try {
       writeFileSync(file, text);
-      fsyncSync(file);
+      if (o.durable) fsyncSync(file);
     } finally {
       closeSync(file);
     }
@@ -73,11 +77,12 @@ export function writePrivate(path: string, text: string): void {
     rmSync(draft, { force: true });
     throw error;
   }
-  syncDirectory(dirname(path));
+  if (o.durable) syncDirectory(dirname(path));
 }
 
-/** Replaces a symbolic link as a whole. Throws errors of the file system, also when something else is in its place. */
+/** Makes a symbolic link lead there; replaces it as a whole. Throws errors of the file system, also when something else is in its place. */
 export function writeLink(path: string, target: string): void {
+  if (leadsTo(path, target)) return;
   const draft = draftOf(path);
   symlinkSync(target, draft);
   try {
@@ -124,6 +129,11 @@ export function syncDirectory(path: string): void {
   } finally {
     closeSync(directory);
   }
+}
+
+function leadsTo(path: string, target: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isSymbolicLink() === true && readlinkSync(path) === target;
 }
 
 function draftOf(path: string): string {

@@ -3,6 +3,7 @@
  * starting server, and by tests.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
+import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { encodeBatch, transferList } from './batchCodec.ts';
 import { EventPage } from './eventCodec.ts';
@@ -65,7 +66,7 @@ interface Link {
 async function connectHost(options: HostOptions): Promise<Link> {
   // A thread cannot load TypeScript: run from its sources (in tests), the journal works on the calling thread, with the same messages.
   if (import.meta.url.endsWith('.ts')) return linkOwnThread(options);
-  const worker = new Worker(new URL('./journalThread.js', import.meta.url), {
+  const worker = new Worker(builtFile('server/journal/journalThread.js'), {
     workerData: options,
     name: 'hq-journal',
     execArgv: [],

@@ -1,13 +1,14 @@
 /** Decides what starts the tasks of a worker. Called once by `runWorker`. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { Launcher } from './launcher.ts';
 import { NativeLauncher } from './nativeLauncher.ts';
 import { NodeLauncher } from './nodeLauncher.ts';
 
 /** Where the build puts hqspawn. */
-const BUILT_PATH: string = fileURLToPath(new URL('../launcher/hqspawn', import.meta.url));
+const BUILT_PATH: string = fileURLToPath(builtFile('worker/launcher/hqspawn'));
 
 export interface LauncherChoice {
   /** HQ_LAUNCHER: `native`, `node`, or `auto`, which is the default: native where it has been built and runs. */

@@ -1,7 +1,7 @@
 /** One line for any failed check, whatever was sent. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { badField, clip, fieldPath } from '../../../src/protocol/badField.ts';
 import { createJob } from '../../../src/protocol/schema/job.ts';
 

@@ -38,7 +38,12 @@ describe('packages are installed', () => {
     ['one in another version', { 'node_modules/a': { version: '1.0.1' } }, false],
     ['one missing', {}, false],
   ])('%s', (_case, packages, answer) => {
-    expect(isInstalled(lock, { packages })).toBe(answer);
+    expect(isInstalled(lock, { packages }, () => true)).toBe(answer);
+  });
+
+  test('one recorded, but not there', () => {
+    const installed = { packages: { 'node_modules/a': { version: '1.0.0' } } };
+    expect(isInstalled(lock, installed, (path: string) => path !== 'node_modules/a')).toBe(false);
   });
 });
 

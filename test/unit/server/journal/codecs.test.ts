@@ -1,6 +1,6 @@
 /** Events and batches survive their encoding; the positional layout is complete by the schema. */
 import { expect, test } from 'vitest';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { eventBody, type HqEvent } from '../../../../src/protocol/schema/event.ts';
 import { failureKind, taskState, taskUsage } from '../../../../src/protocol/schema/task.ts';
 import { coldEntries, encodeBatch, transferList } from '../../../../src/server/journal/batchCodec.ts';

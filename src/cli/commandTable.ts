@@ -322,4 +322,10 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     examples: ['hq output-log logs/job-3.log stdout --task=42', 'hq output-log logs summary', 'hq output-log logs show --follow'],
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
   },
+  {
+    name: 'doctor',
+    description: 'Check this machine and the server directory; changes nothing',
+    examples: ['hq doctor', 'hq doctor --server-dir /scratch/me/hq'],
+    load: async () => (await import('./commands/doctor.ts')).runDoctor as RunCommand,
+  },
 ];

@@ -503,6 +503,8 @@ class _ServerInfo(TypedDict):
 
 
 class ServerInfo(_ServerInfo, total=False):
+    # clock of the server when it answered; left out by servers that do not tell
+    nowMs: float
     # allocation queues that start workers when they are needed; left out: none
     allocationQueues: int
 

@@ -16,7 +16,7 @@ import { type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts'
 import { describeResources, summarizeResources } from './resourceText.ts';
 import { levelCounts, stateCounts, workerState } from './states.ts';
 import { cutMiddle, GREEN, localTime, RED, Tables, utcTime, YELLOW } from './tables.ts';
-import { makespan, taskRows } from './taskRows.ts';
+import { makespan, peakMemory, taskRows } from './taskRows.ts';
 
 /** Errors in a list are cut to this many characters without `-v`, names to this many. */
 const SHORT_ERROR = 16;
@@ -159,10 +159,19 @@ export class TableOutput implements Output {
           makespan(task),
           o.verbose || error.length <= SHORT_ERROR ? error : `${error.slice(0, SHORT_ERROR)}...`,
           ...(labelled ? [task.label ?? ''] : []),
+          ...(o.verbose ? [peakMemory(task)] : []),
         ];
       }),
     );
-    const headers = ['Task ID', 'State', 'Worker', 'Makespan', 'Error', ...(labelled ? ['Label'] : [])];
+    const headers = [
+      'Task ID',
+      'State',
+      'Worker',
+      'Makespan',
+      'Error',
+      ...(labelled ? ['Label'] : []),
+      ...(o.verbose ? ['Peak memory'] : []),
+    ];
     this.tables.horizontal(several ? ['Job ID', ...headers] : headers, rows);
   }
 

@@ -258,7 +258,10 @@ class TaskUsage(TypedDict):
     wallMs: float
     userMs: Union[float, None]
     systemMs: Union[float, None]
+    # memory of the largest single process
     maxRssBytes: Union[float, None]
+    # memory of all processes together at its highest, as sampled while the task ran
+    peakMemBytes: Union[float, None]
 
 
 class TaskStats(TypedDict):

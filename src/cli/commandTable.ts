@@ -151,6 +151,10 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
             'stop',
             'finish-running',
           ]),
+          opt(
+            '--mem-enforce <ACTION>',
+            "what happens to a task that uses more memory than its 'mem' request: on (it is killed), warn (a line in the log of the worker) or off (default: on)",
+          ).choices(['on', 'warn', 'off']),
           val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
           val('--group <NAME>', 'group for multi-node tasks (default: default)', text),
           val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),
@@ -288,7 +292,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [
           val('--tasks <IDS>', 'only these tasks', text),
           val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
-          opt('-v, --verbose', 'whole error texts'),
+          opt('-v, --verbose', 'whole error texts and peak memory'),
         ],
         load: async () => (await task()).runList as RunCommand,
       },
@@ -321,5 +325,11 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     ],
     examples: ['hq output-log logs/job-3.log stdout --task=42', 'hq output-log logs summary', 'hq output-log logs show --follow'],
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
+  },
+  {
+    name: 'doctor',
+    description: 'Check this machine and the server directory; changes nothing',
+    examples: ['hq doctor', 'hq doctor --server-dir /scratch/me/hq'],
+    load: async () => (await import('./commands/doctor.ts')).runDoctor as RunCommand,
   },
 ];

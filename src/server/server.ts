@@ -119,6 +119,7 @@ export class HqServer implements ServerFacade {
   serverInfo(): ServerInfo {
     return {
       ...this.o.describe(),
+      nowMs: this.o.now(),
       idleTimeoutMs: this.o.idleTimeoutMs,
       exitWhenIdleMs: this.o.exitWhenIdleMs,
       leases: this.lifetime.leaseCount,

@@ -1,7 +1,8 @@
 /** What a failed task tells its user. The sentences are those of HyperQueue, because scripts look for them. Called by the state machine. */
 import { constants } from 'node:os';
+import { formatSize } from '../common/size.ts';
 import type { AttemptFailure } from '../protocol/messages/worker.ts';
-import type { HeldTask, TaskEnd } from './heldTask.ts';
+import type { HeldTask, MemoryExcess, TaskEnd } from './heldTask.ts';
 
 /** Words of the C library for the errors that starting a program or opening a file gives, with their Linux numbers. */
 const ERROR_WORDS: Readonly<Record<string, string>> = {
@@ -29,23 +30,29 @@ export function failureOf(task: HeldTask, end: TaskEnd): AttemptFailure {
   const exitCode = end.kind === 'exit' ? end.code : null;
   const signal = end.kind === 'signal' ? end.signal : null;
   if (task.stop === 'time-limit') return { kind: 'time-limit', error: 'Time limit reached', exitCode, signal };
+  if (task.stop === 'memory-limit' && task.excess !== null)
+    return { kind: 'memory-limit', error: excessText(task.excess), exitCode, signal };
   switch (end.kind) {
     case 'exit':
-      return { kind: 'exit', error: `Program terminated with exit code ${end.code}.`, exitCode, signal };
-    case 'signal': {
-      const number = (constants.signals as Readonly<Record<string, number>>)[end.signal] ?? 0;
-      return {
-        kind: 'signal',
-        error: `Program terminated with exit code -1. Received signal ${number} (${end.signal}).`,
-        exitCode,
-        signal,
-      };
-    }
+    case 'signal':
+      return { kind: end.outOfMemory === true ? 'memory-limit' : end.kind, error: endText(end), exitCode, signal };
     case 'spawn':
     case 'log':
     case 'internal':
       return { kind: end.kind, error: end.error, exitCode, signal };
   }
+}
+
+/** @returns one sentence about a task that holds more memory than it has requested */
+export function excessText({ usedBytes, limitBytes }: MemoryExcess): string {
+  return `Memory limit exceeded: ${formatSize(usedBytes)} used, ${formatSize(limitBytes)} requested.`;
+}
+
+function endText(end: Extract<TaskEnd, { kind: 'exit' | 'signal' }>): string {
+  const why = end.outOfMemory === true ? ' The kernel has killed a process of it, because no memory was left.' : '';
+  if (end.kind === 'exit') return `Program terminated with exit code ${end.code}.${why}`;
+  const number = (constants.signals as Readonly<Record<string, number>>)[end.signal] ?? 0;
+  return `Program terminated with exit code -1. Received signal ${number} (${end.signal}).${why}`;
 }
 
 /** @returns the words for an error of the operating system, `No such file or directory (os error 2)` */

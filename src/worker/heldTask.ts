@@ -4,7 +4,13 @@ import type { Allocation } from './resources/pool.ts';
 import type { QueueClass } from './taskQueue.ts';
 
 /** Why a running task is being stopped. `unwanted`: the server no longer wants it, nothing of it is reported. */
-export type StopCause = 'cancel' | 'time-limit' | 'worker-stop' | 'unwanted';
+export type StopCause = 'cancel' | 'time-limit' | 'memory-limit' | 'worker-stop' | 'unwanted';
+
+/** Memory of a task at the moment when it was found to hold more than it has requested, bytes. */
+export interface MemoryExcess {
+  readonly usedBytes: number;
+  readonly limitBytes: number;
+}
 
 export interface HeldTask {
   readonly job: number;
@@ -28,12 +34,15 @@ export interface HeldTask {
   startedAtMs: number;
   /** The first cause counts. */
   stop: StopCause | null;
+  /** Set when it is stopped for its memory. */
+  excess: MemoryExcess | null;
 }
 
 /** How a started task ended, as far as the executor knows. Texts are for the user. */
 export type TaskEnd =
-  | { readonly kind: 'exit'; readonly code: number }
-  | { readonly kind: 'signal'; readonly signal: string }
+  /** `outOfMemory`: the kernel has killed a process of it. */
+  | { readonly kind: 'exit'; readonly code: number; readonly outOfMemory?: true }
+  | { readonly kind: 'signal'; readonly signal: string; readonly outOfMemory?: true }
   | { readonly kind: 'spawn' | 'log' | 'internal'; readonly error: string };
 
 /** What counts as the result once the reason of a stop is taken into account. */
@@ -49,6 +58,7 @@ export function outcomeOf(task: HeldTask, end: TaskEnd): TaskOutcome {
     case 'unwanted':
       return 'unwanted';
     case 'time-limit':
+    case 'memory-limit':
       return 'failed';
     case null:
       return end.kind === 'exit' && end.code === 0 ? 'finished' : 'failed';

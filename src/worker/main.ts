@@ -50,6 +50,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       session: randomBytes(16).toString('hex'),
       launcher,
       env: io.env,
+      memEnforce: overrides.memEnforce ?? 'on',
       hqPath: options.hqPath ?? resolve(process.argv[1] ?? 'hq'),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       log,

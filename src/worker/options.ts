@@ -6,6 +6,7 @@ import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
 import type { OnServerLost, WorkerInfo } from '../protocol/schema/worker.ts';
 import type { ManagerChoice } from './detect/batchJob.ts';
 import type { Detectable } from './detect/hwdetect.ts';
+import type { MemEnforce } from './monitor/memoryMonitor.ts';
 
 /** Everything that is left out is detected or has the default of the option of the same name. */
 export interface WorkerOverrides {
@@ -26,6 +27,8 @@ export interface WorkerOverrides {
   readonly timeLimitMs?: number;
   readonly onServerLost?: OnServerLost;
   readonly minUtilization?: number;
+  /** What happens to a task that holds more memory than it has requested; default: `on`, it is killed. */
+  readonly memEnforce?: MemEnforce;
   readonly manager?: ManagerChoice;
   /** Directory for files of running tasks; a directory of its own is made inside. Default: TMPDIR. */
   readonly workDir?: string;

@@ -22,7 +22,7 @@ import type { RequestVariant, WorkerResources } from '../protocol/schema/resourc
 import type { TaskUsage } from '../protocol/schema/task.ts';
 import { failureOf } from './failureText.ts';
 import { HeldTable } from './heldTable.ts';
-import { type HeldTask, keyOf, outcomeOf, type StopCause, type TaskEnd } from './heldTask.ts';
+import { type HeldTask, keyOf, type MemoryExcess, outcomeOf, type StopCause, type TaskEnd } from './heldTask.ts';
 import { type Allocation, ResourcePool } from './resources/pool.ts';
 import { type Recall, Staging, stagingTarget } from './staging.ts';
 import { type QueueClass, TaskQueue } from './taskQueue.ts';
@@ -56,6 +56,7 @@ export type WorkerEvent =
   | { readonly kind: 'ended'; readonly ends: readonly TaskEnded[]; readonly nowMs: number }
   | { readonly kind: 'returned'; readonly returned: readonly ReturnedTask[]; readonly nowMs: number }
   | { readonly kind: 'time-limit'; readonly task: HeldTask }
+  | { readonly kind: 'memory-limit'; readonly task: HeldTask; readonly excess: MemoryExcess }
   /** Gives back queued tasks that need more lifetime than is left. */
   | { readonly kind: 'sweep'; readonly nowMs: number }
   /** No task starts any more; queued ones are given back. With `running` the running ones are stopped too. */
@@ -162,6 +163,10 @@ export class WorkerState {
       case 'time-limit':
         stopTask(out, event.task, 'time-limit');
         return out;
+      case 'memory-limit':
+        event.task.excess = event.excess;
+        stopTask(out, event.task, 'memory-limit');
+        return out;
       case 'sweep':
         for (const task of [...this.queue.all()]) if (this.tooLate(task, event.nowMs)) this.giveBack(out, task, event.nowMs);
         break;
@@ -217,6 +222,7 @@ export class WorkerState {
         allocation: null,
         startedAtMs: 0,
         stop: null,
+        excess: null,
       });
     }
   }

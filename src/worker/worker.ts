@@ -8,13 +8,18 @@ import { HqError } from '../protocol/errors.ts';
 import { type TaskKey, type TaskUpdate, UPDATE_FINISHED, UPDATE_STARTED, type Welcome } from '../protocol/messages/worker.ts';
 import type { WorkerConfiguration, WorkerInfo } from '../protocol/schema/worker.ts';
 import { Deadlines } from './deadlines.ts';
+import { HostFiles } from './detect/hostFiles.ts';
 import { EnvironmentMaker } from './executor/environment.ts';
 import { Executor } from './executor/executor.ts';
 import type { Launcher } from './executor/launcher.ts';
 import { Streams } from './executor/streams.ts';
+import { excessText } from './failureText.ts';
+import type { HeldTask, MemoryExcess } from './heldTask.ts';
 import { Lifetime } from './lifetime.ts';
+import { type MemEnforce, MemoryMonitor } from './monitor/memoryMonitor.ts';
+import { OomKills } from './monitor/oomKills.ts';
 import { Session, type TaskMessage } from './session.ts';
-import { type Instructions, WorkerState } from './state.ts';
+import { type Instructions, type TaskEnded, WorkerState } from './state.ts';
 
 /** Output of running streamed tasks is copied this often, milliseconds. */
 const SWEEP_MS = 1_000;
@@ -52,6 +57,7 @@ export interface WorkerParts {
   /** 128 random bits, hex. */
   readonly session: string;
   readonly launcher: Launcher;
+  readonly memEnforce: MemEnforce;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly hqPath: string;
   readonly connectTimeoutMs: number;
@@ -69,6 +75,8 @@ export class Worker {
   private readonly lifetime: Lifetime;
   private readonly startedMs = performance.now();
   private readonly sweepTimer: NodeJS.Timeout;
+  private readonly memory: MemoryMonitor;
+  private readonly oomKills = new OomKills(new HostFiles());
   /** Made at the first welcome, when the names of logs are known. */
   private executor: Executor | undefined;
   private streams: Streams | undefined;
@@ -106,6 +114,12 @@ export class Worker {
         onLost: (error, wasRegistered) => this.onLost(error, wasRegistered),
         onRefused: (error) => this.beginEnd({ reason: 'STOPPED', error, stopRunning: true }),
       },
+    });
+    this.memory = new MemoryMonitor({
+      enforce: parts.memEnforce,
+      running: () => this.state.runningTasks,
+      pidOf: (task) => this.executor?.pidOf(task) ?? 0,
+      onExceeded: (task, excess, strays) => this.onMemoryExceeded(task, excess, strays),
     });
     this.sweepTimer = setInterval(() => this.sweep(), SWEEP_MS);
   }
@@ -152,10 +166,27 @@ export class Worker {
       environment: new EnvironmentMaker({ env, hqPath, pool: this.state.pool }),
       streams: this.streams,
       deadlines: this.deadlines,
-      onEnded: (ends) => this.apply(this.state.handle({ kind: 'ended', ends, nowMs: Date.now() })),
+      takePeak: (task) => this.memory.takePeak(task),
+      onEnded: (ends) => this.onEnded(ends),
       onReturned: (returned) => this.apply(this.state.handle({ kind: 'returned', returned, nowMs: Date.now() })),
       onTimeLimit: (task) => this.apply(this.state.handle({ kind: 'time-limit', task })),
     });
+  }
+
+  private onEnded(ended: readonly TaskEnded[]): void {
+    const ends = ended.map((one) => {
+      const end = one.task.stop === null ? this.oomKills.explain(one.end) : one.end;
+      return end === one.end ? one : { ...one, end };
+    });
+    this.apply(this.state.handle({ kind: 'ended', ends, nowMs: Date.now() }));
+  }
+
+  private onMemoryExceeded(task: HeldTask, excess: MemoryExcess, strays: readonly number[]): void {
+    if (this.parts.memEnforce === 'warn') this.parts.log('WARN', `task ${task.job}@${task.task}: ${excessText(excess)}`);
+    else {
+      this.apply(this.state.handle({ kind: 'memory-limit', task, excess }));
+      for (const pid of strays) killProcess(pid);
+    }
   }
 
   private onMessage(message: TaskMessage): void {
@@ -272,6 +303,7 @@ export class Worker {
 
   private complete({ error }: Ending): void {
     clearInterval(this.sweepTimer);
+    this.memory.close();
     this.deadlines.clear();
     this.streams?.closeAll();
     try {
@@ -296,4 +328,13 @@ function workerInfo(id: number, configuration: WorkerConfiguration): WorkerInfo 
     assignedTasks: 0,
     lastTaskStarted: null,
   };
+}
+
+/** What has left the process group of its task is not reached by the signal to the group. */
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
 }

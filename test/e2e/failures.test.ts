@@ -8,7 +8,7 @@ let cluster: Cluster;
 beforeAll(async () => {
   cluster = new Cluster();
   await cluster.startServer();
-  await cluster.startWorker(['--cpus', '4']);
+  await cluster.startWorker(['--cpus', '4', '--resource', 'mem=sum(1000)']);
 });
 afterAll(() => cluster.stop());
 
@@ -51,6 +51,24 @@ describe('the reason of a failure is told as the original tells it', () => {
     const child = cluster.read('child.pid').trim();
     expect(processesBelow(cluster.work).map(({ pid }) => String(pid))).not.toContain(child);
   });
+});
+
+test('a task that holds more memory than it requested is killed, its neighbour finishes, and both tell their peak', async () => {
+  // The second one ends when the pipe of the first has: its writer is gone then.
+  const { tasks, job } = await run(
+    ['--array', '1-2', '--resource', 'mem=50MiB'],
+    'mkfifo pipe; if test $HQ_TASK_ID = 1; then exec 3>pipe; head -c 120M /dev/zero | tail | sleep 60; else cat pipe; fi',
+  );
+  expect(tasks[0]).toMatchObject({
+    state: 'failed',
+    error: expect.stringMatching(/^Memory limit exceeded: [\d.]+ MiB used, 50 MiB requested\.$/),
+  });
+  expect(tasks[1]?.state).toBe('finished');
+  const info = await cluster.ok(['task', 'info', job, '1']);
+  expect(info).toMatch(/CPU time +\| .* user, .* system/);
+  expect(info).toMatch(/Peak memory +\| [\d.]+ MiB/);
+  const table = await cluster.ok(['task', 'list', job, '-v']);
+  expect(table).toMatch(/\| Peak memory \|/);
 });
 
 test('retries: a failed task is run again as the next instance, up to the given number', async () => {

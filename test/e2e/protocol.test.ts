@@ -214,7 +214,7 @@ describe('after the hello', () => {
     });
     const job = await submit({ ids: '1-4', request: [{ resources: { cpus: '0.25' } }] });
     await waitFor('the tasks', () => worker.tasks.length === 4);
-    const usage = { wallMs: 1e300, userMs: -5, systemMs: 0.001, maxRssBytes: 1e18 };
+    const usage = { wallMs: 1e300, userMs: -5, systemMs: 0.001, maxRssBytes: 1e18, peakMemBytes: null };
     worker.update([
       [0, job, 1, 0, 8.64e15, 4_000_000],
       [1, job, 1, 0, 0, usage],

@@ -39,6 +39,7 @@ const usage = fc.option(
     userMs: fc.option(fc.double({ min: 0, max: 1e9, noNaN: true }), { nil: null }),
     systemMs: fc.option(fc.nat(), { nil: null }),
     maxRssBytes: fc.option(fc.maxSafeNat(), { nil: null }),
+    peakMemBytes: fc.option(fc.maxSafeNat(), { nil: null }),
   }),
   { nil: null },
 );

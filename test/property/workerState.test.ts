@@ -33,7 +33,7 @@ const command = fc.oneof(
 );
 
 /** Short enough that tasks are staged. */
-const USAGE = { wallMs: 4, userMs: null, systemMs: null, maxRssBytes: null };
+const USAGE = { wallMs: 4, userMs: null, systemMs: null, maxRssBytes: null, peakMemBytes: null };
 
 /** Plays the server, the executor and the launcher, and checks what the worker tells them. */
 class World {

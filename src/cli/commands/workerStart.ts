@@ -4,6 +4,7 @@ import { parseCoupling } from '../../common/coupling.ts';
 import { parseCpuDescriptor, parseResourceOption } from '../../common/resourceDescriptor.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { OnServerLost } from '../../protocol/schema/worker.ts';
+import type { MemEnforce } from '../../worker/monitor/memoryMonitor.ts';
 import type { WorkerOverrides } from '../../worker/options.ts';
 import type { Context } from '../context.ts';
 
@@ -15,6 +16,7 @@ interface StartOptions {
   readonly idleTimeout?: number;
   readonly heartbeat?: number;
   readonly onServerLost?: OnServerLost;
+  readonly memEnforce?: MemEnforce;
   readonly workDir?: string;
   readonly group?: string;
   readonly hostname?: string;
@@ -42,6 +44,7 @@ function overridesOf(context: Context, options: StartOptions): WorkerOverrides {
     ...(options.idleTimeout === undefined ? {} : { idleTimeoutMs: options.idleTimeout }),
     ...(options.heartbeat === undefined ? {} : { heartbeatMs: options.heartbeat }),
     ...(onServerLost === undefined ? {} : { onServerLost }),
+    ...(options.memEnforce === undefined ? {} : { memEnforce: options.memEnforce }),
     ...(options.workDir === undefined ? {} : { workDir: resolve(context.io.cwd, options.workDir) }),
     ...(options.group === undefined ? {} : { group: options.group }),
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),

@@ -10,11 +10,12 @@ import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
+import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import { jobInfoJson, submitJson, taskJson } from './jsonShapes.ts';
 import { date, Float, jsonText, seconds } from './jsonText.ts';
 import type { JobWithTasks, Output } from './output.ts';
-import { stateCounts } from './states.ts';
+import { levelCounts, stateCounts } from './states.ts';
 
 export class JsonOutput implements Output {
   private readonly io: CliIo;
@@ -105,6 +106,10 @@ export class JsonOutput implements Output {
       return typeof parsed === 'string' ? [] : [...parsed];
     };
     this.print(Object.fromEntries([...ids].map(([jobId, text]) => [String(jobId), expand(text)])));
+  }
+
+  findings(findings: readonly Finding[]): void {
+    this.print({ ...levelCounts(findings), checks: findings });
   }
 
   logSummary(path: string, summary: Summary): void {

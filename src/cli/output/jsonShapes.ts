@@ -53,7 +53,13 @@ export function submitJson(submit: SubmitInfo, extras: boolean): Record<string, 
 
 function usageJson(usage: NonNullable<TaskInfo['usage']>): Record<string, unknown> {
   const time = (ms: number | null): Float | null => seconds(ms);
-  return { wall: time(usage.wallMs), user: time(usage.userMs), system: time(usage.systemMs), max_rss: usage.maxRssBytes };
+  return {
+    wall: time(usage.wallMs),
+    user: time(usage.userMs),
+    system: time(usage.systemMs),
+    max_rss: usage.maxRssBytes,
+    peak_mem: usage.peakMemBytes,
+  };
 }
 
 function taskDescJson(spec: TaskSpec, submit: SubmitInfo, extras: boolean): Record<string, unknown> {

@@ -6,6 +6,7 @@ import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Finding } from '../doctor/finding.ts';
 
 /** Failed tasks in the summary of a job; `task list` has the others. */
 export const SHOWN_FAILED_TASKS = 5;
@@ -34,6 +35,8 @@ export interface Output {
   taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void;
   /** Task ids as IntArray text by job. */
   taskIds(ids: ReadonlyMap<number, string>): void;
+  /** What the checks of `doctor` found, in their order. */
+  findings(findings: readonly Finding[]): void;
   logSummary(path: string, summary: Summary): void;
   /** An action was carried out; the text is for people. */
   done(line: string): void;

@@ -4,6 +4,7 @@ import { jobState } from '../../protocol/jobState.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import type { Output } from './output.ts';
 import { stateCounts, workerState } from './states.ts';
@@ -52,6 +53,10 @@ export class QuietOutput implements Output {
   taskDetails(): void {}
 
   taskIds(): void {}
+
+  findings(findings: readonly Finding[]): void {
+    for (const { check, level } of findings) this.line(`${check} ${level.toUpperCase()}`);
+  }
 
   logSummary(): void {}
 

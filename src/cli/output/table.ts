@@ -9,17 +9,20 @@ import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import { jobRows } from './jobRows.ts';
 import { type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
 import { describeResources, summarizeResources } from './resourceText.ts';
-import { stateCounts, workerState } from './states.ts';
-import { cutMiddle, localTime, Tables, utcTime } from './tables.ts';
-import { makespan, taskRows } from './taskRows.ts';
+import { levelCounts, stateCounts, workerState } from './states.ts';
+import { cutMiddle, GREEN, localTime, RED, Tables, utcTime, YELLOW } from './tables.ts';
+import { makespan, peakMemory, taskRows } from './taskRows.ts';
 
 /** Errors in a list are cut to this many characters without `-v`, names to this many. */
 const SHORT_ERROR = 16;
 const SHORT_NAME = 50;
+
+const LEVEL_COLORS = { ok: GREEN, warning: YELLOW, problem: RED } as const;
 
 export class TableOutput implements Output {
   private readonly io: CliIo;
@@ -156,10 +159,19 @@ export class TableOutput implements Output {
           makespan(task),
           o.verbose || error.length <= SHORT_ERROR ? error : `${error.slice(0, SHORT_ERROR)}...`,
           ...(labelled ? [task.label ?? ''] : []),
+          ...(o.verbose ? [peakMemory(task)] : []),
         ];
       }),
     );
-    const headers = ['Task ID', 'State', 'Worker', 'Makespan', 'Error', ...(labelled ? ['Label'] : [])];
+    const headers = [
+      'Task ID',
+      'State',
+      'Worker',
+      'Makespan',
+      'Error',
+      ...(labelled ? ['Label'] : []),
+      ...(o.verbose ? ['Peak memory'] : []),
+    ];
     this.tables.horizontal(several ? ['Job ID', ...headers] : headers, rows);
   }
 
@@ -169,6 +181,13 @@ export class TableOutput implements Output {
 
   taskIds(ids: ReadonlyMap<number, string>): void {
     for (const [jobId, text] of ids) this.line(ids.size === 1 ? text : `${jobId}: ${text}`);
+  }
+
+  findings(findings: readonly Finding[]): void {
+    for (const { check, level, found, advice } of findings)
+      this.line(`${this.tables.colored(level.padEnd(8), LEVEL_COLORS[level])} ${check}: ${found}${advice === '' ? '' : `. ${advice}`}`);
+    const { ok, warning, problem } = levelCounts(findings);
+    this.line(`${findings.length} checks: ${ok} ok, ${warning} warnings, ${problem} problems`);
   }
 
   logSummary(path: string, summary: Summary): void {

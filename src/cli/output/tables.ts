@@ -6,6 +6,11 @@ import type { Writable } from 'node:stream';
 
 export type Cell = string | number;
 
+/** Colours of text, as terminals number them. */
+export const RED = 31;
+export const GREEN = 32;
+export const YELLOW = 33;
+
 export class Tables {
   private readonly out: Writable;
   private readonly colors: boolean;
@@ -27,6 +32,11 @@ export class Tables {
       rows.map((row) => row.map(linesOf)),
       { boldRows: 0, boldColumns: 1 },
     );
+  }
+
+  /** A word in a colour, where colours are wanted. */
+  colored(text: string, color: number): string {
+    return this.colors ? `\u001b[${color}m${text}\u001b[39m` : text;
   }
 
   private draw(rows: readonly (readonly string[][])[], o: { boldRows: number; boldColumns: number }): void {

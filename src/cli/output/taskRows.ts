@@ -45,11 +45,27 @@ export function taskRows(task: TaskDetail, verbose: boolean): (readonly [string,
   ];
 }
 
-function usageRows(task: TaskInfo): (readonly [string, Cell])[] {
-  const { usage } = task;
-  if (usage === null || usage.userMs === null || usage.systemMs === null) return [];
+function usageRows({ usage }: TaskInfo): (readonly [string, Cell])[] {
+  if (usage === null) return [];
+  const { userMs, systemMs } = usage;
+  const memory = memoryText(usage);
   return [
-    ['CPU time', `${formatDuration(usage.userMs)} user, ${formatDuration(usage.systemMs)} system`],
-    ...(usage.maxRssBytes === null ? [] : [['Peak memory', formatSize(usage.maxRssBytes)] as const]),
+    ...(userMs === null || systemMs === null
+      ? []
+      : [['CPU time', `${formatDuration(userMs)} user, ${formatDuration(systemMs)} system`] as const]),
+    ...(memory === '' ? [] : [['Peak memory', memory] as const]),
   ];
+}
+
+/** All processes together; the largest one besides, when it is not all. */
+function memoryText({ peakMemBytes, maxRssBytes }: NonNullable<TaskInfo['usage']>): string {
+  if (peakMemBytes === null) return maxRssBytes === null ? '' : formatSize(maxRssBytes);
+  const isAll = maxRssBytes === null || maxRssBytes >= peakMemBytes;
+  return isAll ? formatSize(peakMemBytes) : `${formatSize(peakMemBytes)} (largest process: ${formatSize(maxRssBytes)})`;
+}
+
+/** Highest memory of a task for a list; empty when it is not known. */
+export function peakMemory({ usage }: TaskInfo): string {
+  const bytes = usage?.peakMemBytes ?? usage?.maxRssBytes ?? null;
+  return bytes === null ? '' : formatSize(bytes);
 }

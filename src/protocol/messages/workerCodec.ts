@@ -177,14 +177,17 @@ function isUpdate(update: unknown): boolean {
   }
 }
 
+/** Also completes it: workers of earlier versions do not tell the peak of all processes. */
 function isUsage(value: unknown): boolean {
   if (value === null) return true;
+  if (!isRecord(value)) return false;
+  value.peakMemBytes ??= null;
   return (
-    isRecord(value) &&
     isNumber(value.wallMs) &&
     isNumberOrNull(value.userMs) &&
     isNumberOrNull(value.systemMs) &&
-    isNumberOrNull(value.maxRssBytes)
+    isNumberOrNull(value.maxRssBytes) &&
+    isNumberOrNull(value.peakMemBytes)
   );
 }
 

@@ -9,6 +9,7 @@ export const serverInfo = z.object({
   pid: z.int(),
   hostname: z.string(),
   startedAtMs: z.number(),
+  nowMs: z.number().optional().describe('clock of the server when it answered; left out by servers that do not tell'),
   journalPath: z.string(),
   clientHost: z.string(),
   clientPort: z.int(),

@@ -97,12 +97,13 @@ export const submit = z.strictObject({
 export type Submit = z.infer<typeof submit>;
 export type SubmitInput = z.input<typeof submit>;
 
-/** What a finished attempt used; null where the launcher cannot know it. */
+/** What a finished attempt used; null where the worker cannot know it. */
 export const taskUsage = z.object({
   wallMs: z.number(),
   userMs: z.number().nullable(),
   systemMs: z.number().nullable(),
-  maxRssBytes: z.number().nullable(),
+  maxRssBytes: z.number().nullable().describe('memory of the largest single process'),
+  peakMemBytes: z.number().nullable().describe('memory of all processes together at its highest, as sampled while the task ran'),
 });
 export type TaskUsage = z.infer<typeof taskUsage>;
 

@@ -29,7 +29,20 @@ export const HOT_FIELDS = {
   assigned: { workerId: 0, count: 1, length: 2 },
   started: { jobId: 0, taskId: 1, instance: 2, workerId: 3, variant: 4, atMs: 5, length: 6 },
   /** `state` of `STATE_CODE`; `failure`: index of the failure among the cold ones or -1; NaN: not known, `wallMs` for no usage at all. */
-  ended: { jobId: 0, taskId: 1, instance: 2, state: 3, atMs: 4, failure: 5, wallMs: 6, userMs: 7, systemMs: 8, maxRssBytes: 9, length: 10 },
+  ended: {
+    jobId: 0,
+    taskId: 1,
+    instance: 2,
+    state: 3,
+    atMs: 4,
+    failure: 5,
+    wallMs: 6,
+    userMs: 7,
+    systemMs: 8,
+    maxRssBytes: 9,
+    peakMemBytes: 10,
+    length: 11,
+  },
   requeued: { jobId: 0, taskId: 1, nextInstance: 2, crashes: 3, retries: 4, length: 5 },
   workerSeq: { workerId: 0, seq: 1, length: 2 },
   /** Index of the entry among the cold ones. */
@@ -118,6 +131,7 @@ function encodeEntry(entry: JournalEntry, start: number, cold: (ColdEntry | Fail
       out[at++] = usage?.userMs ?? Number.NaN;
       out[at++] = usage?.systemMs ?? Number.NaN;
       out[at++] = usage?.maxRssBytes ?? Number.NaN;
+      out[at++] = usage?.peakMemBytes ?? Number.NaN;
       return at;
     }
     case 'requeued':

@@ -13,12 +13,14 @@ const FORMAT = 1;
 
 /** jobId, taskId, instance, workerId, variant */
 const STARTED = 0;
-/** jobId, taskId, instance, wallMs, userMs, systemMs, maxRssBytes */
+/** jobId, taskId, instance, wallMs, userMs, systemMs, maxRssBytes; no longer written */
 const FINISHED = 1;
 /** jobId, taskId, instance */
 const FINISHED_WITHOUT_USAGE = 2;
 /** the event without `seq` and `timeMs` */
 const OTHER = 3;
+/** as FINISHED, peakMemBytes */
+const FINISHED_WITH_PEAK = 4;
 
 /** Every kind as one bit, so that a page without wanted ones is passed over unread. Of this process only: nothing of it is stored. */
 const BITS: ReadonlyMap<string, number> = new Map(eventBody.options.map((option, place) => [option.shape.type.value, 1 << place]));
@@ -85,8 +87,8 @@ export class EventWriter {
   finished(timeMs: number, e: Omit<Extract<EventBody, { type: 'task-finished' }>, 'type'>): void {
     this.begin(timeMs, FINISHED_BIT);
     const { usage } = e;
-    this.items.push(usage === null ? FINISHED_WITHOUT_USAGE : FINISHED, timeMs - this.baseMs, e.jobId, e.taskId, e.instance);
-    if (usage !== null) this.items.push(usage.wallMs, usage.userMs, usage.systemMs, usage.maxRssBytes);
+    this.items.push(usage === null ? FINISHED_WITHOUT_USAGE : FINISHED_WITH_PEAK, timeMs - this.baseMs, e.jobId, e.taskId, e.instance);
+    if (usage !== null) this.items.push(usage.wallMs, usage.userMs, usage.systemMs, usage.maxRssBytes, usage.peakMemBytes);
   }
 
   /** @param timeMs Unix time, milliseconds */
@@ -142,16 +144,23 @@ export function decodeEvents(blob: Uint8Array, firstSeq: number): HqEvent[] {
     const code = number();
     const time = { seq: firstSeq + events.length, timeMs: baseMs + number() };
     if (code === OTHER) {
-      events.push({ ...time, ...(items[at++] as HqEvent) });
+      events.push({ ...time, ...completed(items[at++] as HqEvent) });
       continue;
     }
     const task = { jobId: number(), taskId: number(), instance: number() };
     if (code === STARTED) events.push({ ...time, type: 'task-started', ...task, workerId: number(), variant: number() });
     else if (code === FINISHED_WITHOUT_USAGE) events.push({ ...time, type: 'task-finished', ...task, usage: null });
-    else if (code === FINISHED) {
+    else if (code === FINISHED || code === FINISHED_WITH_PEAK) {
       const usage = { wallMs: number(), userMs: nullable(), systemMs: nullable(), maxRssBytes: nullable() };
-      events.push({ ...time, type: 'task-finished', ...task, usage });
+      const peakMemBytes = code === FINISHED ? null : nullable();
+      events.push({ ...time, type: 'task-finished', ...task, usage: { ...usage, peakMemBytes } });
     } else throw new Error(`event ${time.seq} is of the unknown kind ${code}`);
   }
   return events;
+}
+
+/** Before schema version 2 nothing was known of the peak of all processes. */
+function completed(event: HqEvent): HqEvent {
+  if ('usage' in event && event.usage !== null) event.usage.peakMemBytes ??= null;
+  return event;
 }

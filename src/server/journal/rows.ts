@@ -42,7 +42,7 @@ export function submitRowOf(raw: RawRow): SubmitRow {
 
 /** The task id comes first: the paging of task rows relies on it. */
 export const TASK_COLUMNS = `task, state, instance, worker, variant, crashes, retries, started_at_ms, finished_at_ms,
-  wall_ms, user_ms, system_ms, max_rss_bytes, failure, error, exit_code, signal`;
+  wall_ms, user_ms, system_ms, max_rss_bytes, failure, error, exit_code, signal, peak_mem_bytes`;
 
 /** Indexed and in one literal, because a restart does this for every task that was ever touched: spreading costs ten times as much. */
 export function taskRowOf(raw: RawRow): TaskRow {
@@ -72,6 +72,7 @@ function usageOf(wallMs: number, raw: RawRow): TaskUsage {
     userMs: raw[10] as number | null,
     systemMs: raw[11] as number | null,
     maxRssBytes: raw[12] as number | null,
+    peakMemBytes: raw[17] as number | null,
   };
 }
 

@@ -59,8 +59,10 @@ const VERSION_1 = `
   CREATE TABLE garbage (job INTEGER PRIMARY KEY);
 `;
 
+const VERSION_2 = 'ALTER TABLE tasks ADD COLUMN peak_mem_bytes INTEGER';
+
 /** The n-th entry makes version n + 1 out of version n. Entries are never changed once released. */
-const MIGRATIONS: readonly string[] = [VERSION_1];
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
 
 /** The version that this program writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;

@@ -37,14 +37,14 @@ export class TaskWriter {
     );
     this.startAndEnd = db.prepare(
       `UPDATE tasks SET state = ?, worker = ?, variant = ?, started_at_ms = ?, finished_at_ms = ?,
-       wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ? WHERE job = ? AND task = ? AND instance = ? AND state < ${running}`,
+       wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ?, peak_mem_bytes = ? WHERE job = ? AND task = ? AND instance = ? AND state < ${running}`,
     );
     this.endWell = db.prepare(
-      `UPDATE tasks SET state = ?, finished_at_ms = ?, wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ?
+      `UPDATE tasks SET state = ?, finished_at_ms = ?, wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ?, peak_mem_bytes = ?
        WHERE job = ? AND task = ? AND instance = ? AND state < ${finished}`,
     );
     this.endBadly = db.prepare(
-      `UPDATE tasks SET state = ?, finished_at_ms = ?, wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ?,
+      `UPDATE tasks SET state = ?, finished_at_ms = ?, wall_ms = ?, user_ms = ?, system_ms = ?, max_rss_bytes = ?, peak_mem_bytes = ?,
        failure = ?, error = ?, exit_code = ?, signal = ? WHERE job = ? AND task = ? AND instance = ? AND state < ${finished}`,
     );
     this.enterFresh = db.prepare(`INSERT OR IGNORE INTO tasks (job, task, state, instance) VALUES (?, ?, ${waiting}, 0)`);
@@ -103,6 +103,7 @@ export class TaskWriter {
       hot[end + E.userMs],
       hot[end + E.systemMs],
       hot[end + E.maxRssBytes],
+      hot[end + E.peakMemBytes],
       hot[end + E.jobId],
       hot[end + E.taskId],
       hot[end + E.instance],
@@ -132,14 +133,15 @@ export class TaskWriter {
     const wallMs = hot[at + E.wallMs];
     const userMs = hot[at + E.userMs];
     const systemMs = hot[at + E.systemMs];
-    const maxRssBytes = hot[at + E.maxRssBytes];
+    const rss = hot[at + E.maxRssBytes];
+    const peak = hot[at + E.peakMemBytes];
     const jobId = hot[at + E.jobId];
     const taskId = hot[at + E.taskId];
     const instance = hot[at + E.instance];
-    if (failure === null) return this.endWell.run(state, atMs, wallMs, userMs, systemMs, maxRssBytes, jobId, taskId, instance).changes;
+    if (failure === null) return this.endWell.run(state, atMs, wallMs, userMs, systemMs, rss, peak, jobId, taskId, instance).changes;
     const { error, exitCode, signal } = failure;
     const why = [failureCode(failure), error, exitCode, signal];
-    return this.endBadly.run(state, atMs, wallMs, userMs, systemMs, maxRssBytes, ...why, jobId, taskId, instance).changes;
+    return this.endBadly.run(state, atMs, wallMs, userMs, systemMs, rss, peak, ...why, jobId, taskId, instance).changes;
   }
 }
 

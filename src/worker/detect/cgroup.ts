@@ -1,6 +1,6 @@
 /**
  * The limits that control groups put on this process: CPU time and memory, version 2 and 1, the tightest of all enclosing groups.
- * Called by the detection of CPUs and memory.
+ * Called by the detection of CPUs and memory and by the watch over kills.
  */
 import { dirname, join } from 'node:path';
 import type { HostFiles } from './hostFiles.ts';
@@ -27,6 +27,11 @@ export function memoryLimitBytes(files: HostFiles): number | undefined {
   );
   const version1 = limits(files, { controller: 'memory', mount: '/sys/fs/cgroup/memory', file: 'memory.limit_in_bytes' }).map(Number);
   return smallest([...version2, ...version1]);
+}
+
+/** @returns the directory of this process's own group, as a list of one; empty when it has none */
+export function ownGroup(files: HostFiles, o: { readonly controller: string; readonly mount: string }): string[] {
+  return paths(files, o).slice(0, 1);
 }
 
 function limits(files: HostFiles, o: { controller: string; mount: string; file: string }): string[] {

@@ -12,10 +12,15 @@ export class HostFiles {
     this.root = root;
   }
 
+  /** @returns where a path of the machine really is */
+  at(path: string): string {
+    return join(this.root, path);
+  }
+
   /** @returns the trimmed text, or undefined when the file does not exist or cannot be read */
   read(path: string): string | undefined {
     try {
-      return readFileSync(join(this.root, path), 'utf8').trim();
+      return readFileSync(this.at(path), 'utf8').trim();
     } catch {
       return undefined;
     }
@@ -24,7 +29,7 @@ export class HostFiles {
   /** @returns the names in a directory; empty when there is none */
   list(path: string): string[] {
     try {
-      return readdirSync(join(this.root, path));
+      return readdirSync(this.at(path));
     } catch {
       return [];
     }

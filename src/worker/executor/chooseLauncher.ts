@@ -8,7 +8,7 @@ import { NativeLauncher } from './nativeLauncher.ts';
 import { NodeLauncher } from './nodeLauncher.ts';
 
 /** Where the build puts hqspawn. */
-const BUILT_PATH: string = fileURLToPath(builtFile('worker/launcher/hqspawn'));
+export const BUILT_PATH: string = fileURLToPath(builtFile('worker/launcher/hqspawn'));
 
 export interface LauncherChoice {
   /** HQ_LAUNCHER: `native`, `node`, or `auto`, which is the default: native where it has been built and runs. */

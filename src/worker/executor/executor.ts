@@ -43,6 +43,8 @@ export interface ExecutorOptions {
   readonly environment: EnvironmentMaker;
   readonly streams: Streams;
   readonly deadlines: Deadlines;
+  /** Highest memory of an ended task as it was sampled, bytes; null when it was not. */
+  takePeak(task: HeldTask): number | null;
   /** All tasks that ended in one turn. */
   onEnded(ends: TaskEnded[]): void;
   /** Staged tasks that came back in one turn. */
@@ -88,11 +90,16 @@ export class Executor {
     this.runs.get(task)?.staged?.withdraw();
   }
 
-  /** Interrupts a task; after a second what is left of it is killed. */
+  /** Main process of a running task; 0 when it has none, or its number is not known yet. */
+  pidOf(task: HeldTask): number {
+    return this.runs.get(task)?.handle?.pid ?? 0;
+  }
+
+  /** Interrupts a task; after a second what is left of it is killed. Memory that is running out does not wait. */
   stop(task: HeldTask): void {
     const run = this.runs.get(task);
     if (run === undefined || run.end !== undefined || run.grace !== undefined) return;
-    run.handle?.signalGroup('SIGINT');
+    run.handle?.signalGroup(task.stop === 'memory-limit' ? 'SIGKILL' : 'SIGINT');
     run.grace = this.options.deadlines.after(STOP_GRACE_MS, () => run.handle?.signalGroup('SIGKILL'));
   }
 
@@ -209,7 +216,7 @@ export class Executor {
       this.runs.delete(run.task);
       const end = run.end as TaskEnd;
       if (outcomeOf(run.task, end) === 'finished') removeFiles(filesToRemove(run.task, run.paths));
-      ends.push({ task: run.task, end, usage: usageOf(run), atMs: run.endedAtMs, next: run.next });
+      ends.push({ task: run.task, end, usage: usageOf(run, this.options.takePeak(run.task)), atMs: run.endedAtMs, next: run.next });
     }
     this.options.onEnded(ends);
   }
@@ -243,9 +250,13 @@ function logOutcome(outcome: TaskOutcome): Outcome {
   return outcome === 'unwanted' ? 'canceled' : outcome;
 }
 
-function usageOf({ wallMs, usage, end }: Run): TaskUsage | null {
+/** @param peakMemBytes as it was sampled; what was too short for that has been no larger than its largest process */
+function usageOf({ wallMs, usage, end }: Run, peakMemBytes: number | null): TaskUsage | null {
   if (end?.kind === 'spawn') return null;
-  return { wallMs, userMs: usage?.userMs ?? null, systemMs: usage?.systemMs ?? null, maxRssBytes: usage?.maxRssBytes ?? null };
+  const maxRssBytes = usage?.maxRssBytes ?? null;
+  const known = [peakMemBytes, maxRssBytes].filter((bytes) => bytes !== null);
+  const peak = known.length === 0 ? null : Math.max(...known);
+  return { wallMs, userMs: usage?.userMs ?? null, systemMs: usage?.systemMs ?? null, maxRssBytes, peakMemBytes: peak };
 }
 
 function removeFiles(paths: readonly string[]): void {

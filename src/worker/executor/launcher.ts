@@ -66,6 +66,8 @@ export interface LaunchEnd {
 export type OnExit = (ended: LaunchEnd) => void;
 
 export interface LaunchHandle {
+  /** Main process, which leads its session and group; 0 while it is not known. */
+  readonly pid: number;
   /** Signals every process of the task's group; without effect before it runs and once they are gone. */
   signalGroup(signal: 'SIGINT' | 'SIGKILL'): void;
 }

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { type AnswerHandlers, AnswerParser, LAUNCHER_PROTOCOL, RequestBatch } from './launcherFrames.ts';
+import { offerToOomKiller } from './oomScore.ts';
 
 /** A program that starts at all greets within milliseconds; a shared file system may be slow to deliver it, milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -41,6 +42,8 @@ export class LauncherProcess {
     // A session of its own: a key on the worker's terminal must not reach it. `/`, so that it holds no file system busy.
     this.child = spawn(o.path, [o.directory], { cwd: '/', env: { ...o.env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     this.stdin = this.child.stdin;
+    // Every task inherits it.
+    if (this.child.pid !== undefined) offerToOomKiller(this.child.pid);
     this.ready = new Promise((resolve, reject) => {
       this.greeted = resolve;
       this.refused = reject;

@@ -52,11 +52,9 @@ interface Run {
   readonly cpus: Lane['cpus'];
   readonly onExit: OnExit;
   readonly captures: readonly [NativeCapture | undefined, NativeCapture | undefined];
-  readonly handle: QueuedHandle;
+  readonly handle: QueuedHandle & { pid: number };
   /** Set while it waits for a lane. */
   onReturned: QueuedEvents['onReturned'] | null;
-  /** 0 until it is known. */
-  pid: number;
   /** Unix time, milliseconds. */
   startedAtMs: number;
 }
@@ -107,9 +105,13 @@ export class NativeLauncher implements Launcher {
     const { spec, lane } = o;
     this.lastId = (this.lastId % (NONE - 1)) + 1;
     const id = this.lastId;
-    const handle: QueuedHandle = { signalGroup: (signal) => this.signal(id, signal), withdraw: () => this.withdraw(id) };
+    const handle: QueuedHandle & { pid: number } = {
+      pid: 0,
+      signalGroup: (signal) => this.signal(id, signal),
+      withdraw: () => this.withdraw(id),
+    };
     const captures = [captureOf(spec.stdout), captureOf(spec.stderr)] as const;
-    const run: Run = { id, spec, cpus: lane.cpus, onExit: o.onExit, onReturned: o.onReturned, captures, handle, pid: 0, startedAtMs: 0 };
+    const run: Run = { id, spec, cpus: lane.cpus, onExit: o.onExit, onReturned: o.onReturned, captures, handle, startedAtMs: 0 };
     const impossible = impossibleText(spec, lane.vars);
     if (impossible !== undefined || this.mode === 'broken') {
       this.refuse(run, impossible);
@@ -191,7 +193,7 @@ export class NativeLauncher implements Launcher {
   private onStarted(id: number, o: { pid: number; fds: readonly [number, number]; atMs: number }): void {
     const run = this.runs.get(id);
     if (run === undefined) return;
-    run.pid = o.pid;
+    run.handle.pid = o.pid;
     run.startedAtMs = o.atMs;
     for (const [index, capture] of run.captures.entries()) capture?.started(`/proc/${this.process.pid}/fd/${o.fds[index]}`);
   }
@@ -269,8 +271,8 @@ export class NativeLauncher implements Launcher {
     for (const run of lost.values()) {
       if (run.onReturned !== null) run.onReturned(true);
       // The main process has died with hqspawn, but not what it has started.
-      else if (run.pid === 0) this.finish(run, end);
-      else this.reaper.clear(run.pid, () => this.finish(run, end));
+      else if (run.handle.pid === 0) this.finish(run, end);
+      else this.reaper.clear(run.handle.pid, () => this.finish(run, end));
     }
   }
 

@@ -10,6 +10,7 @@ import { type Capture, FileCapture } from './capture.ts';
 import { GroupReaper, signalGroup } from './groupReaper.ts';
 import type { Lane, LaunchEnd, Launcher, LaunchHandle, LaunchSpec, OnExit, OutputTarget } from './launcher.ts';
 import { impossibleText, launchText } from './launchText.ts';
+import { offerToOomKiller } from './oomScore.ts';
 import { spawnErrorText } from './spawnErrorText.ts';
 
 /** Directories that are remembered as existing; tasks that each have their own must not fill the memory. */
@@ -20,7 +21,7 @@ const OUTPUT_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC 
 
 const STDIN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-const NO_PROCESS: LaunchHandle = { signalGroup: () => {} };
+const NO_PROCESS: LaunchHandle = { pid: 0, signalGroup: () => {} };
 
 type Stdio = ('ignore' | number)[];
 type SetUpStep = Exclude<Parameters<typeof launchText>[0], 'exec' | 'start'>;
@@ -90,6 +91,7 @@ export class NodeLauncher implements Launcher {
       child.once('error', (error) => onExit(endOf({ kind: 'spawn', error: spawnErrorText(spec, error) })));
       return NO_PROCESS;
     }
+    offerToOomKiller(pid);
     let ended = false;
     child.once('exit', (code, signal) => {
       ended = true;
@@ -97,7 +99,7 @@ export class NodeLauncher implements Launcher {
       this.reaper.clear(pid, () => onExit(endOf(end)));
     });
     // After the end the number may belong to somebody else.
-    return { signalGroup: (signal) => void (ended || signalGroup(pid, signal)) };
+    return { pid, signalGroup: (signal) => void (ended || signalGroup(pid, signal)) };
   }
 
   /** A file without a name: nothing has to be fed while the task runs, and nothing is left when it does not read. */

@@ -200,7 +200,9 @@ describe('job info', () => {
   });
 
   test('has the keys of the original and no others with HQ_COMPAT', async () => {
-    world.facade.tasks.set(4, [task(4, 2, { label: 'x', instance: 1, usage: { wallMs: 1, userMs: 1, systemMs: 1, maxRssBytes: 1 } })]);
+    world.facade.tasks.set(4, [
+      task(4, 2, { label: 'x', instance: 1, usage: { wallMs: 1, userMs: 1, systemMs: 1, maxRssBytes: 1, peakMemBytes: 1 } }),
+    ]);
     const infos = JSON.parse(await world.ok(['--output-mode', 'json', 'job', 'info', '4'], ORIGINAL)) as Record<
       string,
       Record<string, unknown>[]
@@ -441,7 +443,7 @@ describe('tasks', () => {
         state: 'failed',
         deps: [1],
         entry: 'line',
-        usage: { wallMs: 1_500, userMs: 900, systemMs: 60, maxRssBytes: 3 * 2 ** 20 },
+        usage: { wallMs: 1_500, userMs: 900, systemMs: 60, maxRssBytes: 3 * 2 ** 20, peakMemBytes: 5 * 2 ** 20 },
       }),
     ]);
     const table = (await world.ok(['task', 'info', '4', '2'])).replace(/\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d/g, 'LOCAL TIME         ');
@@ -468,7 +470,7 @@ describe('tasks', () => {
       | Instance     | 0                                    |
       | Dependencies | 1                                    |
       | CPU time     | 900ms user, 60ms system              |
-      | Peak memory  | 3 MiB                                |
+      | Peak memory  | 5 MiB (largest process: 3 MiB)       |
       | Error        | Program terminated with exit code 1. |
       +--------------+--------------------------------------+
       "

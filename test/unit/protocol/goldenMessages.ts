@@ -65,7 +65,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
   stop: ['stop'],
 };
 
-const usage = { wallMs: 12.25, userMs: 3, systemMs: null, maxRssBytes: 5_000_000_000 };
+const usage = { wallMs: 12.25, userMs: 3, systemMs: null, maxRssBytes: 5_000_000_000, peakMemBytes: 6_000_000_000 };
 
 export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
   hello: [
@@ -114,7 +114,7 @@ export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
       ],
     },
   ],
-  updates: [
+  'updates-peak': [
     'updates',
     1,
     [

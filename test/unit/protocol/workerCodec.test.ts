@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Packr } from 'msgpackr';
 import { expect, test } from 'vitest';
 import { encodeFrame, FrameParser } from '../../../src/protocol/framing.ts';
+import type { FromWorker } from '../../../src/protocol/messages/worker.ts';
 import { decodeFromWorker, decodeToWorker, encodeFromWorker, encodeToWorker } from '../../../src/protocol/messages/workerCodec.ts';
 import { FROM_WORKER, TO_WORKER } from './goldenMessages.ts';
 
@@ -43,6 +44,13 @@ test('every golden frame of every version is readable', () => {
     const body = parser.next() as Buffer;
     expect(() => (name.includes('.to-worker.') ? decodeToWorker(body) : decodeFromWorker(body))).not.toThrow();
   }
+});
+
+test('usage of workers that do not know the peak of all processes is completed', () => {
+  const parser = new FrameParser();
+  parser.push(readFileSync(new URL('1.0.from-worker.updates.frame', GOLDEN)));
+  const [, , updates] = decodeFromWorker(parser.next() as Buffer) as Extract<FromWorker, readonly ['updates', ...unknown[]]>;
+  expect(updates[1]?.[5]).toEqual({ wallMs: 12.25, userMs: 3, systemMs: null, maxRssBytes: 5_000_000_000, peakMemBytes: null });
 });
 
 const [, bodies] = TO_WORKER.compute as readonly [string, readonly object[]];

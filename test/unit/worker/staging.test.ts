@@ -17,7 +17,7 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 const updates = (out: Instructions): [number, number][] => out.updates.map(([kind, , task]) => [kind, task]);
 
 function end(state: WorkerState, task: HeldTask, o: { next?: HeldTask; wallMs?: number } = {}): Instructions {
-  const usage = { wallMs: o.wallMs ?? 1, userMs: null, systemMs: null, maxRssBytes: null };
+  const usage = { wallMs: o.wallMs ?? 1, userMs: null, systemMs: null, maxRssBytes: null, peakMemBytes: null };
   const one = { task, end: { kind: 'exit', code: 0 } as const, usage, atMs: NOW_MS, next: o.next ?? null };
   return state.handle({ kind: 'ended', ends: [one], nowMs: NOW_MS });
 }

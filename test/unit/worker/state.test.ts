@@ -7,6 +7,7 @@ import {
   UPDATE_STARTED as STARTED,
   UPDATE_STOPPED as STOPPED,
 } from '../../../src/protocol/messages/worker.ts';
+import type { HeldTask } from '../../../src/worker/heldTask.ts';
 import type { Instructions, WorkerEvent, WorkerState } from '../../../src/worker/state.ts';
 import { compute, ended, machine, makeBody, NOW_MS } from './stateHelp.ts';
 
@@ -120,6 +121,33 @@ test('failures carry the sentences of the original', () => {
   });
   expect(texts({ kind: 'exit', code: 0 }, true)).toMatchObject({ kind: 'time-limit' });
   expect(texts({ kind: 'spawn', error: 'x' })).toEqual({ kind: 'spawn', error: 'x', exitCode: null, signal: null });
+});
+
+test('a task that holds too much memory has failed, whatever its end, and a kill by the kernel is told', () => {
+  const excess = { usedBytes: 1.5 * 2 ** 30, limitBytes: 2 ** 30 };
+  const end = (...ends: Parameters<typeof ended>[1][]) =>
+    ends.map((one) => {
+      const state = machine();
+      const [task] = step(state, compute([1])).start as [HeldTask];
+      const out = step(state, { kind: 'memory-limit', task, excess });
+      expect(out.stop).toEqual([task]);
+      expect(step(state, { kind: 'memory-limit', task, excess }).stop).toEqual([]);
+      return step(state, ended([task], one)).updates[0]?.[6];
+    });
+  const error = 'Memory limit exceeded: 1.5 GiB used, 1 GiB requested.';
+  expect(end({ kind: 'signal', signal: 'SIGKILL' }, { kind: 'exit', code: 0 })).toEqual([
+    { kind: 'memory-limit', error, exitCode: null, signal: 'SIGKILL' },
+    { kind: 'memory-limit', error, exitCode: 0, signal: null },
+  ]);
+  const state = machine();
+  const [task] = step(state, compute([1])).start as [HeldTask];
+  expect(step(state, ended([task], { kind: 'signal', signal: 'SIGKILL', outOfMemory: true })).updates[0]?.[6]).toEqual({
+    kind: 'memory-limit',
+    error:
+      'Program terminated with exit code -1. Received signal 9 (SIGKILL). The kernel has killed a process of it, because no memory was left.',
+    exitCode: null,
+    signal: 'SIGKILL',
+  });
 });
 
 test('a request that this worker can never meet fails with the reason', () => {

@@ -134,6 +134,7 @@ test('a full disk fails the task that would lose its output, and is forgiven onc
     streams,
     deadlines,
     onEnded: (more) => ends.push(...more),
+    takePeak: () => null,
     onReturned: () => {},
     onTimeLimit: () => {},
   });

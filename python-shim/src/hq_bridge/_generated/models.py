@@ -258,7 +258,10 @@ class TaskUsage(TypedDict):
     wallMs: float
     userMs: Union[float, None]
     systemMs: Union[float, None]
+    # memory of the largest single process
     maxRssBytes: Union[float, None]
+    # memory of all processes together at its highest, as sampled while the task ran
+    peakMemBytes: Union[float, None]
 
 
 class TaskStats(TypedDict):
@@ -503,6 +506,8 @@ class _ServerInfo(TypedDict):
 
 
 class ServerInfo(_ServerInfo, total=False):
+    # clock of the server when it answered; left out by servers that do not tell
+    nowMs: float
     # allocation queues that start workers when they are needed; left out: none
     allocationQueues: int
 

@@ -10,7 +10,7 @@ import { packBytes } from '../../../../src/server/journal/pack.ts';
 import { assigned, batchOf, CONFIGURATION, job, pageOf, T0 } from './helpers.ts';
 
 const task = { jobId: 3, taskId: 4_000_000_000, instance: 2 };
-const usage = { wallMs: 0.1, userMs: null, systemMs: 2, maxRssBytes: 2 ** 40 };
+const usage = { wallMs: 0.1, userMs: null, systemMs: 2, maxRssBytes: 2 ** 40, peakMemBytes: 2 ** 41 };
 const BODIES = [
   { type: 'server-start', serverUid: 'abc123', version: '0.1.0', pid: 1 },
   { type: 'worker-connected', workerId: 1, configuration: CONFIGURATION },
@@ -34,7 +34,17 @@ test('hot events have no field that the positional layout would lose', () => {
   };
   expect(fields('task-started')).toEqual(['instance', 'jobId', 'taskId', 'type', 'variant', 'workerId']);
   expect(fields('task-finished')).toEqual(['instance', 'jobId', 'taskId', 'type', 'usage']);
-  expect(Object.keys(taskUsage.shape).sort()).toEqual(['maxRssBytes', 'systemMs', 'userMs', 'wallMs']);
+  expect(Object.keys(taskUsage.shape).sort()).toEqual(['maxRssBytes', 'peakMemBytes', 'systemMs', 'userMs', 'wallMs']);
+});
+
+test('events of earlier versions come back without the peak of all processes', () => {
+  const { peakMemBytes: _, ...older } = usage;
+  const failed = { type: 'task-failed', ...task, error: 'ö', failure: 'exit', exitCode: 1, signal: null, usage: older };
+  const blob = packBytes([1, T0, 1, 5, 1, 2, 3, older.wallMs, older.userMs, older.systemMs, older.maxRssBytes, 3, 6, failed]);
+  expect(decodeEvents(blob, 7)).toMatchObject([
+    { seq: 7, type: 'task-finished', jobId: 1, taskId: 2, instance: 3, usage: { ...older, peakMemBytes: null } },
+    { seq: 8, type: 'task-failed', usage: { ...older, peakMemBytes: null } },
+  ]);
 });
 
 test('damaged and newer blobs of events are refused', () => {

@@ -57,7 +57,13 @@ function batches(): JournalBatch[] {
     { seq: 2, timeMs: T0 + 1, type: 'worker-connected', workerId: 1, configuration: CONFIGURATION },
     { seq: 3, timeMs: T0 + 2, type: 'job-created', jobId: 1, name: 'job 1', open: true },
     { seq: 4, timeMs: T0 + 3, type: 'task-started', ...task(0), workerId: 1, variant: 0 },
-    { seq: 5, timeMs: T0 + 4.5, type: 'task-finished', ...task(0), usage: { wallMs: 1.5, userMs: 1, systemMs: null, maxRssBytes: 4_096 } },
+    {
+      seq: 5,
+      timeMs: T0 + 4.5,
+      type: 'task-finished',
+      ...task(0),
+      usage: { wallMs: 1.5, userMs: 1, systemMs: null, maxRssBytes: 4_096, peakMemBytes: 8_192 },
+    },
     { seq: 6, timeMs: T0 + 5, type: 'task-finished', ...task(1), usage: null },
   ];
   const later: HqEvent[] = [

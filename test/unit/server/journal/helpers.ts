@@ -137,7 +137,7 @@ export function started(taskId: number, o: { workerId?: number; instance?: numbe
 }
 
 export function finished(taskId: number, o: { instance?: number; jobId?: number } = {}): JournalEntry {
-  const usage = { wallMs: 12.5, userMs: 3.25, systemMs: null, maxRssBytes: 5_000_000_000 };
+  const usage = { wallMs: 12.5, userMs: 3.25, systemMs: null, maxRssBytes: 5_000_000_000, peakMemBytes: 6_000_000_000 };
   return { kind: 'ended', jobId: o.jobId ?? 1, taskId, instance: o.instance ?? 0, state: 'finished', atMs: T0 + 20, usage, failure: null };
 }
 

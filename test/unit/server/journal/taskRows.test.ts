@@ -44,7 +44,7 @@ test('assigned, running, finished', () => {
   expect(rowAfter(assigned([0], { workerId: 3 }))).toEqual(sent);
   const running = { ...sent, state: 'running', variant: 2, startedAtMs: T0 + 10 };
   expect(rowAfter(assigned([0], { workerId: 3 }), started(0, { workerId: 3, variant: 2 }))).toEqual(running);
-  const usage = { wallMs: 12.5, userMs: 3.25, systemMs: null, maxRssBytes: 5_000_000_000 };
+  const usage = { wallMs: 12.5, userMs: 3.25, systemMs: null, maxRssBytes: 5_000_000_000, peakMemBytes: 6_000_000_000 };
   expect(rowAfter(assigned([0], { workerId: 3 }), started(0, { workerId: 3, variant: 2 }), finished(0))).toEqual({
     ...{ ...running, state: 'finished', finishedAtMs: T0 + 20, usage },
   });

@@ -8,7 +8,7 @@
  *           Q (as L)                                         start when a task of the group ends, with what that one held
  *           W id                                             do not start it, unless it has started
  *           K id signal                                      signal to the group
- *           R id                                             captured output has been read
+ *           R id                                             captured output has been read; its files may be used again
  * answers:  H version                                        first of all
  *           S id pid fd fd u64 us                            started; descriptors of captured channels in hqspawn, 2^32-1: none; Unix time
  *           F id step errno next                             not started; `next` (0: none) is started with what it held

@@ -230,24 +230,23 @@ export class NativeLauncher implements Launcher {
     const run = this.runs.get(id);
     if (run === undefined) return;
     this.runs.delete(id);
-    let unread = 0;
+    let open = 0;
     for (const [index, capture] of run.captures.entries()) {
+      if (capture === undefined) continue;
       const content = output[index];
-      if (capture === undefined || content !== undefined) capture?.ended(content ?? NOTHING);
-      else {
-        unread += 1;
-        capture.whenClosed(() => {
-          unread -= 1;
-          if (unread === 0) this.release(id);
-        });
-      }
+      if (content !== undefined) capture.ended(content);
+      open += 1;
+      capture.whenClosed(() => {
+        open -= 1;
+        if (open === 0) this.release(id);
+      });
     }
     const wallMs = end.wallUs / 1000;
     const time = { wallMs, atMs: run.startedAtMs + wallMs };
     run.onExit({ end: endOf(end.status), usage: usageOf(end), time, next: this.handOver(end.next) });
   }
 
-  /** hqspawn keeps a file with much output open until it has been read. */
+  /** Files of captured output stay as they are until nobody here looks at them any more. */
   private release(id: number): void {
     if (this.mode === 'broken' || this.mode === 'closed') return;
     this.process.requests.release(id);

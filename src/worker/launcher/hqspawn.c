@@ -48,15 +48,16 @@
 #define GRACE_MS 1000                   /* between interrupt and kill when the worker is gone */
 #define GIVE_UP_MS 2000                 /* a killed process in an uninterruptible wait is not waited for any longer */
 #define DRAIN_POLL_MS 10
+#define SPARE_FILES 256                 /* files for captured output that are kept to be used again: to make one costs as much as a fork */
 
 enum output { OUT_NULL, OUT_FILE, OUT_CAPTURE, OUT_SAME };
 enum step { NONE, STDIN, MAKE_CWD, ENTER_CWD, MAKE_STDOUT_DIR, OPEN_STDOUT, MAKE_STDERR_DIR, OPEN_STDERR, AFFINITY, EXEC, START, CAPTURE };
-enum state { FREE, RUNNING, DRAINING /* main process reaped, its group not gone */, KEPT /* ended, captured output not read yet */ };
+enum state { FREE, RUNNING, DRAINING /* main process reaped, its group not gone */, KEPT /* ended, the worker may still read its captured output */ };
 
 struct buffer { char *data; size_t start, end, capacity; };
 /* Stays while launches that name it wait or run. */
 struct environment { uint32_t users, count; char *block, *vars[]; };
-struct failure { int32_t step, error; };
+struct failure { int32_t step, error, inherited /* the files of the parent, not of its own */; };
 
 /* What one task hands over to the next of its group. Text and CPUs stand behind the pointers, in the same block. */
 struct lane { uint32_t nvars, ncpus; const char *cpus, *vars[]; };
@@ -94,6 +95,7 @@ static struct environment *environments[ENVIRONMENTS];
 static struct waiting *first_waiting, **last_waiting = &first_waiting;
 static const char *directory;
 static bool named_captures;             /* the file system has no files without a name */
+static int spare[SPARE_FILES], spares;
 static int requests = -1, answers = -1, null_fd = -1;
 static pid_t self;
 static int64_t flush_at_ms = INT64_MAX; /* when the waiting answers must go */
@@ -438,6 +440,19 @@ static long execute_found(char **argv, char **envp) {
   }
 }
 
+/* Opened for itself, so that the parent can see whether somebody still has it open once the task has ended. */
+static int open_capture_again(int fd, struct failure *failure) {
+  char path[32] = "/proc/self/fd/", digits[12];
+  size_t length = strlen(path), count = 0;
+  for (int rest = fd; rest > 0 || count == 0; rest /= 10) digits[count++] = (char)('0' + rest % 10);
+  while (count > 0) path[length++] = digits[--count];
+  path[length] = 0;
+  const long own = ask(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_APPEND | O_CLOEXEC, 0);
+  if (own >= 0) return (int)own;
+  failure->inherited = 1;
+  return fd;
+}
+
 static int run_child(void *argument) {
   static const enum step make[] = {MAKE_STDOUT_DIR, MAKE_STDERR_DIR}, open_step[] = {OPEN_STDOUT, OPEN_STDERR};
   struct task *t = argument;
@@ -456,7 +471,7 @@ static int run_child(void *argument) {
   }
   for (int i = 0; i < 2; i++) {
     if (l->out[i] == OUT_FILE) fds[i + 1] = open_output(l->path[i], failure, make[i], open_step[i]);
-    else if (l->out[i] == OUT_CAPTURE) fds[i + 1] = t->capture[i];
+    else if (l->out[i] == OUT_CAPTURE) fds[i + 1] = open_capture_again(t->capture[i], failure);
     else if (l->out[i] == OUT_SAME) fds[i + 1] = fds[i];
   }
   if (t->lane->ncpus > 0) set_affinity(t->lane, failure);
@@ -488,6 +503,7 @@ static pid_t make_child(struct task *t) {
 
 static int open_capture(void) {
   static uint32_t number;
+  if (spares > 0) return spare[--spares];
   char path[PATH_MAX];
   int fd = named_captures ? -1 : open(directory, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
   if (!named_captures && (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))) return fd;
@@ -501,9 +517,19 @@ static int open_capture(void) {
   return fd;
 }
 
+/*
+ * A file is used again when nobody has it open for writing any more: a process that a task has left behind must not write into the output of
+ * another. The kernel grants a lease for writing only then.
+ */
+static void close_capture(const struct task *t, int fd) {
+  const bool is_ours = t->state == KEPT && failures[t - tasks].inherited == 0 && spares < SPARE_FILES;
+  if (is_ours && fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0 && ftruncate(fd, 0) == 0) spare[spares++] = fd;
+  else close(fd);
+}
+
 static void release(struct task *t) {
   for (int i = 0; i < 2; i++)
-    if (t->capture[i] >= 0) close(t->capture[i]);
+    if (t->capture[i] >= 0) close_capture(t, t->capture[i]);
   free(t->lane);
   t->lane = NULL;
   unuse_environment(t->environment);
@@ -608,7 +634,7 @@ static void start(const char *frame, size_t bytes, struct environment *environme
   t->lane = lane != NULL ? lane : make_lane(l);
   for (int i = 0; i < 2; i++)
     if (l->out[i] == OUT_CAPTURE && (t->capture[i] = open_capture()) < 0) return answer_failure(t, CAPTURE, errno);
-  failures[t - tasks] = (struct failure){NONE, 0};
+  failures[t - tasks] = (struct failure){NONE, 0, 0};
   fill_pointers(t);
   t->started_us = now_us(CLOCK_REALTIME);
   t->wall_us = -now_us(CLOCK_MONOTONIC);
@@ -671,13 +697,11 @@ static void signal_task(const struct task *t, int signal) {
 static void answer_end(struct task *t) {
   uint32_t size[2] = {0, 0};
   size_t bytes = 52;
-  bool kept = false;
   for (int i = 0; i < 2; i++) {
     struct stat found;
     if (t->capture[i] < 0) continue;
     size[i] = fstat(t->capture[i], &found) == 0 && found.st_size <= INLINE_BYTES ? (uint32_t)found.st_size : UINT32_MAX;
-    if (size[i] == UINT32_MAX) kept = true;
-    else bytes += size[i];
+    if (size[i] != UINT32_MAX) bytes += size[i];
   }
   struct waiting *next = next_on_lane(t);
   begin_answer('X', bytes, latest_answer_ms(next));
@@ -699,7 +723,7 @@ static void answer_end(struct task *t) {
   }
   struct lane *lane = t->lane;
   if (next != NULL) t->lane = NULL;
-  if (kept) t->state = KEPT;
+  if (t->capture[0] >= 0 || t->capture[1] >= 0) t->state = KEPT;
   else release(t);
   start_waiting(next, lane);
 }

@@ -134,6 +134,22 @@ describe.each(LAUNCHERS)('%s', (name) => {
     capture.close();
   });
 
+  test('a process that has left its task does not get into the captured output of another', async () => {
+    const captured = async (sh: string): Promise<string> => {
+      const capture = one.launcher.capture();
+      expect((await one.run({ sh, stdout: { kind: 'capture', capture }, stderr: { kind: 'null' } })).end).toEqual(OK);
+      const text = bytesOf(capture);
+      capture.close();
+      return text;
+    };
+    const leaver = 'for i in $(seq 1 500); do test -e go && break; sleep 0.02; done; echo stray; echo done > stray';
+    expect(await captured(`echo first; setsid sh -c '${leaver}' & until test "$(ps -o sid= -p $!)" -eq $!; do sleep 0.01; done`)).toBe(
+      'first\n',
+    );
+    expect(await captured('echo second')).toBe('second\n');
+    expect(await captured('echo third; touch go; until test -s stray; do sleep 0.02; done')).toBe('third\n');
+  });
+
   test('an interrupt reaches the whole group', async () => {
     const task = one.start({ sh: 'trap "echo trapped; exit 5" INT; touch ready; sleep 60 & wait' });
     await vi.waitFor(() => expect(existsSync(join(one.directory, 'ready'))).toBe(true));

@@ -1,6 +1,6 @@
 /** What only hqspawn does: outlive nothing, be replaced when it dies, take requests while it is stopped, refuse garbage. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -23,6 +23,23 @@ describe.each(NATIVE_LAUNCHERS)('%s', (name) => {
     const { directory } = one;
     await one.stop();
     await vi.waitFor(() => expect(processesWith(`MARKER=${directory}`), 'processes left behind').toEqual([]));
+  });
+
+  test('files of captured output are used again, empty', async () => {
+    const openFiles = (): number => readdirSync(`/proc/${one.native.pid}/fd`).length;
+    let before = 0;
+    for (let i = 0; i < 30; i += 1) {
+      const [stdout, stderr] = [one.launcher.capture(), one.launcher.capture()];
+      const output = { stdout: { kind: 'capture', capture: stdout }, stderr: { kind: 'capture', capture: stderr } } as const;
+      await one.run({ sh: i % 3 === 0 ? `echo ${i}` : 'true', ...output });
+      const { size, source } = stdout.look() ?? { size: 0, source: Buffer.alloc(0) };
+      expect((source as Buffer).subarray(0, size).toString()).toBe(i % 3 === 0 ? `${i}\n` : '');
+      stdout.close();
+      stderr.close();
+      // The first two are there for good once they were given back.
+      if (i === 1) before = openFiles();
+    }
+    expect(openFiles()).toBe(before);
   });
 
   test('when it is killed its tasks fail, and the next ones run', async () => {

@@ -1,4 +1,7 @@
-/** Test projects: fast ones that mostly stay in one process, and those that start real processes (end to end out of dist/). */
+/**
+ * Test projects: fast ones that mostly stay in one process, and those that start real processes (end to end out of dist/), where commands go
+ * through the front; `plain` repeats the tests of commands without it.
+ */
 import { defineConfig } from 'vitest/config';
 
 /** Tests of single parts that start many processes of their own: too slow for the quick check. */
@@ -20,6 +23,16 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts', 'test/regression/**/*.test.ts', ...PROCESS_TESTS],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers,
+        },
+      },
+      {
+        test: {
+          name: 'plain',
+          include: ['test/e2e/{submit,jobs,badInput,openJob}.test.ts'],
+          env: { HQ_FRONT: 'off' },
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers,

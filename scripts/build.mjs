@@ -1,10 +1,10 @@
-/** `npm run build`: src/ to dist/. Bundles, takes along what is not TypeScript, collects licences and builds the launcher. */
-import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+/** `npm run build`: src/ to dist/. Bundles, takes along what is not TypeScript, collects licences and compiles C. */
+import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { bundle } from './lib/bundle.mjs';
-import { buildLauncher } from './lib/launcher.mjs';
+import { buildProgram, FRONT, LAUNCHER } from './lib/launcher.mjs';
 import { writeLicences } from './lib/licences.mjs';
-import { commandFolder, dist, hq, inRoot } from './lib/paths.mjs';
+import { commandFolder, dist, hq, hqfront, inRoot } from './lib/paths.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { main } from './lib/text.mjs';
 
@@ -19,18 +19,27 @@ function copyAssets() {
   }
 }
 
-function linkCommand() {
+/** What the package calls `hq` until its installation puts the compiled front in its place; see install.mjs. */
+function writePlaceholder() {
+  const target = join(dist, 'bin/hq');
+  writeFileSync(target, "#!/usr/bin/env node\nimport './hq.js';\n");
+  chmodSync(target, 0o755);
+}
+
+/** @param {string} command what `hq` is in this checkout */
+function linkCommand(command) {
   chmodSync(hq, 0o755);
   mkdirSync(commandFolder, { recursive: true });
   const link = join(commandFolder, 'hq');
   rmSync(link, { force: true });
-  symlinkSync(relative(commandFolder, hq), link);
+  symlinkSync(relative(commandFolder, command), link);
 }
 
 await main(async () => {
   writeLicences(join(dist, 'THIRD-PARTY-LICENCES.txt'), await bundle());
   copyAssets();
-  await buildLauncher(join(dist, 'worker/launcher/hqspawn'));
-  linkCommand();
+  writePlaceholder();
+  await buildProgram(LAUNCHER, join(dist, 'worker/launcher/hqspawn'));
+  linkCommand((await buildProgram(FRONT, hqfront)) ? hqfront : hq);
   return 0;
 });

@@ -12,6 +12,7 @@ import { Trouble } from './text.mjs';
 /** Modules that are started or imported by their path. Others can be reached from them only, and have no names of their own in dist/. */
 const ENTRIES = [
   'bin/hq.ts',
+  'bin/commandThread.ts',
   'server/journal/journalThread.ts',
   'server/outputThread.ts',
   // What embeds hq-bridge in a Node program, like the benchmarks.

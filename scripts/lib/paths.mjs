@@ -7,6 +7,8 @@ export const inRoot = (...parts) => join(root, ...parts);
 
 export const dist = inRoot('dist');
 export const hq = inRoot('dist/bin/hq.js');
+/** The command that asks the server first; only where there is a C compiler. */
+export const hqfront = inRoot('dist/bin/hqfront');
 /** Holds a link called `hq`; on the path of what looks for the command by its name. */
 export const commandFolder = inRoot('build/bin');
 export const venv = inRoot('.venv');

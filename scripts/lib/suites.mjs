@@ -75,7 +75,7 @@ export const SUITES = [
       },
     ],
   },
-  { name: 'e2e', parts: [{ name: 'end-to-end tests', needs: ['compiled'], work: vitest('e2e') }] },
+  { name: 'e2e', parts: [{ name: 'end-to-end tests', needs: ['compiled'], work: vitest('e2e', 'plain') }] },
   { name: 'shim', parts: [{ name: 'Python API', needs: ['compiled', 'environment'], work: pytest('shim', 'python-shim/tests') }] },
   {
     name: 'snakemake',

@@ -4,8 +4,8 @@
  * here, with a line instead of a bare stack.
  */
 import { isatty } from 'node:tty';
+import { internalErrorText } from '../cli/internalError.ts';
 import { runCli } from '../cli/program.ts';
-import { VERSION } from '../protocol/version.ts';
 
 const argv = process.argv.slice(2);
 /** A server or worker outlives those who read its output and the terminal it was started from. */
@@ -28,7 +28,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 process.on('uncaughtException', (error) => {
-  process.stderr.write(`ERROR internal error in hq-bridge ${VERSION}, please report it with these lines:\n${error.stack ?? error}\n`);
+  process.stderr.write(internalErrorText(error));
   process.exit(1);
 });
 

@@ -1,5 +1,6 @@
 /** Every command with its arguments, options and examples: the source of the commander tree and of the help. */
 import { Option } from 'commander';
+import type { Effect } from '../protocol/frontFrames.ts';
 import type { Context } from './context.ts';
 import { append, atMost, durationMs, integer, jobName, once, port, positiveDurationMs, text } from './options.ts';
 import { typedResources } from './submit/typed.ts';
@@ -16,6 +17,8 @@ export interface CommandEntry {
   /** The last positional and everything after it is the task's command line. */
   readonly tail?: boolean;
   readonly examples?: readonly string[];
+  /** Of a short command that reads no files: a server runs it for clients on its host. Others are run by the client's process alone. */
+  readonly effect?: Effect;
   load(): Promise<RunCommand>;
 }
 
@@ -84,6 +87,7 @@ const SUBMIT: Omit<CommandEntry, 'name'> = {
   options: () => [...submitOptions(), val('--job <ID>', 'add to this open job', id), ...waiting()],
   tail: true,
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
+  effect: 'changes',
   load: async () => (await submit()).runSubmit as RunCommand,
 };
 
@@ -120,11 +124,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [opt('--keep-workers', 'leave workers and their tasks alone; they return to the next server')],
         load: async () => (await server()).runStop as RunCommand,
       },
-      { name: 'info', description: 'Show the running server', load: async () => (await server()).runInfo as RunCommand },
+      { name: 'info', description: 'Show the running server', effect: 'reads', load: async () => (await server()).runInfo as RunCommand },
       {
         name: 'wait',
         description: 'Wait until a server answers',
         options: () => [val('--timeout <DURATION>', 'how long at most (default: 5min)', positiveDurationMs)],
+        effect: 'reads',
         load: async () => (await server()).runWait as RunCommand,
       },
     ],
@@ -162,7 +167,13 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         examples: ['hq worker start --cpus 8 --resource licenses=4'],
         load: async () => (await import('./commands/workerStart.ts')).runWorkerStart as RunCommand,
       },
-      { name: 'stop', description: 'Stop workers', args: [SELECTOR_ARG], load: async () => (await worker()).runStop as RunCommand },
+      {
+        name: 'stop',
+        description: 'Stop workers',
+        args: [SELECTOR_ARG],
+        effect: 'changes',
+        load: async () => (await worker()).runStop as RunCommand,
+      },
       {
         name: 'list',
         description: 'List workers',
@@ -170,9 +181,16 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
           opt('--all', 'also those that are gone').conflicts('filter'),
           opt('--filter <STATE>', 'running or offline').choices(['running', 'offline']).conflicts('all'),
         ],
+        effect: 'reads',
         load: async () => (await worker()).runList as RunCommand,
       },
-      { name: 'info', description: 'Show workers', args: [SELECTOR_ARG], load: async () => (await worker()).runInfo as RunCommand },
+      {
+        name: 'info',
+        description: 'Show workers',
+        args: [SELECTOR_ARG],
+        effect: 'reads',
+        load: async () => (await worker()).runInfo as RunCommand,
+      },
       {
         name: 'wait',
         description: 'Wait until this many workers are connected',
@@ -184,6 +202,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'address',
         description: "Print a worker's host name",
         args: [['<id>', 'worker id', id]],
+        effect: 'reads',
         load: async () => (await worker()).runAddress as RunCommand,
       },
     ],
@@ -204,6 +223,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [...submitOptions(), ...waiting()],
         tail: true,
         examples: ['hq job submit-task 3 -- process file1.txt'],
+        effect: 'changes',
         load: async () => (await submit()).runSubmitTask as RunCommand,
       },
       {
@@ -214,14 +234,21 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
           val('--filter <STATES>', `${TASK_STATES},opened`, text).conflicts('all'),
           opt('--verbose', 'more columns'),
         ],
+        effect: 'reads',
         load: async () => (await jobShow()).runList as RunCommand,
       },
-      { name: 'summary', description: 'Count jobs by state', load: async () => (await jobShow()).runSummary as RunCommand },
+      {
+        name: 'summary',
+        description: 'Count jobs by state',
+        effect: 'reads',
+        load: async () => (await jobShow()).runSummary as RunCommand,
+      },
       {
         name: 'info',
         description: 'Show jobs',
         args: [SELECTOR_ARG],
         options: () => [opt('--tasks', 'list the tasks, too')],
+        effect: 'reads',
         load: async () => (await jobShow()).runInfo as RunCommand,
       },
       {
@@ -229,9 +256,16 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'Cancel unfinished tasks of jobs',
         args: [SELECTOR_ARG],
         options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', atMost(200))],
+        effect: 'changes',
         load: async () => (await job()).runCancel as RunCommand,
       },
-      { name: 'close', description: 'Close open jobs', args: [SELECTOR_ARG], load: async () => (await job()).runClose as RunCommand },
+      {
+        name: 'close',
+        description: 'Close open jobs',
+        args: [SELECTOR_ARG],
+        effect: 'changes',
+        load: async () => (await job()).runClose as RunCommand,
+      },
       {
         name: 'open',
         description: 'Create an open job and print its id',
@@ -239,6 +273,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
           val('--name <NAME>', 'job name (default: job)', jobName),
           val('--max-fails <N>', 'abort the job when more tasks than this have failed', integer(0, 0xffff_ffff)),
         ],
+        effect: 'changes',
         load: async () => (await job()).runOpen as RunCommand,
       },
       {
@@ -246,6 +281,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'Drop ended jobs from lists and journal',
         args: [SELECTOR_ARG],
         options: () => [val('--filter <STATES>', 'only jobs in these states (default: finished,failed,aborted,canceled)', text)],
+        effect: 'changes',
         load: async () => (await job()).runForget as RunCommand,
       },
       {
@@ -253,6 +289,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'Wait until jobs have ended',
         args: [SELECTOR_ARG],
         options: () => [opt('--without-close', 'do not wait for open jobs to be closed')],
+        effect: 'waits',
         load: async () => (await import('./commands/jobWait.ts')).runWait as RunCommand,
       },
       {
@@ -277,6 +314,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'Print task ids',
         args: [SELECTOR_ARG],
         options: () => [val('--filter <STATES>', `only tasks in these states (${TASK_STATES})`, text)],
+        effect: 'reads',
         load: async () => (await jobShow()).runTaskIds as RunCommand,
       },
     ],
@@ -294,6 +332,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
           val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
           opt('-v, --verbose', 'whole error texts and peak memory'),
         ],
+        effect: 'reads',
         load: async () => (await task()).runList as RunCommand,
       },
       {
@@ -304,6 +343,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
           ['<tasks>', 'task ids like 1-3,7'],
         ],
         options: () => [opt('-v, --verbose', 'whole command lines')],
+        effect: 'reads',
         load: async () => (await task()).runInfo as RunCommand,
       },
     ],

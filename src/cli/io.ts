@@ -1,7 +1,8 @@
 /**
- * Everything a command may touch of the outside. The command line is a function `(argv, io) -> exit code`, so that tests, and later the
- * server on behalf of a client, run it in-process: no command reads `process.*` itself, changes directory or exits.
+ * Everything a command may touch of the outside. The command line is a function `(argv, io) -> exit code`, so that tests, and the server on
+ * behalf of a client, run it in-process: no command reads `process.*` itself, changes directory or exits.
  */
+import type { Agent } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 
 export interface CliIo {
@@ -13,4 +14,6 @@ export interface CliIo {
   readonly stderr: Writable & { isTTY?: boolean; columns?: number };
   /** Aborted on SIGINT or SIGTERM of the process; long waits end with it. The reason is the signal's name. */
   readonly signal: AbortSignal;
+  /** Holds open connections to a server that a command may use and has to leave open; default: each command has its own. */
+  readonly agent?: Agent;
 }

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { HqError, toHqError } from '../protocol/errors.ts';
+import { CUT_VARIABLE, type Effect } from '../protocol/frontFrames.ts';
 import { VERSION } from '../protocol/version.ts';
 import { COMMANDS, type CommandEntry, type CommandGroup } from './commandTable.ts';
 import { Context, type GlobalOptions, OUTPUT_MODES, type OutputMode } from './context.ts';
@@ -20,6 +21,15 @@ const EXIT_INTERRUPTED = 130;
  * @returns 0 ok, 1 failed, 2 wrong usage, 130 interrupted. Never throws.
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  return (await runAccepted(argv, io, () => true)) as number;
+}
+
+/**
+ * The same where not every command may run.
+ * @param accepts asked once a command was chosen, before it does anything; null: it may not be run by a server for a client
+ * @returns null when it was not accepted
+ */
+export async function runAccepted(argv: readonly string[], io: CliIo, accepts: (effect: Effect | null) => boolean): Promise<number | null> {
   let chosen: Chosen | undefined;
   const choose = (made: Chosen): void => {
     chosen = made;
@@ -35,7 +45,14 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     io.stderr.write(`${clapStyle(error, program, argv)}\n`);
     return 2;
   }
-  return runCommand(chosen, io);
+  return accepts(effectOf(chosen, io)) ? runCommand(chosen, io) : null;
+}
+
+/** Null where the command, or what was asked of it, is not for the server: waiting in the same breath as changing, stacks of this process. */
+function effectOf({ entry, options, globals }: Chosen, io: CliIo): Effect | null {
+  const isLong = options['wait'] === true || options['progress'] === true;
+  const showsStacks = globals.debug === true || (io.env['HQ_DEBUG'] ?? '') !== '';
+  return isLong || showsStacks ? null : (entry.effect ?? null);
 }
 
 /** A command with what was typed for it. */
@@ -74,6 +91,7 @@ async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo):
   }
   const context = new Context({ io, globals: { ...globals, debug }, mode, output: await makeOutput(mode, globals, io) });
   try {
+    if (io.env[CUT_VARIABLE] !== undefined) await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
     const run = await entry.load();
     const code = await run(context, args as never, options as never);
     if (!context.hasRawOutput) context.output.end();
@@ -163,5 +181,10 @@ function configure(command: Command, io: CliIo): Command {
     .exitOverride()
     .helpCommand(false)
     .showSuggestionAfterError(true)
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {}, outputError: () => {} });
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: () => {},
+      outputError: () => {},
+      getOutHelpWidth: () => (io.stdout.isTTY === true ? io.stdout.columns : undefined) as number,
+    });
 }

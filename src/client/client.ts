@@ -1,6 +1,7 @@
 /**
  * The typed client: one method per route of the HTTP API. Used by the command line, the TUI and everything else that talks to a server.
  */
+import type { Agent } from 'node:http';
 import type { ServerDirOptions } from '../common/serverDir.ts';
 import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
 import type { CancelAnswer, CancelRequest, CreateJobInput, JobDetail, JobInfo, Submitted } from '../protocol/schema/job.ts';
@@ -16,8 +17,8 @@ export interface ConnectOptions {
   /** `--server-dir`; left out: HQ_SERVER_DIR, else `~/.hq-server`. */
   readonly serverDir?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Relative directories resolve against `io.cwd` (default: the process's); `io.signal` aborts every call. */
-  readonly io?: { readonly cwd: string; readonly signal?: AbortSignal };
+  /** Relative directories resolve against `io.cwd` (default: the process's); `io.signal` aborts every call; `io.agent`: see `HttpTransport`. */
+  readonly io?: { readonly cwd: string; readonly signal?: AbortSignal; readonly agent?: Agent };
 }
 
 /** Every call can be given up. */
@@ -38,7 +39,7 @@ export interface TaskOutputOptions extends Abortable {
  * @throws HqError HQ_E_NO_SERVER, HQ_E_ACCESS_FILE
  */
 export async function connectClient(options: ConnectOptions): Promise<HqClient> {
-  return new HqClient(await Connection.open(serverDirOptions(options)), options.io?.signal);
+  return new HqClient(await Connection.open(serverDirOptions(options), options.io?.agent), options.io?.signal);
 }
 
 /** Where to look for the server. */

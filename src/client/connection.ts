@@ -3,6 +3,7 @@
  * after a restart by reading the access file anew. Used by `client.ts` and the event reader.
  */
 import { existsSync } from 'node:fs';
+import type { Agent } from 'node:http';
 import { hostname } from 'node:os';
 import type { ServerDirOptions } from '../common/serverDir.ts';
 import { ERRORS, type ErrorCode, HqError } from '../protocol/errors.ts';
@@ -21,18 +22,20 @@ type Candidate = () => Transport | Promise<Transport>;
 export class Connection {
   private readonly options: ServerDirOptions;
   private found: FoundAccess;
+  private readonly agent: Agent | undefined;
   /** The one in use, and all that may still carry an answer. */
   private transport: Transport | null = null;
   private readonly transports = new Set<Transport>();
 
-  private constructor(options: ServerDirOptions, found: FoundAccess) {
+  private constructor(options: ServerDirOptions, found: FoundAccess, agent: Agent | undefined) {
     this.options = options;
     this.found = found;
+    this.agent = agent;
   }
 
   /** Reads the access file; the server itself is first asked by the first call. @throws HqError HQ_E_NO_SERVER, HQ_E_ACCESS_FILE */
-  static async open(options: ServerDirOptions): Promise<Connection> {
-    return new Connection(options, await readAccess(options));
+  static async open(options: ServerDirOptions, agent?: Agent): Promise<Connection> {
+    return new Connection(options, await readAccess(options), agent);
   }
 
   get access(): FoundAccess {
@@ -134,7 +137,7 @@ export class Connection {
     const { socket, client } = this.found.access;
     const list: Candidate[] = [];
     if (socket !== null && socket.hostname === hostname() && existsSync(socket.path))
-      list.push(() => new HttpTransport({ socketPath: socket.path }));
+      list.push(() => new HttpTransport({ socketPath: socket.path }, this.agent));
     const { certificate, token, port } = client;
     if (certificate === null && token !== null) {
       throw new HqError('HQ_E_ACCESS_FILE', {

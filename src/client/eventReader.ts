@@ -27,7 +27,7 @@ export interface EventsOptions {
   readonly onCut?: (error: HqError) => void;
 }
 
-const RECONNECT_DEFAULT_MS = 60_000;
+export const RECONNECT_DEFAULT_MS: number = 60_000;
 /** First and longest time between two attempts to reconnect. */
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 2_000;

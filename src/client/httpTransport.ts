@@ -1,5 +1,5 @@
 /** Requests over a Unix socket, or over plain TCP to a server without authentication. `node:http` alone: it is there in 4 ms. */
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { CONNECT_TIMEOUT_MS, IDLE_MS, type Transport, type TransportAnswer, TransportError, type TransportRequest } from './transport.ts';
 
 export type HttpPlace = { readonly socketPath: string } | { readonly host: string; readonly port: number };
@@ -8,10 +8,16 @@ export class HttpTransport implements Transport {
   readonly address: string;
   readonly isSocket: boolean;
   private readonly place: HttpPlace;
-  private readonly agent = new Agent({ keepAlive: true, timeout: IDLE_MS });
+  private readonly agent: Agent;
+  private readonly ownsAgent: boolean;
+  /** What is under way. */
+  private readonly requests = new Set<ClientRequest>();
 
-  constructor(place: HttpPlace) {
+  /** @param agent holds connections beyond the life of this transport; default: an own one, which ends with it */
+  constructor(place: HttpPlace, agent?: Agent) {
     this.place = place;
+    this.ownsAgent = agent === undefined;
+    this.agent = agent ?? new Agent({ keepAlive: true, timeout: IDLE_MS });
     this.isSocket = 'socketPath' in place;
     this.address = 'socketPath' in place ? place.socketPath : `${place.host}:${place.port}`;
   }
@@ -21,6 +27,7 @@ export class HttpTransport implements Transport {
     return new Promise((resolve, reject) => {
       const length = body === null ? {} : { 'content-length': String(Buffer.byteLength(body)) };
       const request = httpRequest({ ...this.place, agent: this.agent, method, path, headers: { ...headers, ...length } });
+      this.requests.add(request);
       let connected = false;
       const tooLong = setTimeout(() => request.destroy(new Error('no connection within 5 s')), CONNECT_TIMEOUT_MS);
       const onConnected = () => {
@@ -36,6 +43,7 @@ export class HttpTransport implements Transport {
       });
       request.once('close', () => {
         clearTimeout(tooLong);
+        this.requests.delete(request);
         signal?.removeEventListener('abort', onAbort);
       });
       request.end(body ?? undefined);
@@ -43,6 +51,7 @@ export class HttpTransport implements Transport {
   }
 
   close(): void {
-    this.agent.destroy();
+    for (const request of this.requests) request.destroy();
+    if (this.ownsAgent) this.agent.destroy();
   }
 }

@@ -10,6 +10,7 @@ import { HqError, toHqError } from '../protocol/errors.ts';
 import { PROTOCOL_TEXT, VERSION } from '../protocol/version.ts';
 import { createApi } from './api/app.ts';
 import { type Listening, listenApi } from './api/listen.ts';
+import { CommandThread } from './commandThread.ts';
 import { clearAccess, writeAccess } from './identity/access.ts';
 import { serverAddresses } from './identity/addresses.ts';
 import type { Identity } from './identity/identity.ts';
@@ -41,6 +42,7 @@ export class ServerProcess {
   private clients: Listening[] = [];
   private workers: Listener | null = null;
   private socketPath: string | null = null;
+  private commands: CommandThread | null = null;
   private clientPort = 0;
 
   constructor(o: { options: RunServerOptions; log: Logger; identity: Identity; journal: Journal }) {
@@ -85,6 +87,7 @@ export class ServerProcess {
         log: (line) => this.log.warn(line),
       });
       this.options.onReady(this.server.serverInfo());
+      this.startCommands();
       void this.journal.prune(Date.now() - RETENTION_MS).catch((error: unknown) => this.log.warn(toHqError(error).message));
       return await this.finish(await this.ended);
     } catch (error) {
@@ -127,6 +130,12 @@ export class ServerProcess {
     return withoutAuth || host === '127.0.0.1' || host === 'localhost' ? '127.0.0.1' : '0.0.0.0';
   }
 
+  private startCommands(): void {
+    if (this.socketPath === null || this.options.env['HQ_FRONT'] === 'off') return;
+    this.commands = new CommandThread({ dir: this.identity.dir, apiSocketPath: this.socketPath, warn: (line) => this.log.warn(line) });
+    this.commands.start();
+  }
+
   private writeAccess(): void {
     const { options } = this;
     writeAccess(this.identity, {
@@ -166,6 +175,8 @@ export class ServerProcess {
   }
 
   private async closeListeners(): Promise<void> {
+    await this.commands?.close();
+    this.commands = null;
     await Promise.all([...this.clients.map((listener) => listener.close()), this.workers?.close()]);
     this.clients = [];
     this.workers = null;

@@ -10,6 +10,14 @@ import { execa } from 'execa';
 
 export const HQ: string = resolve('dist/bin/hq.js');
 
+/** Built where there is a C compiler. HQ_FRONT=off: tests run without it, too. */
+export const FRONT: string = resolve('dist/bin/hqfront');
+
+/** What a shell would start for `hq …`. */
+function commandOf(args: readonly string[]): [string, string[]] {
+  return existsSync(FRONT) ? [FRONT, [...args]] : [process.execPath, [HQ, ...args]];
+}
+
 /** Longest wait for a condition, milliseconds: generous, because the machine may be busy. */
 const WAIT_MS = 30_000;
 
@@ -42,7 +50,7 @@ export class HqProcess {
   private readonly ended: Promise<number | string>;
 
   constructor(args: readonly string[], o: { env: NodeJS.ProcessEnv; cwd: string }) {
-    this.child = spawn(process.execPath, [HQ, ...args], { env: o.env, cwd: o.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(...commandOf(args), { env: o.env, cwd: o.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (chunk: Buffer) => {
       this.stdout += chunk.toString();
     });
@@ -89,7 +97,7 @@ export class Cluster {
 
   /** Runs one command to its end; never throws for an exit code. */
   async hq(args: readonly string[], o: { cwd?: string; input?: string; env?: NodeJS.ProcessEnv } = {}): Promise<HqResult> {
-    const result = await execa(process.execPath, [HQ, ...args], {
+    const result = await execa(...commandOf(args), {
       cwd: o.cwd ?? this.work,
       env: { ...this.env, ...o.env },
       extendEnv: false,

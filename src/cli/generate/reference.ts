@@ -15,6 +15,7 @@ command line begins at the first word that is no option, or after \`--\`. \`-h\`
   \`--output-mode json\` exactly one JSON value, also for an error.
 * Durations: \`90\` (seconds), \`10min\`, \`1h 30m\`, \`01:30:00\`. Sizes: \`512MiB\`, \`4GiB\`. Ids: \`1-3,7,10-20:5\`.
 * Where scripts need the behaviour of the original, \`HQ_COMPAT=hyperqueue\` brings it back: [compatibility.md](compatibility.md).
+* Short commands are executed by the running server where \`hq\` is the compiled front; \`HQ_FRONT=off\` does without.
 * A server is looked for in \`--server-dir\`, else \`HQ_SERVER_DIR\`, else \`~/.hq-server\`.
 `;
 

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { buildLauncher, hasCompiler } from '../../../scripts/lib/launcher.mjs';
+import { buildProgram, hasCompiler, LAUNCHER, SANITIZED } from '../../../scripts/lib/launcher.mjs';
 import type { Lane, LaunchEnd, Launcher, LaunchHandle, LaunchSpec } from '../../../src/worker/executor/launcher.ts';
 import { NativeLauncher } from '../../../src/worker/executor/nativeLauncher.ts';
 import { NodeLauncher } from '../../../src/worker/executor/nodeLauncher.ts';
@@ -11,7 +11,6 @@ export type LauncherName = 'node' | 'native' | 'native, sanitized';
 
 /** Where there is no compiler, only Node's is left to test. */
 const COMPILER = await hasCompiler();
-const SANITIZER = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 export const LAUNCHERS: readonly LauncherName[] = COMPILER ? ['node', 'native', 'native, sanitized'] : ['node'];
 export const NATIVE_LAUNCHERS: readonly LauncherName[] = LAUNCHERS.filter((name) => name !== 'node');
@@ -19,7 +18,7 @@ export const NATIVE_LAUNCHERS: readonly LauncherName[] = LAUNCHERS.filter((name)
 /** @returns the program, compiled when it is not there yet */
 export async function hqspawnPath(name: LauncherName): Promise<string> {
   const path = resolve('build/test-launcher', name === 'native' ? 'hqspawn' : 'hqspawn-sanitized');
-  if (!(await buildLauncher(path, name === 'native' ? {} : { flags: SANITIZER }))) throw new Error('no compiler');
+  if (!(await buildProgram(LAUNCHER, path, name === 'native' ? {} : SANITIZED))) throw new Error('no compiler');
   return path;
 }
 

@@ -4,7 +4,7 @@
  */
 import { Cluster } from './lib/cluster.mjs';
 import { figure } from './lib/figures.mjs';
-import { openPeer } from './lib/peer.mjs';
+import { openPeer, peerNote, perTask } from './lib/peer.mjs';
 import { interleaved } from './lib/statistics.mjs';
 
 const TASKS = { full: 10_000, quick: 500 };
@@ -23,10 +23,10 @@ export async function run({ rounds, quick }) {
   try {
     await clusters.simulated.simulate(SIMULATED);
     await clusters.real.startWorker(CPUS);
-    const medians = await interleaved(rounds, measures(deps, clusters, opened.peer));
-    const notes = [opened.missing ?? `peer: ${opened.peer.name}`];
-    if (Number.isNaN(medians['peer graph'])) notes.push('this peer takes no graph from the command line');
-    return { title: `graph of ${tasks} tasks with ${STEPS.length} dependencies each`, figures: figuresOf(medians, opened.peer), notes };
+    const samples = await interleaved(rounds, measures(deps, clusters, opened.peer));
+    const notes = [peerNote(opened)];
+    if (samples.has('peer independent') && !samples.has('peer graph')) notes.push('this peer takes no graph from the command line');
+    return { title: `graph of ${tasks} tasks with ${STEPS.length} dependencies each`, figures: figuresOf(samples, opened.peer), notes };
   } finally {
     await opened.peer?.stop();
     for (const cluster of Object.values(clusters)) await cluster.stop();
@@ -53,8 +53,8 @@ function measures(deps, clusters, peer) {
   }
   if (peer !== undefined) {
     const width = tasks / LAYERS;
-    all['peer independent'] = async () => ((await peer.run({ tasks })) ?? Number.NaN) / tasks;
-    all['peer graph'] = async () => ((await peer.run({ tasks, deps, width })) ?? Number.NaN) / tasks;
+    all['peer independent'] = async () => perTask(await peer.run({ tasks }), tasks);
+    all['peer graph'] = async () => perTask(await peer.run({ tasks, deps, width }), tasks);
   }
   return all;
 }
@@ -64,22 +64,19 @@ function graphOf(deps) {
   return { kind: 'graph', shared, tasks: deps.map((each, id) => (each.length === 0 ? { id } : { id, deps: each })) };
 }
 
-function figuresOf(medians, peer) {
+function figuresOf(samples, peer) {
   const kinds = [
     ['simulated', `${SIMULATED.workers} x ${SIMULATED.slots} simulated slots`],
     ['real', `/bin/true, ${CPUS} CPUs`],
     ['peer', `  ${peer?.name}`],
   ];
-  return kinds
-    .filter(([kind]) => medians[`${kind} independent`] !== undefined)
-    .flatMap(([kind, label]) => {
-      const limit = { name: 'independent tasks', value: medians[`${kind} independent`] };
-      const line = (shape, of) => {
-        const value = medians[`${kind} ${of}`];
-        const best = kind === 'real' ? medians[`peer ${of}`] : undefined;
-        return figure({ name: `${label}, ${shape}`, value, unit: 'ms per task', limit, peer: Number.isNaN(best) ? undefined : best });
-      };
-      const lines = [line('independent', 'independent'), line('graph', 'graph')];
-      return lines.filter(({ value }) => !Number.isNaN(value));
-    });
+  return kinds.flatMap(([kind, label]) =>
+    ['independent', 'graph']
+      .filter((shape) => samples.has(`${kind} ${shape}`))
+      .map((shape) => {
+        const limit = { name: 'independent tasks', of: `${kind} independent` };
+        const best = kind === 'real' ? `peer ${shape}` : undefined;
+        return figure(samples, { name: `${label}, ${shape}`, of: `${kind} ${shape}`, unit: 'ms per task', limit, peer: best });
+      }),
+  );
 }

@@ -24,8 +24,8 @@ export async function run({ rounds, quick }) {
   try {
     await cluster.startWorker(CPUS);
     const data = writeData(cluster.root, taskMb);
-    const medians = await interleaved(rounds, measures({ cluster, data, tasks, totalMb }));
-    return { title: `${tasks} tasks that print ${taskMb} MB each, one worker with ${CPUS} CPUs`, figures: figuresOf(medians), notes: [] };
+    const samples = await interleaved(rounds, measures({ cluster, data, tasks, totalMb }));
+    return { title: `${tasks} tasks that print ${taskMb} MB each, one worker with ${CPUS} CPUs`, figures: figuresOf(samples), notes: [] };
   } finally {
     await cluster.stop();
   }
@@ -66,16 +66,12 @@ function checkSize(folder, totalMb) {
   if (bytes < totalMb * MB) throw new Trouble(`${folder} holds ${bytes} bytes of ${totalMb} MB`);
 }
 
-function figuresOf({ copy, write, cat, read }) {
-  const line = (name, value, limit) => figure({ name, value, unit: 'MB/s', limit, isRate: true });
-  const [copying, reading] = [
-    { name: 'cat > file', value: copy },
-    { name: 'cat', value: cat },
-  ];
+function figuresOf(samples) {
+  const line = (name, of, limit) => figure(samples, { name, of, unit: 'MB/s', limit, isRate: true });
   return [
-    line('limit: cat > file', copy, copying),
-    line('write: --stream', write, copying),
-    line('limit: cat file', cat, reading),
-    line('read: hq output-log cat', read, reading),
+    line('limit: cat > file', 'copy'),
+    line('write: --stream', 'write', { name: 'cat > file', of: 'copy' }),
+    line('limit: cat file', 'cat'),
+    line('read: hq output-log cat', 'read', { name: 'cat', of: 'cat' }),
   ];
 }

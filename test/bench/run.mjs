@@ -30,17 +30,25 @@ function usage(message) {
   return Object.assign(new Trouble(message), { exitCode: 2 });
 }
 
+const OPTIONS = {
+  only: { type: 'string', multiple: true, default: [] },
+  all: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+};
+
+function parsed() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    throw usage(error.message);
+  }
+}
+
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string', multiple: true, default: [] },
-      all: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const values = parsed();
   const rounds = Number(values.rounds ?? (values.quick ? ROUNDS.quick : ROUNDS.full));
   if (!Number.isInteger(rounds) || rounds < 1) throw usage(`--rounds needs a whole number from 1, not ${values.rounds}`);
   return { ...values, rounds, names: chosen(values) };

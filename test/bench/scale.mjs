@@ -4,27 +4,21 @@
  */
 import { hq } from '../../scripts/lib/paths.mjs';
 import { Cluster, nothings } from './lib/cluster.mjs';
-import { figure } from './lib/figures.mjs';
+import { figure, growthFigure } from './lib/figures.mjs';
 import { nodeLimit, socketLimit, stopwatch, writeDurably } from './lib/limits.mjs';
-import { openPeer } from './lib/peer.mjs';
+import { openPeer, peerNote } from './lib/peer.mjs';
 import { residentBytes } from './lib/processes.mjs';
 import { exponent, Samples } from './lib/statistics.mjs';
 
-const SIZES = { full: [10_000, 100_000, 1_000_000], quick: [1_000, 10_000, 50_000] };
+const SIZES = { full: [10_000, 100_000, 1_000_000], quick: [1_000, 10_000] };
 const SIMULATED = { workers: 16, slots: 16 };
 const MB = 1_000_000;
 /** Its Python API holds an object per task, so that it ends here. */
 const PEER_MOST_TASKS = 100_000;
 const GROWTH_GOAL = { max: 1.05, of: 'value' };
-/** For the largest job. */
-const GOALS = {
-  submit: { max: 300, of: 'value' },
-  'memory finished': { max: 200, of: 'value' },
-};
-
-/** What is measured, in the order of the table; `limit` names the measurement that bounds it. */
+/** What is measured, in the order of the table; `limit` names the measurement that bounds it, `goal` is for the largest job. */
 const MEASURES = [
-  { name: 'submit', label: 'submit until acknowledged', unit: 'ms', limit: 'acknowledged', goal: 'submit' },
+  { name: 'submit', label: 'submit until acknowledged', unit: 'ms', limit: 'acknowledged', goal: { max: 300, of: 'value' } },
   { name: 'submit cli', label: 'hq submit --array', unit: 'ms', limit: 'node' },
   { name: 'memory waiting', label: 'memory, waiting tasks', unit: 'MB', limit: 'memory empty' },
   { name: 'list jobs', label: 'list jobs', unit: 'ms', limit: 'call' },
@@ -32,7 +26,7 @@ const MEASURES = [
   { name: 'restart waiting', label: 'restart, waiting tasks', unit: 'ms', limit: 'node' },
   { name: 'cancel', label: 'cancel', unit: 'ms', limit: 'acknowledged' },
   { name: 'run', label: 'run on simulated workers', unit: 'ms', limit: 'sockets' },
-  { name: 'memory finished', label: 'memory, finished tasks', unit: 'MB', limit: 'memory empty', goal: 'memory finished' },
+  { name: 'memory finished', label: 'memory, finished tasks', unit: 'MB', limit: 'memory empty', goal: { max: 200, of: 'value' } },
   { name: 'restart finished', label: 'restart, finished tasks', unit: 'ms', limit: 'node' },
 ];
 const LIMITS = {
@@ -60,15 +54,9 @@ export async function run({ rounds, quick }) {
   } finally {
     await opened.peer?.stop();
   }
-  const medians = new Map([...samples].map(([size, at]) => [size, at.medians()]));
-  const note =
-    opened.missing ??
-    `peer: ${opened.peer.name}, submit through ${process.env.HQ_PEER === undefined ? 'its Python API' : 'its command line'}`;
-  return {
-    title: 'growth with the number of tasks of an array',
-    figures: MEASURES.flatMap((each) => figuresOf(each, medians)),
-    notes: [note],
-  };
+  const note = `${peerNote(opened)}; it takes a submit ${process.env.HQ_PEER === undefined ? 'through its Python API' : 'on the command line'}`;
+  const figures = MEASURES.flatMap((measure) => figuresOf(measure, samples));
+  return { title: 'growth with the number of tasks of an array', figures, notes: [note] };
 }
 
 /** A server without workers. */
@@ -126,21 +114,19 @@ async function allTasks(client, jobId) {
 }
 
 /** One figure per size, and how they grow: from the smallest to the largest, and over the last step, which a constant share does not hide. */
-function figuresOf({ name, label, unit, limit, goal }, medians) {
-  const sizes = [...medians.keys()];
-  const largest = sizes.at(-1);
-  const figures = sizes.map((size) => {
-    const at = medians.get(size);
-    return figure({
+function figuresOf({ name, label, unit, limit, goal }, samples) {
+  const sizes = [...samples.keys()];
+  const figures = sizes.map((size) =>
+    figure(samples.get(size), {
       name: `${label}, ${size.toLocaleString('en-US')}`,
-      value: at[name],
+      of: name,
       unit,
-      limit: { name: LIMITS[limit], value: at[limit] },
-      peer: name === 'submit' ? at.peer : undefined,
-      goal: size === largest ? GOALS[goal] : undefined,
-    });
-  });
-  const growth = (from) => exponent(from.map((size) => [size, medians.get(size)[name]]));
-  const line = (title, from) => figure({ name: title, value: growth(from), unit: '', goal: GROWTH_GOAL });
+      limit: { name: LIMITS[limit], of: limit },
+      peer: name === 'submit' ? 'peer' : undefined,
+      goal: size === sizes.at(-1) ? goal : undefined,
+    }),
+  );
+  const growth = (from) => exponent(from.map((size) => [size, samples.get(size).median(name)]));
+  const line = (title, from) => growthFigure({ name: title, value: growth(from), goal: GROWTH_GOAL });
   return [...figures, line('  growth (exponent)', sizes), line('  growth over the last step', sizes.slice(-2))];
 }

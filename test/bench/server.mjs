@@ -17,14 +17,14 @@ const SHAPES = [
   { workers: 256, slots: 16, tasks: 100_000 },
   { workers: 1_000, slots: 16, tasks: 100_000 },
 ];
-/** For a smoke test: fewer tasks, and no thousand handshakes. */
-const QUICK = { tasks: 10, mostWorkers: 64 };
+/** For a smoke test: a tenth of the tasks, and no thousand handshakes. */
+const QUICK = { fewer: 10, mostWorkers: 16 };
 /** Before the first round, so that the server's code is compiled. */
 const WARM_UP_SHARE = 5;
 
 /** @param {{ rounds: number, quick: boolean }} options */
 export async function run({ rounds, quick }) {
-  const shapes = SHAPES.map((shape) => (quick ? smaller(shape) : shape));
+  const shapes = quick ? SHAPES.filter(({ workers }) => workers <= QUICK.mostWorkers).map(fewerTasks) : SHAPES;
   const stands = [];
   try {
     for (const shape of shapes) stands.push(await setUp(shape));
@@ -39,9 +39,7 @@ export async function run({ rounds, quick }) {
   }
 }
 
-function smaller({ workers, tasks, ...shape }) {
-  return { ...shape, workers: Math.min(workers, QUICK.mostWorkers), tasks: tasks / QUICK.tasks };
-}
+const fewerTasks = (shape) => ({ ...shape, tasks: shape.tasks / QUICK.fewer });
 
 /** Every shape has a server of its own that lives through all rounds; idle ones cost nothing. */
 async function setUp(shape) {
@@ -67,14 +65,13 @@ async function measure({ shape: { tasks }, cluster, simulation, samples }) {
 }
 
 function figuresOf({ shape, samples }) {
-  const medians = samples.medians();
-  const unit = 'us per task';
-  const [wall, cpu] = ['wall', 'cpu'].map((name) => ({ name: 'bare sockets', value: medians[`limit ${name}`] }));
+  const line = (name, of, more) => figure(samples, { name, of, unit: 'us per task', ...more });
+  const [wall, cpu] = ['wall', 'cpu'].map((of) => ({ name: 'bare sockets', of: `limit ${of}` }));
   const goal = shape.goal && { max: shape.goal, of: 'value' };
   return [
-    figure({ name: `${shape.workers} worker(s) x ${shape.slots} slots`, value: medians.wall, unit, limit: wall, goal }),
-    figure({ name: '  CPU of the server', value: medians.cpu, unit, limit: cpu }),
-    figure({ name: '  of it the main thread', value: medians.main, unit, limit: cpu }),
-    figure({ name: '  frames to workers', value: medians['tasks per frame'], unit: 'tasks per frame' }),
+    line(`${shape.workers} worker(s) x ${shape.slots} slots`, 'wall', { limit: wall, goal }),
+    line('  CPU of the server', 'cpu', { limit: cpu }),
+    line('  of it the main thread', 'main', { limit: cpu }),
+    line('  frames to workers', 'tasks per frame', { unit: 'tasks per frame' }),
   ];
 }

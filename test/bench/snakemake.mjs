@@ -13,33 +13,35 @@ import { makeFolder, removeFolder } from './lib/processes.mjs';
 import { interleaved } from './lib/statistics.mjs';
 
 const CPUS = 2;
-const SAMPLES = { full: 10, quick: 1 };
+const ISOLATES = { full: 10, quick: 1 };
 
 /** @param {{ rounds: number, quick: boolean }} options */
 export async function run({ rounds, quick }) {
   await ready('compiled', 'environment');
-  const samples = quick ? SAMPLES.quick : SAMPLES.full;
-  const medians = await interleaved(rounds, {
-    local: () => runPipeline('local', samples),
-    hyperqueue: () => runPipeline('hyperqueue', samples),
+  const isolates = quick ? ISOLATES.quick : ISOLATES.full;
+  const samples = await interleaved(rounds, {
+    local: () => runPipeline('local', isolates),
+    hyperqueue: () => runPipeline('hyperqueue', isolates),
   });
-  const limit = { name: 'local executor', value: medians.local };
-  const line = (name, value) => figure({ name, value, unit: 's', limit });
+  const line = (name, of, limit) => figure(samples, { name, of, unit: 's', limit });
   return {
-    title: `Snakemake: the demo pipeline with ${samples} sample(s), ${CPUS} cores`,
-    figures: [line('limit: --executor local', medians.local), line('--executor hyperqueue', medians.hyperqueue)],
+    title: `Snakemake: the demo pipeline with ${isolates} isolate(s), ${CPUS} cores`,
+    figures: [
+      line('limit: --executor local', 'local'),
+      line('--executor hyperqueue', 'hyperqueue', { name: 'local executor', of: 'local' }),
+    ],
     notes: ['with hyperqueue the time includes the start and the end of an embedded server and its worker'],
   };
 }
 
 /** Seconds of one run in a directory of its own. */
-async function runPipeline(executor, samples) {
+async function runPipeline(executor, isolates) {
   const folder = makeFolder();
   const [workdir, serverDir] = [join(folder, 'work'), join(folder, 'hq')];
   cpSync(pipeline, workdir, { recursive: true });
   try {
     const env = executor === 'local' ? {} : { HQ_SERVER_DIR: serverDir };
-    return (await runWorkflow({ workdir, executor, cpus: CPUS, samples, env })).ms / 1000;
+    return (await runWorkflow({ workdir, executor, cpus: CPUS, samples: isolates, env })).ms / 1000;
   } finally {
     if (executor !== 'local') await stopServer(serverDir);
     removeFolder(folder);

@@ -8,7 +8,7 @@ import { commandFolder, hq } from '../../scripts/lib/paths.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { figure } from './lib/figures.mjs';
 import { nodeLimit, stopwatch } from './lib/limits.mjs';
-import { interleaved } from './lib/statistics.mjs';
+import { interleaved, limitOf } from './lib/statistics.mjs';
 
 /** Runs per round: one is a few milliseconds. */
 const RUNS = { full: { commands: 10, servers: 3 }, quick: { commands: 2, servers: 1 } };
@@ -38,7 +38,7 @@ export async function run({ rounds, quick }) {
   try {
     const options = { cwd: cluster.root, env: cluster.env };
     const off = { ...options, env: { ...cluster.env, HQ_FRONT: 'off' } };
-    const measures = { node: () => nodeLimit(count) };
+    const measures = {};
     for (const { name, args } of COMMANDS) {
       measures[`${name} plain`] = () => stopwatch(count, [process.execPath, hq, ...args], options);
       if (front === undefined) continue;
@@ -47,9 +47,9 @@ export async function run({ rounds, quick }) {
     }
     measures['server new'] = () => startNew(servers);
     measures['server existing'] = () => startAgain(servers);
-    const medians = await interleaved(rounds, measures);
+    const samples = await interleaved(rounds, measures, () => nodeLimit(count));
     const notes = front === undefined ? ['no native front was built: the lines of hq are the plain script'] : [];
-    return { title: 'start of commands and servers', figures: figuresOf(medians, front !== undefined), notes };
+    return { title: 'start of commands and servers', figures: figuresOf(samples, front !== undefined), notes };
   } finally {
     await cluster.stop();
   }
@@ -78,18 +78,17 @@ async function startAgain(count) {
   return sum / count;
 }
 
-function figuresOf(medians, hasFront) {
-  const limit = { name: 'node -e 0', value: medians.node };
-  const line = (name, value, goal) => figure({ name, value, unit: 'ms', limit, goal });
-  const figures = [line('limit: node -e 0', medians.node)];
+function figuresOf(samples, hasFront) {
+  const line = (name, of, goal) => figure(samples, { name, of, unit: 'ms', limit: { name: 'node -e 0', of: limitOf(of) }, goal });
+  const figures = [figure(samples, { name: 'limit: node -e 0', of: 'limit', unit: 'ms' })];
   for (const { name, goals } of COMMANDS) {
-    figures.push(line(name.replace('hq', 'node hq.js'), medians[`${name} plain`], goals?.plain));
+    figures.push(line(name.replace('hq', 'node hq.js'), `${name} plain`, goals?.plain));
     if (!hasFront) continue;
-    figures.push(line(`${name}, front`, medians[`${name} front`], goals?.front));
-    figures.push(line(`${name}, HQ_FRONT=off`, medians[`${name} off`], goals?.plain));
+    figures.push(line(`${name}, front`, `${name} front`, goals?.front));
+    figures.push(line(`${name}, HQ_FRONT=off`, `${name} off`, goals?.plain));
   }
   const goal = { max: SERVER_GOAL_MS, of: 'value' };
-  figures.push(line('hq server start until the first answer, new identity', medians['server new'], goal));
-  figures.push(line('hq server start until the first answer, existing one', medians['server existing'], goal));
+  figures.push(line('hq server start until the first answer, new identity', 'server new', goal));
+  figures.push(line('hq server start until the first answer, existing one', 'server existing', goal));
   return figures;
 }

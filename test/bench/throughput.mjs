@@ -5,19 +5,20 @@
 import { Cluster, nothings } from './lib/cluster.mjs';
 import { figure } from './lib/figures.mjs';
 import { spawnLimit } from './lib/limits.mjs';
-import { openPeer } from './lib/peer.mjs';
-import { interleaved } from './lib/statistics.mjs';
+import { openPeer, peerNote, perTask } from './lib/peer.mjs';
+import { interleaved, limitOf } from './lib/statistics.mjs';
 
 const CPUS = 2;
 const TASKS = { full: 5_000, quick: 300 };
-/** Node's launcher is several times slower; fewer tasks show it just as well. */
-const NODE_SHARE = 5;
+/** Node's launcher is several times slower; fewer tasks show it just as well. So do fewer processes of the limit, which runs between any two. */
+const FEWER = 5;
 
 const MODES = [
   { name: 'no files', goal: 1.25 },
   { name: 'files', files: true },
   { name: 'stream', stream: true, goal: 1.4 },
 ];
+const NODE_MODE = "no files, Node's launcher";
 
 /** @param {{ rounds: number, quick: boolean }} options */
 export async function run({ rounds, quick }) {
@@ -27,12 +28,9 @@ export async function run({ rounds, quick }) {
   try {
     await clusters.auto.startWorker(CPUS);
     await clusters.node.startWorker(CPUS, { HQ_LAUNCHER: 'node' });
-    const medians = await interleaved(rounds, measures(tasks, clusters, opened.peer));
-    return {
-      title: `${tasks} x /bin/true, one worker with ${CPUS} CPUs`,
-      figures: figuresOf(medians, opened.peer),
-      notes: notesOf(opened),
-    };
+    const samples = await interleaved(rounds, measures(tasks, clusters, opened.peer), () => spawnLimit(tasks / FEWER, CPUS));
+    const title = `${tasks} x /bin/true, one worker with ${CPUS} CPUs`;
+    return { title, figures: figuresOf(samples, opened.peer), notes: [peerNote(opened)] };
   } finally {
     await opened.peer?.stop();
     for (const cluster of Object.values(clusters)) await cluster.stop();
@@ -40,14 +38,13 @@ export async function run({ rounds, quick }) {
 }
 
 function measures(tasks, clusters, peer) {
-  const few = Math.ceil(tasks / NODE_SHARE);
-  const all = { limit: () => spawnLimit(tasks, CPUS) };
+  const all = {};
   for (const mode of MODES) {
     all[mode.name] = async () => (await runMode(clusters.auto, tasks, mode)) / tasks;
-    // Whether the peer can do it is known from its first answer.
-    if (peer !== undefined) all[`peer ${mode.name}`] = async () => ((await peer.run({ tasks, ...mode })) ?? Number.NaN) / tasks;
+    if (peer !== undefined) all[`peer ${mode.name}`] = async () => perTask(await peer.run({ tasks, ...mode }), tasks);
   }
-  all.node = async () => (await runMode(clusters.node, few, MODES[0])) / few;
+  const few = tasks / FEWER;
+  all[NODE_MODE] = async () => (await runMode(clusters.node, few, MODES[0])) / few;
   return all;
 }
 
@@ -57,19 +54,13 @@ function runMode(cluster, tasks, { files = false, stream = false }) {
   return cluster.runJob({ ...array, spec: hasOutput ? { command: spec.command } : spec }, stream ? { stream: 'logs' } : {});
 }
 
-function figuresOf(medians, peer) {
-  const limit = { name: 'posix_spawn', value: medians.limit };
-  const line = (name, value, more = {}) => figure({ name, value, unit: 'ms per task', limit, ...more });
-  const figures = [line('limit: posix_spawn from C', medians.limit)];
+function figuresOf(samples, peer) {
+  const line = (name, of, more = {}) =>
+    figure(samples, { name, of, unit: 'ms per task', limit: { name: 'posix_spawn', of: limitOf(of) }, ...more });
+  const figures = [figure(samples, { name: 'limit: posix_spawn from C', of: 'limit', unit: 'ms per task' })];
   for (const { name, goal } of MODES) {
-    const value = medians[`peer ${name}`];
-    const isKnown = value !== undefined && !Number.isNaN(value);
-    figures.push(line(name, medians[name], { peer: isKnown ? value : undefined, goal: goal && { max: goal, of: 'ratio' } }));
-    if (isKnown) figures.push(line(`  ${peer.name}`, value));
+    figures.push(line(name, name, { peer: `peer ${name}`, goal: goal && { max: goal, of: 'ratio' } }));
+    if (samples.has(`peer ${name}`)) figures.push(line(`  ${peer.name}`, `peer ${name}`));
   }
-  return [...figures, line("no files, Node's launcher", medians.node)];
-}
-
-function notesOf({ peer, missing }) {
-  return missing === undefined ? [`peer: ${peer.name}`] : [missing];
+  return [...figures, line(NODE_MODE, NODE_MODE)];
 }

@@ -8,31 +8,45 @@ import { availableParallelism } from 'node:os';
 const GAP = '  ';
 
 /**
+ * @param {Samples} samples
  * @param {{
- *   name: string, value: number, unit: string,
- *   limit?: { name: string, value: number }, peer?: number | undefined,
- *   goal?: { max: number, of: 'value' | 'ratio' }, isRate?: boolean,
- * }} given `limit` and `peer` in the unit of the value; isRate: more is better, so that the ratio is turned round and above 1 stays "slower"
+ *   name: string, of: string, unit: string, limit?: { name: string, of: string }, peer?: string | undefined,
+ *   goal?: { max: number, of: 'value' | 'ratio' } | undefined, isRate?: boolean,
+ * }} what `of` and `peer` name samples; a peer without any was not there; isRate: more is better, so that ratios are turned round and above 1 stays "slower"
  * @returns {Figure}
  *
+ * @typedef {import('./statistics.mjs').Samples} Samples
  * @typedef {{
  *   name: string, value: number, unit: string, ratio: number | null, against: string | null, peerRatio: number | null,
  *   goal: { max: number, of: 'value' | 'ratio' } | null, met: boolean | null,
  * }} Figure
  */
-export function figure({ name, value, unit, limit, peer, goal, isRate = false }) {
-  const over = (bound) => (isRate ? bound / value : value / bound);
-  const ratio = limit === undefined ? null : over(limit.value);
+export function figure(samples, { name, of, unit, limit, peer, goal, isRate = false }) {
+  const over = (bound) => (isRate ? samples.ratio(bound, of) : samples.ratio(of, bound));
+  const value = samples.median(of);
+  const ratio = limit === undefined ? null : over(limit.of);
   return {
     name,
     value,
     unit,
     ratio,
     against: limit?.name ?? null,
-    peerRatio: peer === undefined ? null : over(peer),
-    goal: goal ?? null,
-    met: goal === undefined ? null : (goal.of === 'ratio' ? ratio : value) <= goal.max,
+    peerRatio: peer !== undefined && samples.has(peer) ? over(peer) : null,
+    ...judged(goal, { value, ratio }),
   };
+}
+
+/**
+ * A figure that says how another one grows.
+ * @param {{ name: string, value: number, goal: { max: number, of: 'value' } }} growth
+ * @returns {Figure}
+ */
+export function growthFigure({ name, value, goal }) {
+  return { name, value, unit: '', ratio: null, against: null, peerRatio: null, ...judged(goal, { value }) };
+}
+
+function judged(goal, figures) {
+  return goal === undefined ? { goal: null, met: null } : { goal, met: figures[goal.of] <= goal.max };
 }
 
 /** Three significant digits, all of those before the point, in groups. */

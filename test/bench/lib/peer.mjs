@@ -36,6 +36,12 @@ export async function openPeer({ cpus }) {
   }
 }
 
+/** One line for the report. */
+export const peerNote = ({ peer, missing }) => missing ?? `peer: ${peer.name}`;
+
+/** @param {number | undefined} ms what `Peer.run` answered */
+export const perTask = (ms, tasks) => (ms === undefined ? undefined : ms / tasks);
+
 async function installPackage() {
   const python = join(environment, 'bin/python');
   if (existsSync(python) && (await run(python, ['-c', 'import hyperqueue'])).code === 0) return python;
@@ -47,7 +53,8 @@ async function installPackage() {
 
 async function startPackage(cpus) {
   const python = await installPackage();
-  const child = start(python, [inRoot('test/bench/lib/peer.py'), String(cpus)], { stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
+  const folder = makeFolder();
+  const child = start(python, [inRoot('test/bench/lib/peer.py'), folder, String(cpus)], { stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
   const lines = createInterface({ input: child.stdio[3] })[Symbol.asyncIterator]();
   const answer = async () => {
     const { value, done } = await lines.next();
@@ -66,6 +73,7 @@ async function startPackage(cpus) {
     stop: async () => {
       child.stdin.end();
       if (!hasEnded(child)) await new Promise((done) => child.once('exit', done));
+      removeFolder(folder);
     },
   };
 }

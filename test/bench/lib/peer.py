@@ -1,13 +1,12 @@
 """The peer of the benchmarks: HyperQueue's own server and worker out of the `hyperqueue` package, driven through its Python API.
 
-Started by peer.mjs with the number of CPUs of its worker (0: none). Reads one request per line on standard input, a JSON object, and
+Started by peer.mjs with an empty directory and the number of CPUs of its worker (0: none). Reads one request per line on standard input, a JSON object, and
 writes one answer per line, milliseconds, on file descriptor 3, because the server prints on standard output.
 """
 
 import json
 import os
 import sys
-import tempfile
 import time
 
 from hyperqueue import Job
@@ -48,20 +47,19 @@ def submit(client, request):
     return (time.perf_counter() - started) * 1e3
 
 
-def main():
+def main(folder, cpus):
     """Answers requests until standard input ends."""
-    with tempfile.TemporaryDirectory(prefix="hq-bench-peer-") as folder, os.fdopen(3, "w") as answers:
-        os.chdir(folder)
-        with LocalCluster(os.path.join(folder, "server")) as cluster:
-            if int(sys.argv[1]) > 0:
-                cluster.start_worker(WorkerConfig(cores=int(sys.argv[1])))
-            client = cluster.client()
-            print(json.dumps(0), file=answers, flush=True)
-            for line in sys.stdin:
-                request = json.loads(line)
-                result = submit(client, request) if request["op"] == "submit" else run(client, folder, request)
-                print(json.dumps(result), file=answers, flush=True)
+    os.chdir(folder)
+    with os.fdopen(3, "w") as answers, LocalCluster(os.path.join(folder, "server")) as cluster:
+        if cpus > 0:
+            cluster.start_worker(WorkerConfig(cores=cpus))
+        client = cluster.client()
+        print(json.dumps(0), file=answers, flush=True)
+        for line in sys.stdin:
+            request = json.loads(line)
+            result = submit(client, request) if request["op"] == "submit" else run(client, folder, request)
+            print(json.dumps(result), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1], int(sys.argv[2]))

@@ -29,24 +29,41 @@ export function exponent(points) {
 /**
  * Runs all measurements once per round, one after the other, so that a machine that gets slower meanwhile does so for all of them.
  * @param {number} rounds
- * @param {Readonly<Record<string, (round: number) => number | Promise<number>>>} measures
- * @returns {Promise<Record<string, number>>} the median of each
+ * @param {Readonly<Record<string, (round: number) => number | undefined | Promise<number | undefined>>>} measures undefined: it cannot be measured
+ * @param {() => number | Promise<number>} [limit] also run between any two of them: what a measurement is compared with is the mean of
+ *   the one before and the one after it, so that it has seen the same machine
+ * @returns {Promise<Samples>} under the names of the measurements; of the limit under `limit`, and under `limit of NAME` beside each
  */
-export async function interleaved(rounds, measures) {
+export async function interleaved(rounds, measures, limit) {
   const samples = new Samples();
+  const measureLimit = async () => {
+    const value = await limit?.();
+    samples.add('limit', value);
+    return value;
+  };
   for (let round = 0; round < rounds; round += 1) {
-    for (const [name, measure] of Object.entries(measures)) samples.add(name, await measure(round));
+    let before = await measureLimit();
+    for (const [name, measure] of Object.entries(measures)) {
+      samples.add(name, await measure(round));
+      const after = await measureLimit();
+      samples.add(limitOf(name), after === undefined ? undefined : (before + after) / 2);
+      before = after;
+    }
   }
-  return samples.medians();
+  return samples;
 }
 
-/** Values under names, for rounds in which one run gives several of them. */
+/** Where `interleaved` leaves the limit of a measurement. */
+export const limitOf = (name) => `limit of ${name}`;
+
+/** Values under names, one per round. */
 export class Samples {
   /** @type {Map<string, number[]>} */
   values = new Map();
 
-  /** @param {string} name @param {number} value */
+  /** @param {string} name @param {number | undefined} value undefined is not noted down */
   add(name, value) {
+    if (value === undefined) return;
     const list = this.values.get(name);
     if (list === undefined) this.values.set(name, [value]);
     else list.push(value);
@@ -60,8 +77,21 @@ export class Samples {
     return result;
   }
 
-  /** @returns {Record<string, number>} */
-  medians() {
-    return Object.fromEntries([...this.values].map(([name, list]) => [name, median(list)]));
+  has(name) {
+    return this.values.has(name);
+  }
+
+  /** @returns {number} @throws Error when nothing was noted under this name */
+  median(name) {
+    return median(this.values.get(name) ?? []);
+  }
+
+  /**
+   * The median of the ratios within the rounds, which a drift from round to round does not touch.
+   * @returns {number}
+   */
+  ratio(name, to) {
+    const below = this.values.get(to) ?? [];
+    return median((this.values.get(name) ?? []).map((value, round) => value / below[round]));
   }
 }

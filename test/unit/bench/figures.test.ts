@@ -1,7 +1,13 @@
 /** The figures of the benchmarks must say what was measured: medians, growth, which way a ratio goes, what met its goal, and the report's layout. */
 import { describe, expect, test } from 'vitest';
-import { figure, numberText, reportJson, tableText } from '../../bench/lib/figures.mjs';
-import { exponent, interleaved, median, Samples } from '../../bench/lib/statistics.mjs';
+import { figure, growthFigure, numberText, reportJson, tableText } from '../../bench/lib/figures.mjs';
+import { exponent, interleaved, limitOf, median, Samples } from '../../bench/lib/statistics.mjs';
+
+function samplesOf(values: Record<string, number[]>): Samples {
+  const samples = new Samples();
+  for (const [name, list] of Object.entries(values)) for (const value of list) samples.add(name, value);
+  return samples;
+}
 
 describe('median', () => {
   test('the middle value, in whatever order they came', () => {
@@ -60,37 +66,55 @@ describe('exponent', () => {
 });
 
 describe('rounds', () => {
-  test('every measurement once per round, one after the other, the median of each', async () => {
+  test('every measurement once per round, one after the other', async () => {
     const calls: string[] = [];
     const measure = (name: string, values: readonly number[]) => (round: number) => {
       calls.push(`${name}${round}`);
       return values[round] as number;
     };
-    const medians = await interleaved(3, { a: measure('a', [5, 1, 3]), b: async (round) => measure('b', [2, 2, 8])(round) });
+    const samples = await interleaved(3, { a: measure('a', [5, 1, 3]), b: async (round) => measure('b', [2, 2, 8])(round) });
     expect(calls).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'b2']);
-    expect(medians).toEqual({ a: 3, b: 2 });
+    expect([samples.median('a'), samples.median('b')]).toEqual([3, 2]);
+    expect(samples.has('limit')).toBe(false);
+  });
+
+  test('the limit of a measurement is the mean of those before and after it', async () => {
+    const limits = [1, 3, 5];
+    const samples = await interleaved(1, { a: () => 4, b: () => 8 }, () => limits.shift() as number);
+    expect(samples.ratio('a', limitOf('a'))).toBe(2);
+    expect(samples.ratio('b', limitOf('b'))).toBe(2);
+    expect(samples.median('limit')).toBe(3);
+  });
+
+  test('what cannot be measured is not there', async () => {
+    const samples = await interleaved(2, { a: () => undefined });
+    expect(samples.has('a')).toBe(false);
+    expect(() => samples.median('a')).toThrow('the median of nothing');
+  });
+
+  test('a ratio is taken within each round, so that a slow one does not count twice', () => {
+    const samples = samplesOf({ a: [2, 20, 6], limit: [1, 10, 2] });
+    expect(samples.ratio('a', 'limit')).toBe(2);
   });
 
   test('a timed piece of work hands its answer on', async () => {
     const samples = new Samples();
     expect(await samples.time('work', async () => 'answer')).toBe('answer');
-    expect(samples.medians()).toEqual({ work: expect.any(Number) });
+    expect(samples.median('work')).toBeGreaterThan(0);
   });
 });
 
 describe('figure', () => {
-  const limit = { name: 'the limit', value: 2 };
+  const samples = samplesOf({ time: [3], limit: [2], peer: [6] });
+  const limit = { name: 'the limit', of: 'limit' };
+  const base = { name: 'the time', of: 'time', unit: 'ms' };
 
   test('above 1 is slower than the limit and than the peer', () => {
-    expect(figure({ name: 'time', value: 3, unit: 'ms', limit, peer: 6 })).toMatchObject({
-      ratio: 1.5,
-      against: 'the limit',
-      peerRatio: 0.5,
-    });
+    expect(figure(samples, { ...base, limit, peer: 'peer' })).toMatchObject({ value: 3, ratio: 1.5, against: 'the limit', peerRatio: 0.5 });
   });
 
   test('also for a rate, of which more is better', () => {
-    expect(figure({ name: 'rate', value: 1, unit: 'MB/s', limit, isRate: true })).toMatchObject({ ratio: 2 });
+    expect(figure(samples, { ...base, limit: { name: 'a copy', of: 'peer' }, isRate: true })).toMatchObject({ ratio: 2 });
   });
 
   test.each([
@@ -99,20 +123,19 @@ describe('figure', () => {
     [{ max: 1.5, of: 'ratio' } as const, true],
     [{ max: 1.4, of: 'ratio' } as const, false],
   ])('goal %j: met is %s', (goal, met) => {
-    expect(figure({ name: 'time', value: 3, unit: 'ms', limit, goal })).toMatchObject({ goal, met });
+    expect(figure(samples, { ...base, limit, goal })).toMatchObject({ goal, met });
   });
 
   test('what it has not is null, so that JSON keeps the layout', () => {
-    expect(figure({ name: 'memory', value: 3, unit: 'MB' })).toEqual({
-      name: 'memory',
-      value: 3,
-      unit: 'MB',
-      ratio: null,
-      against: null,
-      peerRatio: null,
-      goal: null,
-      met: null,
-    });
+    const none = { ratio: null, against: null, peerRatio: null, goal: null, met: null };
+    expect(figure(samples, { ...base, peer: 'no such peer' })).toEqual({ name: 'the time', value: 3, unit: 'ms', ...none });
+  });
+
+  test('growth has the same layout', () => {
+    const goal = { max: 1.05, of: 'value' } as const;
+    const growth = growthFigure({ name: 'growth', value: 1.1, goal });
+    expect(growth).toMatchObject({ value: 1.1, goal, met: false });
+    expect(Object.keys(growth).sort()).toEqual(Object.keys(figure(samples, base)).sort());
   });
 });
 
@@ -128,22 +151,30 @@ test.each([
 });
 
 test('the table has a line per figure and only columns that somebody fills', () => {
-  const limit = { name: 'C', value: 0.4 };
+  const samples = samplesOf({ limit: [0.4], time: [0.48], memory: [250] });
   const figures = [
-    figure({ name: 'limit', value: 0.4, unit: 'ms', limit }),
-    figure({ name: 'no files', value: 0.48, unit: 'ms', limit, goal: { max: 1.25, of: 'ratio' } }),
-    figure({ name: 'memory', value: 250, unit: 'MB', goal: { max: 200, of: 'value' } }),
+    figure(samples, { name: 'limit', of: 'limit', unit: 'ms' }),
+    figure(samples, { name: 'no files', of: 'time', unit: 'ms', limit: { name: 'C', of: 'limit' }, goal: { max: 1.25, of: 'ratio' } }),
+    figure(samples, { name: 'memory', of: 'memory', unit: 'MB', goal: { max: 200, of: 'value' } }),
+    growthFigure({ name: '  growth', value: 0.5, goal: { max: 1.05, of: 'value' } }),
   ];
   expect(tableText(figures)).toMatchInlineSnapshot(`
     "          value      ratio to  goal
-    limit     0.400  ms  1.00 x C
+    limit     0.400  ms
     no files  0.480  ms  1.20 x C  <= 1.25 x, met
-    memory      250  MB            <= 200 MB, NOT met"
+    memory      250  MB            <= 200 MB, NOT met
+      growth  0.500                <= 1.05, met"
   `);
 });
 
 test('the report: figures of what ran, the reason of what did not', () => {
-  const ran = { name: 'server', title: 'the server', figures: [figure({ name: 'wall', value: 1, unit: 'us' })], notes: ['noted'], ms: 5 };
+  const ran = {
+    name: 'server',
+    title: 'the server',
+    figures: [growthFigure({ name: 'wall', value: 1, goal: { max: 2, of: 'value' } })],
+    notes: ['noted'],
+    ms: 5,
+  };
   const failed = { name: 'logs', problem: 'no room' };
   const report = reportJson({ version: '0.1.0', rounds: 3, quick: false, outcomes: [ran, failed] });
   expect(JSON.parse(JSON.stringify(report))).toEqual({

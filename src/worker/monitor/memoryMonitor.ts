@@ -4,7 +4,7 @@
  */
 import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
 import type { HeldTask, MemoryExcess } from '../heldTask.ts';
-import { type MemoryUse, measure, pageBytes, readProcesses } from './processFiles.ts';
+import { type MemoryUse, measure, ProcessReader, pageBytes } from './processFiles.ts';
 import { type ProcessRow, treesOf } from './processTree.ts';
 
 /** Between two looks at the list of running tasks, milliseconds: memory fills at some GiB per second. */
@@ -49,6 +49,7 @@ export class MemoryMonitor {
   private nextLimitedMs = 0;
   private nextMs = 0;
   private isSampling = false;
+  private readonly processes = new ProcessReader();
   private readonly pageBytes = pageBytes();
 
   constructor(options: MemoryMonitorOptions) {
@@ -73,7 +74,7 @@ export class MemoryMonitor {
     const { watched, hasLimit } = this.due(Date.now());
     if (watched.size === 0 || (!hasLimit && startMs < this.nextMs)) return;
     this.isSampling = true;
-    const trees = treesOf(readProcesses(), new Set(watched.keys()));
+    const trees = treesOf(this.processes.read(), new Set(watched.keys()));
     const restMs = Math.min(INTERVAL_MAX_MS, (performance.now() - startMs) * COST_FACTOR);
     this.nextLimitedMs = startMs + restMs;
     this.nextMs = startMs + Math.max(INTERVAL_MS, restMs);

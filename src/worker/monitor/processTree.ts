@@ -14,15 +14,20 @@ export interface ProcessRow {
 const PARENT = 1;
 const GROUP = 2;
 const SESSION = 3;
+const FLAGS = 6;
 const RESIDENT = 21;
 
-/** @param text `/proc/PID/stat`; @returns undefined for a text that is none */
-export function parseStat(text: string): ProcessRow | undefined {
+/** PF_KTHREAD of the kernel. */
+const KERNEL_FLAG = 0x0020_0000;
+
+/** @param text `/proc/PID/stat`; @returns `kernel` for a thread of the kernel, undefined for a text that is none */
+export function parseStat(text: string): ProcessRow | 'kernel' | undefined {
   const nameEnd = text.lastIndexOf(')');
   const fields = text.slice(nameEnd + 2).split(' ');
   const pid = Number.parseInt(text, 10);
   if (nameEnd < 0 || fields.length <= RESIDENT || !Number.isInteger(pid)) return undefined;
   const at = (place: number): number => Number(fields[place]);
+  if ((at(FLAGS) & KERNEL_FLAG) !== 0) return 'kernel';
   return { pid, parent: at(PARENT), group: at(GROUP), session: at(SESSION), residentPages: at(RESIDENT) };
 }
 

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { measure, pageBytes, readProcesses } from '../../../../src/worker/monitor/processFiles.ts';
+import { measure, ProcessReader, pageBytes } from '../../../../src/worker/monitor/processFiles.ts';
 import { type ProcessRow, parseStat, treesOf } from '../../../../src/worker/monitor/processTree.ts';
 
 const row = (pid: number, parent: number, session: number, group = session): ProcessRow => ({
@@ -23,6 +23,7 @@ test('a line of stat, also of a program with an awkward name', () => {
   const expected = { pid: 12, parent: 7, group: 8, session: 9, residentPages: 55 };
   expect(parseStat(`12 (cat) ${tail}\n`)).toEqual(expected);
   expect(parseStat(`12 (a ) S 1 1 (x) ${tail}\n`)).toEqual(expected);
+  expect(parseStat(`2 (kthreadd) S 0 0 0 0 -1 2129984${' 0'.repeat(40)}`)).toBe('kernel');
   for (const text of ['', '12 (cat', '12 (cat) S 1 2', 'x (cat)']) expect(parseStat(text), text).toBeUndefined();
 });
 
@@ -66,7 +67,9 @@ test('this machine: the size of a page, ourselves and a child in a session of it
   const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
   onTestFinished(() => void child.kill('SIGKILL'));
   await once(child, 'spawn');
-  const rows = readProcesses();
+  const reader = new ProcessReader();
+  reader.read();
+  const rows = reader.read();
   const mine = rows.find(({ pid }) => pid === process.pid) as ProcessRow;
   expect(mine.parent).toBe(process.ppid);
   expect(trees(rows, child.pid as number)).toEqual({ [child.pid as number]: [child.pid] });

@@ -5,20 +5,23 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compile } from './generate/compiled.mjs';
 import { generateErrors } from './generate/errors.mjs';
 import { generateModels } from './generate/models.mjs';
 import { generateOpenApi } from './generate/openapi.mjs';
+import { compile } from './lib/compile.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
 
-/** Each takes the folder of the compiled modules and returns its files: [{ path: from the repository's root, text }]. */
+/** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
 const GENERATORS = [generateErrors, generateModels, generateOpenApi];
+
+/** Their tables become documents. */
+const MODULES = ['protocol/errors.ts', 'server/api/models.ts', 'server/api/openapi.ts'];
 
 await main(async () => {
   const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values;
-  const folder = await compile();
-  const files = (await Promise.all(GENERATORS.map((generate) => generate(folder)))).flat();
+  const load = await compile('generate', MODULES);
+  const files = (await Promise.all(GENERATORS.map((generate) => generate(load)))).flat();
   const drifted = files.filter(({ path, text }) => !existsSync(inRoot(path)) || readFileSync(inRoot(path), 'utf8') !== text);
   for (const { path, text } of drifted) {
     if (check) {

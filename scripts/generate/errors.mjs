@@ -1,10 +1,8 @@
 /** docs/errors.md: the table of errors for people. */
-import { compiled } from './compiled.mjs';
-
 const cell = (text) => text.replaceAll('|', '\\|').replace(/\{(\w+)\}/g, '‹$1›') || '–';
 
-export async function generateErrors(folder) {
-  const { ERRORS } = await compiled(folder, 'protocol/errors.js');
+export async function generateErrors(load) {
+  const { ERRORS } = await load('protocol/errors.js');
   const rows = Object.entries(ERRORS).map(
     ([code, { exit, http, message, hint }]) => `| \`${code}\` | ${exit} | ${http} | ${cell(message)} | ${cell(hint)} |`,
   );

@@ -10,15 +10,7 @@ import { filesBelow } from './stamp.mjs';
 import { Trouble } from './text.mjs';
 
 /** Modules that are started or imported by their path. Others can be reached from them only, and have no names of their own in dist/. */
-const ENTRIES = [
-  'bin/hq.ts',
-  'bin/commandThread.ts',
-  'server/journal/journalThread.ts',
-  'server/outputThread.ts',
-  // What embeds hq-bridge in a Node program, like the benchmarks.
-  'client/client.ts',
-  'client/wait.ts',
-];
+const ENTRIES = ['bin/hq.ts', 'bin/commandThread.ts', 'server/journal/journalThread.ts', 'server/outputThread.ts'];
 
 /** Native code is not bundled: installed beside, found by Node at run time. */
 const EXTERNAL = ['better-sqlite3', 'msgpackr-extract'];

@@ -1,5 +1,6 @@
 /** Checks of the process itself: the version of Node, limits of files and processes, the clock. */
 import { readFileSync } from 'node:fs';
+import { builtFile } from '../../common/builtFile.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
 /** A server holds a connection per worker and client, a worker two files per running task whose output it logs. */
@@ -29,7 +30,7 @@ export function checkNode(version: string, needed: string): Finding {
 
 /** `engines.node` of our own package. */
 export function neededNode(): string {
-  const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { engines: { node: string } };
+  const { engines } = JSON.parse(readFileSync(builtFile('../package.json'), 'utf8')) as { engines: { node: string } };
   return engines.node;
 }
 

@@ -367,6 +367,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
   },
   {
+    // Without an effect, because it is about the process and the machine on which it was typed, not about the server's.
     name: 'doctor',
     description: 'Check this machine and the server directory; changes nothing',
     examples: ['hq doctor', 'hq doctor --server-dir /scratch/me/hq'],

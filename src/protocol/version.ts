@@ -3,6 +3,9 @@
 /** Released version; equals package.json (checked by a test). */
 export const VERSION = '0.1.0';
 
+/** Oldest Node that runs it; equals `engines` in package.json (checked by a test). */
+export const NODE_NEEDED = '20.19';
+
 /** Major changes break, minor changes add. */
 export const PROTOCOL = { major: 1, minor: 0 } as const;
 

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { resolve } from 'node:path';
+import { NODE_NEEDED } from '../../protocol/version.ts';
 import type { Context } from '../context.ts';
 import { checkBatchSystems } from '../doctor/batchSystems.ts';
 import { type Finding, ok, problem, reasonOf } from '../doctor/finding.ts';
 import { checkLauncher } from '../doctor/launcher.ts';
 import { checkHostName, checkPorts, checkSocket } from '../doctor/network.ts';
-import { checkClock, checkLimits, checkNode, neededNode } from '../doctor/runtime.ts';
+import { checkClock, checkLimits, checkNode } from '../doctor/runtime.ts';
 import { checkServer } from '../doctor/server.ts';
 import { checkServerDirectory } from '../doctor/serverDirectory.ts';
 import { checkFileSystem, checkLocks, checkRoom, checkSync } from '../doctor/storage.ts';
@@ -21,7 +22,7 @@ export async function runDoctor(context: Context): Promise<number> {
   const { io, serverDir } = context;
   const tmpDir = resolve(io.cwd, io.env['TMPDIR'] || tmpdir());
   const findings = [
-    ...(await guarded('node', () => [checkNode(process.versions.node, neededNode())])),
+    ...(await guarded('node', () => [checkNode(process.versions.node, NODE_NEEDED)])),
     ...(await guarded('launcher', () => checkLauncher({ env: io.env, tmpDir }))),
     ...(await guarded('server-directory', () => checkStorage(serverDir))),
     ...(await guarded('server', async () => [await checkServer({ serverDir, ...io })])),

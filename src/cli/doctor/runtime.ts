@@ -1,6 +1,4 @@
 /** Checks of the process itself: the version of Node, limits of files and processes, the clock. */
-import { readFileSync } from 'node:fs';
-import { builtFile } from '../../common/builtFile.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
 /** A server holds a connection per worker and client, a worker two files per running task whose output it logs. */
@@ -17,21 +15,14 @@ const SKEW_MAX_MS = 2_000;
 
 /**
  * @param version `process.versions.node`
- * @param needed `engines.node` of the package: `>=20.19`
+ * @param needed the oldest that will do: `20.19`
  */
 export function checkNode(version: string, needed: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [leastMajor = 0, leastMinor = 0] = needed.replace(/^>=/, '').split('.').map(Number);
-  const found = `Node ${version}`;
+  const [leastMajor = 0, leastMinor = 0] = needed.split('.').map(Number);
   if (major > leastMajor || (major === leastMajor && minor >= leastMinor))
-    return ok('node', `${found}, at least ${needed.slice(2)} is needed`);
-  return problem('node', `${found} is too old: ${needed.slice(2)} is needed`, 'Install a newer Node and start hq with it');
-}
-
-/** `engines.node` of our own package. */
-export function neededNode(): string {
-  const { engines } = JSON.parse(readFileSync(builtFile('../package.json'), 'utf8')) as { engines: { node: string } };
-  return engines.node;
+    return ok('node', `Node ${version}, at least ${needed} is needed`);
+  return problem('node', `Node ${version} is too old: ${needed} is needed`, 'Install a newer Node and start hq with it');
 }
 
 /** @param text /proc/self/limits; @returns nothing about limits that it does not name */

@@ -7,7 +7,8 @@ import { checkBatchSystems } from '../../../src/cli/doctor/batchSystems.ts';
 import { briefRun, firstLine } from '../../../src/cli/doctor/briefRun.ts';
 import { checkLauncher } from '../../../src/cli/doctor/launcher.ts';
 import { checkHostName, checkPorts, checkSocket } from '../../../src/cli/doctor/network.ts';
-import { checkClock, checkLimits, checkNode, neededNode } from '../../../src/cli/doctor/runtime.ts';
+import { checkClock, checkLimits, checkNode } from '../../../src/cli/doctor/runtime.ts';
+import { NODE_NEEDED } from '../../../src/protocol/version.ts';
 import { chooseSocketPath } from '../../../src/server/identity/socketPath.ts';
 import { memoryDelegation } from '../../../src/worker/detect/delegation.ts';
 import { HostFiles } from '../../../src/worker/detect/hostFiles.ts';
@@ -35,11 +36,13 @@ describe('process', () => {
     ['22.0.0', 'ok'],
     ['18.20.0', 'problem'],
   ])('Node %s is %s', (version, level) => {
-    expect(checkNode(version, '>=20.19')).toMatchObject({ check: 'node', level });
+    expect(checkNode(version, '20.19')).toMatchObject({ check: 'node', level });
   });
 
-  test('what package.json asks for is understood', () => {
-    expect(checkNode(process.versions.node, neededNode()).level).toBe('ok');
+  test('what is needed is what package.json asks for', () => {
+    const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
+    expect(engines.node).toBe(`>=${NODE_NEEDED}`);
+    expect(checkNode(process.versions.node, NODE_NEEDED).level).toBe('ok');
   });
 
   test('limits: this process, and a miserly one', () => {

@@ -3,6 +3,7 @@ import { Dependencies } from './dependencies.ts';
 import type { Job } from './jobTable.ts';
 import { ReadyQueues } from './readyQueue.ts';
 import { RequestClasses, ResourceNames } from './requestClasses.ts';
+import type { Blocked, Reservation } from './schedule/reserve.ts';
 import { TaskTable } from './taskTable.ts';
 import type { CoreWorker } from './workerTable.ts';
 
@@ -20,6 +21,13 @@ export interface PlanMemory {
   retracting: number;
   /** Something was queued of a new class, or what was asked back has been settled: idle workers may get something of it. */
   reviewIdle: boolean;
+  /** What waits, by bucket. */
+  blocked: Map<string, Blocked>;
+  reservation: Reservation | null;
+  /** Buckets of which something was sent ahead since tasks that wait were last looked at. */
+  readonly fed: Set<string>;
+  /** Workers with a least utilisation: they change with what waits, not only by themselves. */
+  readonly picky: Set<number>;
 }
 
 export interface Core {
@@ -31,7 +39,11 @@ export interface Core {
   readonly jobs: Map<number, Job>;
   /** By id; insertion order = order of registration. */
   readonly workers: Map<number, CoreWorker>;
+  /** Workers of running multi-node tasks by row, the root first. */
+  readonly gangs: Map<number, number[]>;
   readonly planned: PlanMemory;
+  /** When the next plan is due even if nothing happens until then, Unix milliseconds; Infinity for never. */
+  wakeAtMs: number;
 }
 
 export function createCore(): Core {
@@ -44,6 +56,8 @@ export function createCore(): Core {
     ready: new ReadyQueues(),
     jobs: new Map(),
     workers: new Map(),
+    gangs: new Map(),
+    wakeAtMs: Number.POSITIVE_INFINITY,
     planned: {
       changed: new Set(),
       full: new Set(),
@@ -51,6 +65,10 @@ export function createCore(): Core {
       queued: new Map(),
       retracting: 0,
       reviewIdle: false,
+      blocked: new Map(),
+      reservation: null,
+      fed: new Set(),
+      picky: new Set(),
     },
   };
 }

@@ -17,6 +17,7 @@ export interface Need {
 export interface ClassVariant {
   readonly nodes: number;
   readonly minTimeMs: number;
+  readonly weight: number;
   readonly needs: readonly Need[];
 }
 
@@ -24,6 +25,10 @@ export interface RequestClass {
   readonly id: number;
   readonly request: ResourceRequest;
   readonly variants: readonly ClassVariant[];
+  /** Indices of the variants, the preferred one first: falling weight, then as they were given. */
+  readonly order: readonly number[];
+  /** Tasks of it are killed after this time; Infinity for no limit. */
+  readonly timeLimitMs: number;
   /** Number of workers that have resources reserved for tasks of it. */
   workers: number;
 }
@@ -57,12 +62,18 @@ export class RequestClasses {
     this.names = names;
   }
 
-  /** The class of a request; equal requests give the same class. Entries must be sorted by name. */
-  intern(request: ResourceRequest): RequestClass {
-    const key = JSON.stringify(request.variants);
+  /**
+   * The class of a request and time limit; equal ones give the same class. Entries must be sorted by name.
+   * @param timeLimitMs null for no limit
+   */
+  intern(request: ResourceRequest, timeLimitMs: number | null = null): RequestClass {
+    const key = `${timeLimitMs} ${JSON.stringify(request.variants)}`;
     let found = this.byKey.get(key);
     if (found === undefined) {
-      found = { id: this.list.length, request, variants: request.variants.map((variant) => this.compile(variant)), workers: 0 };
+      const variants = request.variants.map((variant) => this.compile(variant));
+      const order = [...variants.keys()].sort((a, b) => (variants[b]?.weight ?? 0) - (variants[a]?.weight ?? 0));
+      const limit = timeLimitMs ?? Number.POSITIVE_INFINITY;
+      found = { id: this.list.length, request, variants, order, timeLimitMs: limit, workers: 0 };
       this.byKey.set(key, found);
       this.list.push(found);
     }
@@ -80,6 +91,7 @@ export class RequestClasses {
     return {
       nodes: variant.nodes,
       minTimeMs: variant.minTimeMs,
+      weight: variant.weight,
       needs: variant.entries.map((entry) => ({ resource: this.names.idOf(entry.name), units: entry.units, all: entry.policy === 'all' })),
     };
   }

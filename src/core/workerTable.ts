@@ -10,6 +10,8 @@ export interface WorkerSpec {
   readonly group: string;
   /** When its lifetime ends (Unix ms); Infinity for no limit. */
   readonly endsAtMs: number;
+  /** Least share of its CPUs that must be busy for it to get tasks; 0 for any. */
+  readonly minUtilization: number;
 }
 
 /** Rows of one class with reserved resources. */
@@ -28,6 +30,9 @@ export interface CoreWorker {
   connected: boolean;
   /** True once it was told to stop. */
   stopping: boolean;
+  readonly minUtilization: number;
+  /** Row of the multi-node task that has this worker; null for none. */
+  gang: number | null;
   /** By resource id, units. */
   readonly total: (number | undefined)[];
   /** total - everything reserved. */
@@ -61,6 +66,8 @@ export function createWorker(names: ResourceNames, spec: WorkerSpec, nowMs: numb
     endsAtMs: spec.endsAtMs,
     connected: true,
     stopping: false,
+    minUtilization: spec.minUtilization,
+    gang: null,
     total,
     free: [...total],
     rows: new Set(),

@@ -57,7 +57,13 @@ export function analyseSubmit(submit: Submit): Omit<CheckedSubmit, 'ids'> {
 }
 
 function traitsOf(spec: TaskSpec): TaskTraits {
-  return { request: parseRequest(spec.request), priority: spec.priority, crashLimit: spec.crashLimit, maxRetries: spec.maxRetries };
+  return {
+    request: parseRequest(spec.request),
+    priority: spec.priority,
+    crashLimit: spec.crashLimit,
+    maxRetries: spec.maxRetries,
+    timeLimitMs: spec.timeLimitMs ?? null,
+  };
 }
 
 function arrayIds(tasks: { ids?: string | undefined; entries?: string[] | undefined }, job: JobIds): IntArray {

@@ -15,6 +15,9 @@ import type { EventPage } from './journal/eventCodec.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
 
+/** Node's timers hold no longer time, milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 type Mode = 'idle' | 'scheduled' | 'running' | 'failed';
 
 /** Applies one event to the core; runs inside a turn and must not throw for anything a peer can cause. */
@@ -53,6 +56,7 @@ export class TurnLoop {
   private lastTicket = 0;
   private reached = { committed: 0, durable: 0 };
   private failure: Error | null = null;
+  private wakeTimer: NodeJS.Timeout | undefined;
   /** Tells those who wait for an answer that none will come. */
   private readonly refusals = new Set<(error: Error) => void>();
 
@@ -128,7 +132,7 @@ export class TurnLoop {
       const steps = this.steps;
       this.steps = [];
       for (const step of steps) step();
-      if (this.o.recorder.planAsked) plan(this.o.core, this.o.recorder, this.o.now());
+      if (this.o.recorder.planAsked) this.plan();
       if (this.o.paranoid) checkInvariants(this.o.core);
       this.flush();
     } catch (error) {
@@ -138,6 +142,18 @@ export class TurnLoop {
     if (this.failure !== null) return;
     this.mode = 'idle';
     if (this.steps.length > 0) this.schedule();
+  }
+
+  private plan(): void {
+    const nowMs = this.o.now();
+    plan(this.o.core, this.o.recorder, nowMs);
+    clearTimeout(this.wakeTimer);
+    const { wakeAtMs } = this.o.core;
+    if (wakeAtMs === Number.POSITIVE_INFINITY) return;
+    // One timer for all that waits for a moment; it may come late, never early.
+    const delayMs = Math.min(Math.max(1, Math.ceil(wakeAtMs - nowMs)), LONGEST_TIMER_MS);
+    this.wakeTimer = setTimeout(() => this.post(() => this.o.recorder.askPlan()), delayMs);
+    this.wakeTimer.unref();
   }
 
   private schedule(): void {

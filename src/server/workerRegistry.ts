@@ -82,6 +82,7 @@ export function workerSpec(id: number, configuration: WorkerConfiguration): Work
     resources: new Map(configuration.resources.resources.map((resource) => [resource.name, unitsOf(resource)])),
     group: configuration.group,
     endsAtMs: configuration.timeLimitMs === null ? Number.POSITIVE_INFINITY : configuration.startedAtMs + configuration.timeLimitMs,
+    minUtilization: configuration.minUtilization,
   };
 }
 

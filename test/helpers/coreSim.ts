@@ -8,7 +8,9 @@ import { onJobCreated, onSubmit, type TaskTraits } from '../../src/core/reactor/
 import { onUpdates } from '../../src/core/reactor/onUpdates.ts';
 import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../../src/core/reactor/onWorker.ts';
 import { plan } from '../../src/core/schedule/plan.ts';
-import { fitsNow } from '../../src/core/workerTable.ts';
+import { isOpenTo } from '../../src/core/schedule/reserve.ts';
+import { wouldBeUsed } from '../../src/core/schedule/utilisation.ts';
+import { type CoreWorker, fitsNow } from '../../src/core/workerTable.ts';
 import {
   type AttemptFailure,
   type TaskUpdate,
@@ -55,16 +57,21 @@ export function traits(o: Partial<TaskTraits> & { needs?: Record<string, number>
     priority: o.priority ?? 0,
     crashLimit: o.crashLimit ?? 5,
     maxRetries: o.maxRetries ?? 0,
+    timeLimitMs: o.timeLimitMs ?? null,
   };
 }
 
 /** The planner looks only at what has changed; this looks at everything. @throws Error when a ready task could start somewhere */
 export function checkNothingIsMissed(core: Core, nowMs: number): void {
-  const workers = [...core.workers.values()].filter((worker) => worker.connected && !worker.stopping);
+  const workers = [...core.workers.values()].filter((worker) => worker.connected && !worker.stopping && worker.gang === null);
   for (const priority of core.ready.activePriorities()) {
     for (const id of core.ready.classesOf(priority)) {
       for (const variant of core.classes.get(id).variants) {
-        const worker = workers.find((candidate) => fitsNow(core.names, candidate, variant, nowMs));
+        const fits = (candidate: CoreWorker): boolean =>
+          fitsNow(core.names, candidate, variant, nowMs) &&
+          isOpenTo(core, candidate, { priority, requestClass: id, nowMs }) &&
+          wouldBeUsed(core, candidate, nowMs);
+        const worker = workers.find(fits);
         if (worker !== undefined) throw new Error(`worker ${worker.id} has room for a task of class ${id}, priority ${priority}`);
       }
     }
@@ -125,7 +132,11 @@ export class CoreSim implements Outbox {
     checkNothingIsMissed(this.core, this.nowMs);
   }
 
-  addWorker(resources: Record<string, number> = { cpus: 2 }, lifetimeMs = Number.POSITIVE_INFINITY): SimWorker {
+  addWorker(
+    resources: Record<string, number> = { cpus: 2 },
+    lifetimeMs = Number.POSITIVE_INFINITY,
+    o: { group?: string; minUtilization?: number } = {},
+  ): SimWorker {
     const id = this.nextWorker;
     this.nextWorker += 1;
     const capacity = new Map(Object.entries(resources).map(([name, amount]) => [name, amount * 10_000]));
@@ -133,7 +144,13 @@ export class CoreSim implements Outbox {
     this.workers.set(id, worker);
     this.turn(() =>
       onWorkerConnected(this.core, this, {
-        spec: { id, resources: capacity, group: 'default', endsAtMs: this.nowMs + lifetimeMs },
+        spec: {
+          id,
+          resources: capacity,
+          group: o.group ?? 'default',
+          endsAtMs: this.nowMs + lifetimeMs,
+          minUtilization: o.minUtilization ?? 0,
+        },
         nowMs: this.nowMs,
       }),
     );
@@ -165,6 +182,12 @@ export class CoreSim implements Outbox {
       answer = onCancel(this.core, this, { jobId, taskIds: parsed, reason: null, nowMs: this.nowMs });
     });
     return answer;
+  }
+
+  /** Time passes until the planner wants to look again, or so far; it looks then. */
+  wait(ms: number): void {
+    this.nowMs += ms;
+    if (this.nowMs >= this.core.wakeAtMs) this.turn(() => this.askPlan());
   }
 
   /** The worker reads everything that was sent to it and starts what fits. */

@@ -4,6 +4,7 @@
  */
 import { invariant } from '../../common/assert.ts';
 import type { Core } from '../core.ts';
+import { dissolveGang } from '../schedule/gangs.ts';
 import { HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, HOLD_RETRACTING, SENT } from '../taskTable.ts';
 import { type CoreWorker, fitsNow, reserve } from '../workerTable.ts';
 
@@ -34,6 +35,7 @@ export function letGo(core: Core, row: number, nowMs: number): boolean {
   if (tasks.hold[row] === HOLD_RESERVED) unreserveRow(core, worker, row);
   else dequeue(core, worker, row);
   worker.rows.delete(row);
+  dissolveGang(core, row);
   if (worker.rows.size === 0) worker.idleSinceMs = nowMs;
   tasks.hold[row] = HOLD_NONE;
   tasks.worker[row] = 0;

@@ -34,6 +34,7 @@ export function onRestoreWorker(core: Core, spec: WorkerSpec, nowMs: number): vo
   const worker = createWorker(core.names, spec, nowMs);
   worker.connected = false;
   core.workers.set(spec.id, worker);
+  if (spec.minUtilization > 0) core.planned.picky.add(spec.id);
 }
 
 /** One submit of a restored job (made by `onJobCreated`), in the order of the submits. @returns how many of its tasks have not ended */

@@ -16,6 +16,8 @@ export interface TaskTraits {
   readonly priority: number;
   readonly crashLimit: CrashLimit;
   readonly maxRetries: number;
+  /** Null for no limit. */
+  readonly timeLimitMs: number | null;
 }
 
 export interface SubmitEvent {
@@ -75,7 +77,7 @@ function fillRows(core: Core, event: SubmitEvent, base: number): void {
   const count = event.ids.length;
   event.traits.forEach((traits, index) => {
     const [start, end] = event.traits.length === 1 ? [base, base + count] : [base + index, base + index + 1];
-    tasks.requestClass.fill(core.classes.intern(traits.request).id, start, end);
+    tasks.requestClass.fill(core.classes.intern(traits.request, traits.timeLimitMs).id, start, end);
     tasks.priority.fill(traits.priority, start, end);
     tasks.maxRetries.fill(traits.maxRetries, start, end);
     tasks.crashLimit.fill(crashLimitColumn(traits.crashLimit), start, end);

@@ -3,6 +3,7 @@ import type { WorkerEnd } from '../../protocol/schema/worker.ts';
 import type { Core } from '../core.ts';
 import { rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
+import { leaveGang } from '../schedule/gangs.ts';
 import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, HOLD_NONE, RUNNING, SENT } from '../taskTable.ts';
 import { createWorker, type WorkerSpec } from '../workerTable.ts';
 import { forgetRetracts } from './holds.ts';
@@ -13,6 +14,7 @@ import { isEnded, releaseHold } from './transitions.ts';
 export function onWorkerConnected(core: Core, out: Outbox, o: { spec: WorkerSpec; nowMs: number }): void {
   core.workers.set(o.spec.id, createWorker(core.names, o.spec, o.nowMs));
   core.planned.changed.add(o.spec.id);
+  if (o.spec.minUtilization > 0) core.planned.picky.add(o.spec.id);
   out.askPlan();
 }
 
@@ -83,10 +85,12 @@ export function onWorkerLost(core: Core, out: Outbox, o: { workerId: number; rea
   if (worker === undefined) return;
   const vanished = o.reason === 'CONNECTION LOST' || o.reason === 'HEARTBEAT LOST';
   out.emit({ kind: 'worker-lost', workerId: o.workerId, reason: o.reason, atMs: o.nowMs });
+  leaveGang(core, worker);
   // Latest first, so that tasks pushed to the front of their queue keep their order.
   for (const row of [...worker.rows].reverse()) loseRow(core, out, { row, vanished, nowMs: o.nowMs });
   core.workers.delete(o.workerId);
   core.planned.changed.delete(o.workerId);
+  core.planned.picky.delete(o.workerId);
   out.askPlan();
 }
 

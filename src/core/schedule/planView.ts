@@ -4,6 +4,7 @@
  */
 import type { Core } from '../core.ts';
 import type { CoreWorker } from '../workerTable.ts';
+import { wouldBeUsed } from './utilisation.ts';
 
 export class PlanView {
   /** Unix milliseconds, for workers with a limited lifetime. */
@@ -13,12 +14,18 @@ export class PlanView {
   private readonly core: Core;
   private readonly full: ReadonlySet<number>;
   private all: readonly CoreWorker[] | null = null;
+  private readonly worth = new Map<number, boolean>();
 
-  /** Takes over what has changed since the last plan; from here on it is collected anew. */
-  constructor(core: Core, nowMs: number) {
+  /**
+   * Takes over what has changed since the last plan; from here on it is collected anew.
+   * @param earlier changed before, and not looked at for good
+   */
+  constructor(core: Core, nowMs: number, earlier: readonly CoreWorker[] = []) {
     this.core = core;
     this.nowMs = nowMs;
     const { changed, full } = core.planned;
+    for (const { id } of earlier) changed.add(id);
+    for (const id of core.planned.picky) changed.add(id);
     const known = [...changed].map((id) => core.workers.get(id)).filter((worker) => worker !== undefined && isUsable(worker));
     this.changed = (known as CoreWorker[]).sort((a, b) => a.id - b.id);
     this.full = full;
@@ -36,6 +43,17 @@ export class PlanView {
     return this.full.has(requestClass) ? this.changed : this.workers;
   }
 
+  /** Once per plan and worker: would it be used as much as it asks for? */
+  isWorthUsing(worker: CoreWorker): boolean {
+    if (worker.minUtilization <= 0) return true;
+    let answer = this.worth.get(worker.id);
+    if (answer === undefined) {
+      answer = wouldBeUsed(this.core, worker, this.nowMs);
+      this.worth.set(worker.id, answer);
+    }
+    return answer;
+  }
+
   /** The first worker that may get tasks and satisfies the condition. */
   find(condition: (worker: CoreWorker) => boolean): CoreWorker | undefined {
     for (const worker of this.core.workers.values()) if (isUsable(worker) && condition(worker)) return worker;
@@ -44,5 +62,5 @@ export class PlanView {
 }
 
 function isUsable(worker: CoreWorker): boolean {
-  return worker.connected && !worker.stopping;
+  return worker.connected && !worker.stopping && worker.gang === null;
 }

@@ -9,6 +9,7 @@ import { setState } from '../reactor/transitions.ts';
 import { HOLD_PREFILLED, SENT } from '../taskTable.ts';
 import { type CoreWorker, livesFor } from '../workerTable.ts';
 import type { PlanView } from './planView.ts';
+import { bucketKey, isReserved } from './reserve.ts';
 
 /** Work sent ahead, milliseconds: well above a round trip with its commit (1-5 ms), short enough to rebalance soon. */
 const HORIZON_MS = 100;
@@ -41,7 +42,7 @@ interface Feeding {
 function feed(core: Core, out: Outbox, o: Feeding): void {
   const { worker, requestClass } = o;
   const reserved = worker.reservedOf.get(requestClass);
-  if (reserved === undefined) return;
+  if (reserved === undefined || isReserved(core, worker)) return;
   // The variant with which the worker runs this class, so that the end of one makes room for the next.
   const variant = core.classes.get(requestClass).variants[reserved.variant];
   // A worker near its end would give such tasks back at once.
@@ -50,6 +51,7 @@ function feed(core: Core, out: Outbox, o: Feeding): void {
   for (let i = 0; i < budget; i += 1) {
     const row = core.ready.take(core.tasks, o.priority, requestClass);
     if (row < 0) return;
+    core.planned.fed.add(bucketKey(o.priority, requestClass));
     setState(core, row, SENT);
     takeHold(core, { row, workerId: worker.id, hold: HOLD_PREFILLED, variant: reserved.variant });
     out.assign(worker.id, row);

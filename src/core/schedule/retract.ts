@@ -5,6 +5,7 @@ import { markRetracting } from '../reactor/holds.ts';
 import { HOLD_PREFILLED } from '../taskTable.ts';
 import { type CoreWorker, demandOf, fitsNow } from '../workerTable.ts';
 import type { PlanView } from './planView.ts';
+import { isReserved } from './reserve.ts';
 
 /** What was sent ahead with a lower priority than the one that is next to start is taken back, so that it cannot start first. */
 export function retractForHigherPriority(core: Core, out: Outbox, o: { workers: readonly CoreWorker[]; priority: number }): void {
@@ -23,6 +24,11 @@ function retractBelow(core: Core, out: Outbox, o: { worker: CoreWorker; priority
   o.worker.lowestQueued = lowest;
 }
 
+/** Everything that was sent ahead to a worker is taken back: it is kept for another task. */
+export function retractAll(core: Core, out: Outbox, worker: CoreWorker): void {
+  retractBelow(core, out, { worker, priority: Number.POSITIVE_INFINITY });
+}
+
 /** A worker has room for a task that another one only holds for later, and nothing that waits fits there: take that one back. */
 export function retractForIdleWorkers(core: Core, out: Outbox, view: PlanView): void {
   const { planned } = core;
@@ -32,7 +38,7 @@ export function retractForIdleWorkers(core: Core, out: Outbox, view: PlanView): 
   if (planned.queued.size === 0) return;
   let underWay = planned.retracting;
   for (const worker of workers) {
-    if (worker.queued.size > 0) continue;
+    if (worker.queued.size > 0 || isReserved(core, worker)) continue;
     const room = roomFor(core, { worker, nowMs });
     // What is under way already is for the first that have room.
     const covered = Math.min(room, underWay);

@@ -2,9 +2,8 @@
  * How long a command line takes from its start to its end beside a Node that does nothing, and a server from its start to its first answer. Called
  * by run.mjs.
  */
-import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
-import { commandFolder, hq } from '../../scripts/lib/paths.mjs';
+import { existsSync } from 'node:fs';
+import { hq, hqfront } from '../../scripts/lib/paths.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { figure } from './lib/figures.mjs';
 import { nodeLimit, stopwatch } from './lib/limits.mjs';
@@ -24,16 +23,10 @@ const COMMANDS = [
 ];
 const SERVER_GOAL_MS = 180;
 
-/** The native front, where it was built: before that the command is a link to the script. */
-function frontPath() {
-  const command = join(commandFolder, 'hq');
-  return lstatSync(command, { throwIfNoEntry: false })?.isFile() ? command : undefined;
-}
-
 /** @param {{ rounds: number, quick: boolean }} options */
 export async function run({ rounds, quick }) {
   const { commands: count, servers } = quick ? RUNS.quick : RUNS.full;
-  const front = frontPath();
+  const front = existsSync(hqfront) ? hqfront : undefined;
   const cluster = await Cluster.start();
   try {
     const options = { cwd: cluster.root, env: cluster.env };

@@ -1,9 +1,10 @@
 /** `npm run bench`: runs the benchmarks one after the other and prints their figures. What they mean stands in docs/benchmarks.md. */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Interrupted } from '../../scripts/lib/command.mjs';
+import { inRoot } from '../../scripts/lib/paths.mjs';
 import { main, say, seconds, Trouble } from '../../scripts/lib/text.mjs';
 import { reportJson, tableText } from './lib/figures.mjs';
-import { VERSION } from './lib/product.mjs';
 
 const USAGE = `npm run bench -- [options]
   --only NAME    run these alone, separated by commas
@@ -97,6 +98,7 @@ await main(async () => {
     outcomes.push(outcome);
     if (!options.json) print(outcome);
   }
-  if (options.json) say(JSON.stringify(reportJson({ ...options, version: VERSION, outcomes })));
+  const { version } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'));
+  if (options.json) say(JSON.stringify(reportJson({ ...options, version, outcomes })));
   return outcomes.some(({ problem }) => problem !== undefined) ? 1 : 0;
 });

@@ -23,13 +23,10 @@ const COMMANDS = [
 ];
 const SERVER_GOAL_MS = 180;
 
-/** The native front, where it was built. */
-const frontPath = () => (existsSync(hqfront) ? hqfront : undefined);
-
 /** @param {{ rounds: number, quick: boolean }} options */
 export async function run({ rounds, quick }) {
   const { commands: count, servers } = quick ? RUNS.quick : RUNS.full;
-  const front = frontPath();
+  const front = existsSync(hqfront) ? hqfront : undefined;
   const cluster = await Cluster.start();
   try {
     const options = { cwd: cluster.root, env: cluster.env };

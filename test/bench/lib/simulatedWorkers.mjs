@@ -1,6 +1,6 @@
 /**
  * Simulated workers: registered over TLS like real ones, they answer every compute frame with the start and the end of each of its tasks, never more
- * at a time than they have slots, and run nothing. Started by cluster.mjs; answers the message 'traffic' with what it has received and sent.
+ * at a time than they have slots, and run nothing. Bundled by simulator.mjs, started by cluster.mjs; answers the message 'traffic' with what it has received and sent.
  *
  * usage: simulatedWorkers.mjs WORKERS SLOTS, with HQ_SERVER_DIR
  */
@@ -8,7 +8,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { connectEndpoint, decodeToWorker, encodeFromWorker, PROTOCOL, UPDATE_FINISHED, UPDATE_STARTED, VERSION } from './product.mjs';
+import { connectEndpoint } from '../../../src/net/connect.ts';
+import { UPDATE_FINISHED, UPDATE_STARTED } from '../../../src/protocol/messages/worker.ts';
+import { decodeToWorker, encodeFromWorker } from '../../../src/protocol/messages/workerCodec.ts';
+import { PROTOCOL, VERSION } from '../../../src/protocol/version.ts';
 
 /** Handshakes at a time: the server gives each one 15 s. */
 const CONNECTING = 16;
@@ -17,7 +20,7 @@ const HEARTBEAT_MS = 3_600_000;
 /** A length in front of every frame. */
 const HEADER_BYTES = 4;
 /** What a launcher tells about a short task. */
-const USAGE = { wallMs: 1.25, userMs: 0.5, systemMs: 0.5, maxRssBytes: 1_000_000 };
+const USAGE = { wallMs: 1.25, userMs: 0.5, systemMs: 0.5, maxRssBytes: 1_000_000, peakMemBytes: 1_000_000 };
 
 const [count, slots] = process.argv.slice(2).map(Number);
 const accessPath = join(process.env.HQ_SERVER_DIR, 'hq-current', 'worker-access.json');

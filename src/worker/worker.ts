@@ -19,7 +19,8 @@ import { Lifetime } from './lifetime.ts';
 import { type MemEnforce, MemoryMonitor } from './monitor/memoryMonitor.ts';
 import { OomKills } from './monitor/oomKills.ts';
 import { Session, type TaskMessage } from './session.ts';
-import { type Instructions, type TaskEnded, WorkerState } from './state.ts';
+import { WorkerState } from './state.ts';
+import type { Instructions, TaskEnded } from './stateEvents.ts';
 
 /** Output of running streamed tasks is copied this often, milliseconds. */
 const SWEEP_MS = 1_000;

@@ -10,7 +10,8 @@ import {
   UPDATE_STOPPED,
 } from '../../src/protocol/messages/worker.ts';
 import type { HeldTask } from '../../src/worker/heldTask.ts';
-import type { Instructions, WorkerState } from '../../src/worker/state.ts';
+import type { WorkerState } from '../../src/worker/state.ts';
+import type { Instructions } from '../../src/worker/stateEvents.ts';
 import { compute, machine, makeBody, NOW_MS } from '../unit/worker/stateHelp.ts';
 
 const taskIds = fc.uniqueArray(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 4 });

@@ -8,7 +8,7 @@ import { HqError } from '../../protocol/errors.ts';
 import type { TaskUsage } from '../../protocol/schema/task.ts';
 import type { Deadline, Deadlines } from '../deadlines.ts';
 import { type HeldTask, outcomeOf, type TaskEnd, type TaskOutcome } from '../heldTask.ts';
-import type { ReturnedTask, TaskEnded } from '../state.ts';
+import type { ReturnedTask, TaskEnded } from '../stateEvents.ts';
 import type { EnvironmentMaker } from './environment.ts';
 import type { LaunchEnd, Launcher, LaunchHandle, LaunchSpec, LaunchUsage, OutputTarget, QueuedHandle } from './launcher.ts';
 import type { Streams, TaskStream } from './streams.ts';

@@ -9,7 +9,8 @@ import {
 } from '../../../src/protocol/messages/worker.ts';
 import type { HeldTask } from '../../../src/worker/heldTask.ts';
 import { stagingTarget } from '../../../src/worker/staging.ts';
-import type { Instructions, WorkerState } from '../../../src/worker/state.ts';
+import type { WorkerState } from '../../../src/worker/state.ts';
+import type { Instructions } from '../../../src/worker/stateEvents.ts';
 import { compute, machine, makeBody, NOW_MS } from './stateHelp.ts';
 
 const ids = (tasks: readonly HeldTask[]): number[] => tasks.map(({ task }) => task);

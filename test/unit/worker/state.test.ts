@@ -8,7 +8,8 @@ import {
   UPDATE_STOPPED as STOPPED,
 } from '../../../src/protocol/messages/worker.ts';
 import type { HeldTask } from '../../../src/worker/heldTask.ts';
-import type { Instructions, WorkerEvent, WorkerState } from '../../../src/worker/state.ts';
+import type { WorkerState } from '../../../src/worker/state.ts';
+import type { Instructions, WorkerEvent } from '../../../src/worker/stateEvents.ts';
 import { compute, ended, machine, makeBody, NOW_MS } from './stateHelp.ts';
 
 /** Kind and task of every update, e.g. `0:1` = task 1 started. */

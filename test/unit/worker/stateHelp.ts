@@ -5,7 +5,8 @@ import { parseResourceOption } from '../../../src/common/resourceDescriptor.ts';
 import type { WireBody } from '../../../src/protocol/messages/worker.ts';
 import type { ResourceEntry } from '../../../src/protocol/schema/resources.ts';
 import type { HeldTask, TaskEnd } from '../../../src/worker/heldTask.ts';
-import { type WorkerEvent, WorkerState } from '../../../src/worker/state.ts';
+import { WorkerState } from '../../../src/worker/state.ts';
+import type { WorkerEvent } from '../../../src/worker/stateEvents.ts';
 
 export const NOW_MS = 1_790_000_000_000;
 

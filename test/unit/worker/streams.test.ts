@@ -12,7 +12,7 @@ import { Executor } from '../../../src/worker/executor/executor.ts';
 import { NodeLauncher } from '../../../src/worker/executor/nodeLauncher.ts';
 import { Streams } from '../../../src/worker/executor/streams.ts';
 import type { HeldTask } from '../../../src/worker/heldTask.ts';
-import type { TaskEnded } from '../../../src/worker/state.ts';
+import type { TaskEnded } from '../../../src/worker/stateEvents.ts';
 import { FakeServer, type RunningWorker, startRegistered } from './fakeServer.ts';
 import { compute, machine, makeBody } from './stateHelp.ts';
 

@@ -2,6 +2,7 @@
 import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { bundle } from './lib/bundle.mjs';
+import { makeCodeCaches } from './lib/codeCache.mjs';
 import { buildProgram, FRONT, LAUNCHER } from './lib/launcher.mjs';
 import { writeLicences } from './lib/licences.mjs';
 import { commandFolder, dist, hq, hqfront, inRoot } from './lib/paths.mjs';
@@ -22,7 +23,7 @@ function copyAssets() {
 /** What the package calls `hq` until its installation puts the compiled front in its place; see install.mjs. */
 function writePlaceholder() {
   const target = join(dist, 'bin/hq');
-  writeFileSync(target, "#!/usr/bin/env node\nimport './hq.js';\n");
+  writeFileSync(target, "#!/usr/bin/env node\nrequire('./hq.js');\n");
   chmodSync(target, 0o755);
 }
 
@@ -39,6 +40,7 @@ await main(async () => {
   writeLicences(join(dist, 'THIRD-PARTY-LICENCES.txt'), await bundle());
   copyAssets();
   writePlaceholder();
+  await makeCodeCaches();
   await buildProgram(LAUNCHER, join(dist, 'worker/launcher/hqspawn'));
   linkCommand((await buildProgram(FRONT, hqfront)) ? hqfront : hq);
   return 0;

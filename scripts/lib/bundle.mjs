@@ -1,48 +1,80 @@
 /**
- * src/ to dist/: one module per entry and per dynamic import, everything in it, so that a command opens a few files instead of hundreds.
- * Called by the build.
+ * src/ to dist/: one file per program and thread with everything in it, in CommonJS, which Node loads without the machinery of its modules, so that a
+ * command opens two files instead of hundreds. Called by the build.
  */
-import { existsSync, rmSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { dist, inRoot, root } from './paths.mjs';
 import { filesBelow } from './stamp.mjs';
 import { Trouble } from './text.mjs';
 
-/** Modules that are started or imported by their path. Others can be reached from them only, and have no names of their own in dist/. */
-const ENTRIES = ['bin/hq.ts', 'bin/commandThread.ts', 'server/journal/journalThread.ts', 'server/outputThread.ts'];
+/** What is started by its path, and under which name. All other modules lie inside these files. */
+const PROGRAMS = {
+  'bin/hq.ts': 'bin/main.js',
+  'bin/load.ts': 'bin/hq.js',
+  'bin/commandThread.ts': 'bin/commandThread.js',
+  'server/journal/journalThread.ts': 'server/journal/journalThread.js',
+  'server/outputThread.ts': 'server/outputThread.js',
+};
+
+/** Large libraries that few commands need, each a file of its own, read when it is needed. */
+const LIBRARIES = { undici: 'lib/undici.js', '@peculiar/x509': 'lib/x509.js' };
 
 /** Native code is not bundled: installed beside, found by Node at run time. */
 const EXTERNAL = ['better-sqlite3', 'msgpackr-extract'];
 
-/** Libraries in CommonJS ask for Node's modules with `require`, which modules do not have. */
-const REQUIRE = "import { createRequire as hqCreateRequire } from 'node:module';\nconst require = hqCreateRequire(import.meta.url);";
-
 /**
- * Builds and removes modules of earlier builds.
+ * Builds and removes files of earlier builds.
  * @returns {Promise<string[]>} paths of everything that went into it, relative to the root of the repository
  */
 export async function bundle() {
+  const programs = Object.entries(PROGRAMS).map(([entry, output]) => buildFile(inRoot('src', entry), output, [besides(output)]));
+  const libraries = Object.entries(LIBRARIES).map(([name, output]) => buildFile(name, output, []));
+  const built = await Promise.all([...programs, ...libraries]);
+  // The sources are modules; what is made of them here is not.
+  writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+  for (const { outputs } of built) checkZod(outputs);
+  removeStale(new Set([...Object.values(PROGRAMS), ...Object.values(LIBRARIES)].map((output) => join(dist, output))));
+  return [...new Set(built.flatMap(({ inputs }) => Object.keys(inputs)))];
+}
+
+/** Leaves the libraries where they are. */
+function besides(output) {
+  const names = new RegExp(`^(${Object.keys(LIBRARIES).join('|')})$`);
+  const pathOf = (name) => relative(dirname(output), LIBRARIES[name]);
+  return {
+    name: 'besides',
+    setup: ({ onResolve }) => onResolve({ filter: names }, ({ path }) => ({ path: pathOf(path), external: true })),
+  };
+}
+
+async function buildFile(entry, output, plugins) {
+  const outfile = join(dist, output);
+  mkdirSync(dirname(outfile), { recursive: true });
+  // As if every module lay one folder below dist/: src/common/builtFile.ts counts on it.
+  const place = `../${relative(dirname(outfile), dist)}/bundled/module.js`.replace(/^\.\.\//, '');
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ENTRIES.map((entry) => inRoot('src', entry)),
-    outbase: inRoot('src'),
-    outdir: dist,
-    // All one folder below dist/: src/common/builtFile.ts counts on it.
-    chunkNames: 'chunks/[name]-[hash]',
-    ...{ bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20.19' },
+    entryPoints: [entry],
+    outfile,
+    plugins,
+    ...{ bundle: true, format: 'cjs', platform: 'node', target: 'node20.19' },
     // Modules where a library has both forms: what is not used of them stays away.
     mainFields: ['module', 'main'],
     external: EXTERNAL,
-    banner: { js: REQUIRE },
+    define: { 'import.meta.url': 'hqModuleUrl' },
+    banner: { js: `const hqModuleUrl = require('node:url').pathToFileURL(require('node:path').resolve(__dirname, '${place}')).href;` },
+    // What is not there need not be read; names and some lines stay, for those who read a stack.
+    ...{ minifyWhitespace: true, minifySyntax: true, lineLimit: 200, keepNames: false },
+    // A script that is loaded with its compiled code has no `import()`.
+    supported: { 'dynamic-import': false },
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
     logOverride: { 'large-output': 'silent' },
   });
-  checkZod(metafile.outputs);
-  removeStale(new Set(Object.keys(metafile.outputs).map((path) => resolve(root, path))));
-  return Object.keys(metafile.inputs);
+  return metafile;
 }
 
 /** One named import of `z` brings all its languages along, which doubles what a server has to read at its start. */
@@ -55,7 +87,7 @@ function checkZod(outputs) {
 /** dist/web has its own builder. */
 function removeStale(fresh) {
   for (const file of filesBelow(dist)) {
-    const isCode = /\.(js|js\.map|d\.ts)$/.test(file) && !relative(dist, file).startsWith('web/');
-    if (isCode && !fresh.has(file) && existsSync(file)) rmSync(file);
+    const isCode = /\.(js|js\.map|d\.ts|cache)$/.test(file) && !relative(dist, file).startsWith('web/');
+    if (isCode && !fresh.has(resolve(file)) && existsSync(file)) rmSync(file);
   }
 }

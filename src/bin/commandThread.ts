@@ -2,5 +2,4 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { listenForFronts } from '../cli/front/listener.ts';
 
-await listenForFronts(workerData as string);
-parentPort?.postMessage('listening');
+void listenForFronts(workerData as string).then(() => parentPort?.postMessage('listening'));

@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectClient } from '../../../dist/client/client.js';
+import { compile } from '../../../scripts/lib/compile.mjs';
 import { hq } from '../../../scripts/lib/paths.mjs';
 import { Trouble } from '../../../scripts/lib/text.mjs';
 import { end, hasEnded, makeFolder, removeFolder, start, track } from './processes.mjs';
@@ -19,6 +19,9 @@ const ATTEMPT_MS = 2;
 const POLL_MS = 20;
 /** Simulated workers share this many processes: one would be busier than the server. */
 const SIMULATOR_PROCESSES = 2;
+const load = await compile('bench/client', ['client/client.ts']);
+const { connectClient } = await load('client/client.js');
+
 const NOT_YET = new Set(['HQ_E_NO_SERVER', 'HQ_E_SERVER_UNREACHABLE', 'HQ_E_SERVER_GONE']);
 
 export class Cluster {

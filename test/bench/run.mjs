@@ -1,10 +1,9 @@
 /** `npm run bench`: runs the benchmarks one after the other and prints their figures. What they mean stands in docs/benchmarks.md. */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Interrupted } from '../../scripts/lib/command.mjs';
-import { inRoot } from '../../scripts/lib/paths.mjs';
 import { main, say, seconds, Trouble } from '../../scripts/lib/text.mjs';
 import { reportJson, tableText } from './lib/figures.mjs';
+import { VERSION } from './lib/product.mjs';
 
 const USAGE = `npm run bench -- [options]
   --only NAME    run these alone, separated by commas
@@ -98,7 +97,6 @@ await main(async () => {
     outcomes.push(outcome);
     if (!options.json) print(outcome);
   }
-  const { version } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'));
-  if (options.json) say(JSON.stringify(reportJson({ ...options, version, outcomes })));
+  if (options.json) say(JSON.stringify(reportJson({ ...options, version: VERSION, outcomes })));
   return outcomes.some(({ problem }) => problem !== undefined) ? 1 : 0;
 });

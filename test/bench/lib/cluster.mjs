@@ -5,11 +5,10 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { compile } from '../../../scripts/lib/compile.mjs';
-import { hq } from '../../../scripts/lib/paths.mjs';
+import { hq, inRoot } from '../../../scripts/lib/paths.mjs';
 import { Trouble } from '../../../scripts/lib/text.mjs';
 import { end, hasEnded, makeFolder, removeFolder, start, track } from './processes.mjs';
-import { simulatorProgram } from './simulator.mjs';
+import { connectClient, HqError } from './product.mjs';
 
 /** Longest wait for a server to answer, milliseconds. */
 const SERVER_LIMIT_MS = 60_000;
@@ -19,9 +18,6 @@ const ATTEMPT_MS = 2;
 const POLL_MS = 20;
 /** Simulated workers share this many processes: one would be busier than the server. */
 const SIMULATOR_PROCESSES = 2;
-const load = await compile('bench/client', ['client/client.ts']);
-const { connectClient } = await load('client/client.js');
-
 const NOT_YET = new Set(['HQ_E_NO_SERVER', 'HQ_E_SERVER_UNREACHABLE', 'HQ_E_SERVER_GONE']);
 
 export class Cluster {
@@ -86,11 +82,10 @@ export class Cluster {
    */
   async simulate({ workers, slots }) {
     const before = await this.workerCount();
-    const program = await simulatorProgram();
     const processes = Math.min(workers, SIMULATOR_PROCESSES);
     const children = Array.from({ length: processes }, (_, at) => {
       const share = Math.floor(workers / processes) + (at < workers % processes ? 1 : 0);
-      return track(fork(program, [String(share), String(slots)], { env: this.env }));
+      return track(fork(inRoot('test/bench/lib/simulatedWorkers.mjs'), [String(share), String(slots)], { env: this.env }));
     });
     this.workers.push(...children);
     await this.untilWorkers(before + workers);
@@ -150,7 +145,7 @@ export class Cluster {
       return client;
     } catch (error) {
       client?.close();
-      if (NOT_YET.has(error.code)) return undefined;
+      if (error instanceof HqError && NOT_YET.has(error.code)) return undefined;
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 /**
- * Simulated workers: registered over TLS like real ones, they answer every compute frame with the start and the end of each of its tasks, never more
- * at a time than they have slots, and run nothing. Bundled by simulator.mjs, started by cluster.mjs; answers the message 'traffic' with what it has received and sent.
+ * Simulated workers: registered over TLS like real ones, they answer every compute frame with the start and the end of each of its tasks,
+ * never more at a time than they have slots, and run nothing. Started by cluster.mjs after product.mjs has compiled what they import; answer
+ * the message 'traffic' with what they have received and sent.
  *
  * usage: simulatedWorkers.mjs WORKERS SLOTS, with HQ_SERVER_DIR
  */
@@ -8,10 +9,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { connectEndpoint } from '../../../src/net/connect.ts';
-import { UPDATE_FINISHED, UPDATE_STARTED } from '../../../src/protocol/messages/worker.ts';
-import { decodeToWorker, encodeFromWorker } from '../../../src/protocol/messages/workerCodec.ts';
-import { PROTOCOL, VERSION } from '../../../src/protocol/version.ts';
+import { connectEndpoint } from '../../../build/bench/product/net/connect.js';
+import { UPDATE_FINISHED, UPDATE_STARTED } from '../../../build/bench/product/protocol/messages/worker.js';
+import { decodeToWorker, encodeFromWorker } from '../../../build/bench/product/protocol/messages/workerCodec.js';
+import { PROTOCOL, VERSION } from '../../../build/bench/product/protocol/version.js';
 
 /** Handshakes at a time: the server gives each one 15 s. */
 const CONNECTING = 16;

@@ -1,5 +1,6 @@
 /** Questions about jobs and tasks: what is in memory joined with what the journal keeps. */
 import { IntArray, type IntRange } from '../common/intArray.ts';
+import { orderedIds } from '../common/orderedIds.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { JobDetail, JobInfo, SubmitInfo, TaskQuery } from '../protocol/schema/job.ts';
 import type { TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
@@ -56,13 +57,12 @@ export class JobQueries {
     const [, records] = await this.load(jobId);
     const wanted = query.ids === undefined ? null : parseIds(query.ids);
     const after = query.after ?? -1;
-    const ids = records.flatMap((record) => [...record.ids]).filter((id) => id > after && (wanted === null || wanted.has(id)));
-    ids.sort((a, b) => a - b);
+    // Chosen ones are few; those that do not exist are passed over by `describe`.
+    const ids = orderedIds(wanted === null ? records.map((record) => record.ids) : [wanted], after);
     const bulk = await this.journal.bulkRows(jobId);
     const states = query.states === undefined ? null : new Set(query.states);
     const found: TaskInfo[] = [];
-    for (let start = 0; start < ids.length && found.length < query.limit; start += SCAN_PAGE) {
-      const page = ids.slice(start, start + SCAN_PAGE);
+    for (let page = take(ids, SCAN_PAGE); page.length > 0 && found.length < query.limit; page = take(ids, SCAN_PAGE)) {
       for (const task of await this.describe({ jobId, records, bulk, page }))
         if (states === null || states.has(task.state)) found.push(task);
     }
@@ -101,6 +101,16 @@ export class JobQueries {
     if (row === null) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
     return [storedJobInfo(row), submits.map((submit) => recordOf(jobId, submit, this.serverUid))];
   }
+}
+
+function take(ids: Iterator<number>, count: number): number[] {
+  const page: number[] = [];
+  while (page.length < count) {
+    const { value, done } = ids.next();
+    if (done === true) break;
+    page.push(value);
+  }
+  return page;
 }
 
 /** A submit out of the journal, for questions only. */

@@ -12,7 +12,7 @@ import type { TaskKey, ToWorker, WireBody, WireTask } from '../protocol/messages
 import type { EventBody } from '../protocol/schema/event.ts';
 import { type EventPage, EventWriter } from './journal/eventCodec.ts';
 import type { JournalEntry } from './journal/types.ts';
-import { entryAt, type SubmitRecord, wireBody } from './specs.ts';
+import { bodyWithRequest, entryAt, type SubmitRecord, wireBody } from './specs.ts';
 
 /** Frames of one worker in this turn. */
 interface WorkerBatch {
@@ -71,8 +71,16 @@ export class Recorder implements Outbox {
     if (segment === undefined || record === undefined) throw new Error(`task ${jobId}.${taskId} has no submit`);
     const index = row - segment.base;
     const batch = this.batchOf(workerId);
-    const body = bodyIndexOf(batch, wireBody(record, index));
+    const body = bodyIndexOf(batch, this.bodyOf(record, row, index));
     batch.tasks.push([jobId, taskId, instance, body, entryAt(record, index), tasks.variant[row] as number]);
+  }
+
+  /** What a task that was run again asks for may be more than was submitted. */
+  private bodyOf(record: SubmitRecord, row: number, index: number): WireBody {
+    const { tasks, retryPolicies, classes } = this.core;
+    const body = wireBody(record, index);
+    if (tasks.retries[row] === 0 || retryPolicies.get(tasks.retryPolicy[row] as number).memFactor === 1) return body;
+    return bodyWithRequest(body, classes.get(tasks.requestClass[row] as number));
   }
 
   control(workerId: number, kind: ControlKind, row: number): void {
@@ -118,8 +126,8 @@ export class Recorder implements Outbox {
         return this.event({ type: 'task-failed', jobId, taskId, instance, failure: kind, ...rest, usage });
       }
       case 'requeued': {
-        const { jobId, taskId, instance, nextInstance, crashes, retries, cause, error } = change;
-        this.entries.push({ kind: 'requeued', jobId, taskId, nextInstance, crashes, retries });
+        const { jobId, taskId, instance, nextInstance, crashes, retries, dueAtMs, cause, error } = change;
+        this.entries.push({ kind: 'requeued', jobId, taskId, nextInstance, crashes, retries, dueAtMs });
         if (cause !== null) this.event({ type: 'task-restarted', jobId, taskId, instance, cause, error });
         return;
       }

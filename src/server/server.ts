@@ -140,6 +140,7 @@ export class HqServer implements ServerFacade {
   async shutdown(mode: StopMode, stopTimeoutMs: number): Promise<void> {
     this.lifetime.stop();
     if (!mode.keepWorkers) await Promise.race([this.gateway.stopAll(stopTimeoutMs), this.loop.whenFailed()]);
+    this.loop.stopClock();
     await this.loop.transact(() => this.recorder.event({ type: 'server-stop' }));
     this.gateway.close();
     await this.outputs.close();

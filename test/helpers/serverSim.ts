@@ -138,7 +138,11 @@ export class ServerSim extends CoreSim {
         const out = state === 'waiting' || state === 'running';
         // What an ended task still holds is settled when its worker returns.
         const attempt = out
-          ? [tasks.instance[row], tasks.worker[row], tasks.crashes[row], tasks.retries[row], tasks.unfinishedDeps[row]]
+          ? [
+              ...[tasks.instance[row], tasks.worker[row], tasks.crashes[row], tasks.retries[row], tasks.unfinishedDeps[row]],
+              this.core.delayed.dueOf(tasks, row) ?? 0,
+              JSON.stringify(this.core.classes.get(tasks.requestClass[row] as number).request),
+            ]
           : [];
         rows.push([submitIndex, tasks.taskId[row], state, ...attempt].join(' '));
       }

@@ -120,6 +120,13 @@ class TaskSpec(_TaskSpec, total=False):
     crashLimit: "CrashLimit"
     # a failed task is run again up to this many times
     maxRetries: int
+    # time between a failure and the next attempt, milliseconds
+    retryDelayMs: float
+    # only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and
+    # reasons; default: all
+    retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
+    # the mem request of every variant is multiplied by this at each retry
+    retryMemFactor: float
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -146,6 +153,13 @@ class TaskPatch(TypedDict, total=False):
     crashLimit: "CrashLimit"
     # a failed task is run again up to this many times
     maxRetries: int
+    # time between a failure and the next attempt, milliseconds
+    retryDelayMs: float
+    # only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and
+    # reasons; default: all
+    retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
+    # the mem request of every variant is multiplied by this at each retry
+    retryMemFactor: float
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -172,6 +186,13 @@ class GraphTask(TypedDict, total=False):
     crashLimit: "CrashLimit"
     # a failed task is run again up to this many times
     maxRetries: int
+    # time between a failure and the next attempt, milliseconds
+    retryDelayMs: float
+    # only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and
+    # reasons; default: all
+    retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
+    # the mem request of every variant is multiplied by this at each retry
+    retryMemFactor: float
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
     # the next free id when left out

@@ -44,17 +44,22 @@ export class Recorder implements Outbox {
   planAsked = false;
   private readonly core: Core;
   private readonly specs: SpecSource;
+  private readonly hostOf: (workerId: number) => string;
   private readonly now: () => number;
   private entries: JournalEntry[] = [];
   private readonly events: EventWriter;
   private batches = new Map<number, WorkerBatch>();
   private completedJobs: number[] = [];
 
-  /** @param o.now Unix milliseconds */
-  constructor(o: { core: Core; specs: SpecSource; lastSeq: number; now: () => number }) {
+  /**
+   * @param o.hostOf host name of a worker that is known
+   * @param o.now Unix milliseconds
+   */
+  constructor(o: { core: Core; specs: SpecSource; lastSeq: number; hostOf: (workerId: number) => string; now: () => number }) {
     this.core = o.core;
     this.specs = o.specs;
     this.events = new EventWriter(o.lastSeq);
+    this.hostOf = o.hostOf;
     this.now = o.now;
   }
 
@@ -63,7 +68,8 @@ export class Recorder implements Outbox {
     return this.entries.length + this.events.size;
   }
 
-  assign(workerId: number, row: number): void {
+  /** @param gang ids of all workers of a multi-node task, the one that gets it first */
+  assign(workerId: number, row: number, gang: readonly number[] = []): void {
     const { tasks } = this.core;
     const [jobId, taskId, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
     const segment = segmentOf(this.core.jobs.get(jobId) as Job, taskId);
@@ -72,7 +78,9 @@ export class Recorder implements Outbox {
     const index = row - segment.base;
     const batch = this.batchOf(workerId);
     const body = bodyIndexOf(batch, this.bodyOf(record, row, index));
-    batch.tasks.push([jobId, taskId, instance, body, entryAt(record, index), tasks.variant[row] as number]);
+    const [entry, variant] = [entryAt(record, index), tasks.variant[row] as number];
+    if (gang.length === 0) batch.tasks.push([jobId, taskId, instance, body, entry, variant]);
+    else batch.tasks.push([jobId, taskId, instance, body, entry, variant, gang.map(this.hostOf)]);
   }
 
   /** What a task that was run again asks for may be more than was submitted. */

@@ -71,7 +71,8 @@ export class HqServer implements ServerFacade {
     const { restored } = journal;
     this.registry = new WorkerRegistry(restored.maxWorkerId);
     this.store = new JobStore(this.core);
-    this.recorder = new Recorder({ core: this.core, specs: this.store, lastSeq: restored.lastSeq, now });
+    const hostOf = (workerId: number): string => this.registry.hostOf(workerId);
+    this.recorder = new Recorder({ core: this.core, specs: this.store, lastSeq: restored.lastSeq, hostOf, now });
     this.hub = new EventHub(journal, restored.lastSeq);
     const { core, recorder, registry, store } = this;
     this.loop = new TurnLoop({

@@ -68,9 +68,8 @@ export class Recorder implements Outbox {
     return this.entries.length + this.events.size;
   }
 
-  /** @param gang ids of all workers of a multi-node task, the one that gets it first */
-  assign(workerId: number, row: number, gang: readonly number[] = []): void {
-    const { tasks } = this.core;
+  assign(workerId: number, row: number): void {
+    const { tasks, gangs } = this.core;
     const [jobId, taskId, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
     const segment = segmentOf(this.core.jobs.get(jobId) as Job, taskId);
     const record = segment === undefined ? undefined : this.specs.record(jobId, segment.submitIndex);
@@ -79,7 +78,8 @@ export class Recorder implements Outbox {
     const batch = this.batchOf(workerId);
     const body = bodyIndexOf(batch, this.bodyOf(record, row, index));
     const [entry, variant] = [entryAt(record, index), tasks.variant[row] as number];
-    if (gang.length === 0) batch.tasks.push([jobId, taskId, instance, body, entry, variant]);
+    const gang = gangs.get(row);
+    if (gang === undefined) batch.tasks.push([jobId, taskId, instance, body, entry, variant]);
     else batch.tasks.push([jobId, taskId, instance, body, entry, variant, gang.map(this.hostOf)]);
   }
 

@@ -350,6 +350,17 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         effect: 'reads',
         load: async () => (await task()).runInfo as RunCommand,
       },
+      {
+        name: 'explain',
+        description: 'Say why a task is not running and what to change',
+        args: [
+          ['<job>', 'job id or last'],
+          ['<task>', 'task id', integer(0, 0xffff_ffff)],
+        ],
+        examples: ['hq task explain last 0'],
+        effect: 'reads',
+        load: async () => (await task()).runExplain as RunCommand,
+      },
     ],
   },
   {

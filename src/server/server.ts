@@ -8,6 +8,7 @@ import { rowOf, unfinishedCount } from '../core/jobTable.ts';
 import { RUNNING } from '../core/taskTable.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
+import type { TaskExplanation } from '../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../protocol/schema/job.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
@@ -23,6 +24,7 @@ import { MemoryReturn } from './memory.ts';
 import { OutputService } from './outputService.ts';
 import { Recorder } from './recorder.ts';
 import { restore } from './restore.ts';
+import { explainTask } from './taskExplain.ts';
 import { TurnLoop } from './turnLoop.ts';
 import { WorkerGateway } from './workerGateway.ts';
 import { goneWorkerInfo, liveWorkerInfo, type WorkerEntry, WorkerRegistry } from './workerRegistry.ts';
@@ -182,6 +184,11 @@ export class HqServer implements ServerFacade {
 
   taskDetail(jobId: number, taskId: number): Promise<TaskDetail> {
     return this.queries.taskDetail(jobId, taskId);
+  }
+
+  explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
+    const { core, store, queries } = this;
+    return explainTask({ core, store, queries, now: this.o.now }, jobId, taskId);
   }
 
   taskOutput(jobId: number, taskId: number, options: OutputOptions): Promise<AsyncIterable<Uint8Array>> {

@@ -79,6 +79,17 @@ describe('the delay', () => {
     expect(sim.core.jobs.get(1)?.stats.canceled).toBe(1);
   });
 
+  test('what depends on a task that is run again waits on', () => {
+    const { sim, worker } = startOne(policy({ maxRetries: 1, delayMs: 5_000 }));
+    sim.submit(1, '1', { deps: [[0]] });
+    fail(sim, worker);
+    expect(sim.core.jobs.get(1)?.stats).toMatchObject({ waiting: 2, aborted: 0 });
+    passTo(sim, sim.nowMs + 5_000);
+    sim.receive(worker);
+    fail(sim, worker);
+    expect(sim.core.jobs.get(1)?.stats).toMatchObject({ failed: 1, aborted: 1 });
+  });
+
   test('a loss of the worker has no delay', () => {
     const { sim, worker } = startOne(policy({ delayMs: 5_000 }));
     sim.lose(worker);

@@ -113,6 +113,7 @@ def test_output_of_a_real_task(real, tmp_path):
         assert next(pieces) == b"begun"
         # Other calls go on meanwhile.
         assert client.task(job, 0)["state"] == "running"
+        assert client.explain_task(job, 0)["reason"] == {"kind": "running", "workerIds": [1]}
         (tmp_path / "go").touch()
         assert b"".join(pieces) == b" done"
         assert b"".join(client.task_output(job, 0, tail=4)) == b"done"

@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import type { Effect } from '../protocol/frontFrames.ts';
 import type { Context } from './context.ts';
-import { append, atMost, durationMs, integer, jobName, once, port, positiveDurationMs, text } from './options.ts';
+import { append, atMost, decimal, durationMs, integer, jobName, once, port, positiveDurationMs, text } from './options.ts';
 import { typedResources } from './submit/typed.ts';
 
 /** @returns an exit code, or nothing for the context's */
@@ -55,6 +55,7 @@ function submitOptions(): Option[] {
       '--resource <NAME=AMOUNT>',
       'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB; a name given again begins the next variant',
     ).argParser(resources.other),
+    val('--nodes <N>', 'run the task on N whole workers of one group; the first of them runs the command', integer(0, 65_535)),
     opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
     opt('--env <NAME=VALUE>', 'environment variable, repeatable').argParser(append),
     val('--cwd <DIR>', 'working directory, placeholders allowed (default: the current one)', text),
@@ -71,6 +72,9 @@ function submitOptions(): Option[] {
       text,
     ),
     val('--max-retries <N>', 'run a failed task again up to N times (default: 0)', integer(0, 65_535)),
+    val('--retry-delay <DURATION>', 'time between a failure and the next attempt (default: none)', positiveDurationMs),
+    val('--retry-on <CODES>', 'run again only after these exit codes and reasons, e.g. 1,137,signal,memory-limit (default: all)', text),
+    val('--retry-mem-factor <F>', "multiply the 'mem' request by this at each retry, e.g. 1.5 (default: 1)", decimal(1, 100)),
     opt('--strict', 'refuse tasks that no connected worker could ever run'),
     opt('--stdin', 'pass the standard input of this command to every task'),
   ];
@@ -345,6 +349,17 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [opt('-v, --verbose', 'whole command lines')],
         effect: 'reads',
         load: async () => (await task()).runInfo as RunCommand,
+      },
+      {
+        name: 'explain',
+        description: 'Say why a task is not running and what to change',
+        args: [
+          ['<job>', 'job id or last'],
+          ['<task>', 'task id', integer(0, 0xffff_ffff)],
+        ],
+        examples: ['hq task explain last 0'],
+        effect: 'reads',
+        load: async () => (await task()).runExplain as RunCommand,
       },
     ],
   },

@@ -29,6 +29,15 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
+/** A decimal number between two bounds, inclusive. */
+export function decimal(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isNaN(value) || value < min || value > max) throw new InvalidArgumentError(`a number from ${min} to ${max} is expected`);
+    return value;
+  };
+}
+
 export const port: (text: string) => number = integer(1, 65_535);
 
 /** Any text but none at all, which is nearly always an unset variable of a script. */

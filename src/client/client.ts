@@ -4,6 +4,7 @@
 import type { Agent } from 'node:http';
 import type { ServerDirOptions } from '../common/serverDir.ts';
 import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
+import type { TaskExplanation } from '../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJobInput, JobDetail, JobInfo, Submitted } from '../protocol/schema/job.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { SubmitInput, TaskDetail, TaskInfo, TaskState } from '../protocol/schema/task.ts';
@@ -118,6 +119,11 @@ export class HqClient {
 
   taskDetail(jobId: number, taskId: number, options?: Abortable): Promise<TaskDetail> {
     return this.get(`/v1/jobs/${jobId}/tasks/${taskId}`, options);
+  }
+
+  /** Why it is not running. */
+  explainTask(jobId: number, taskId: number, options?: Abortable): Promise<TaskExplanation> {
+    return this.get(`/v1/jobs/${jobId}/tasks/${taskId}/explain`, options);
   }
 
   /**

@@ -1,8 +1,10 @@
 /** The scheduler's whole state. Owned by one thread; changed only by the functions in `reactor/` and `schedule/`. */
+import { DelayedRows } from './delayedRows.ts';
 import { Dependencies } from './dependencies.ts';
 import type { Job } from './jobTable.ts';
 import { ReadyQueues } from './readyQueue.ts';
 import { RequestClasses, ResourceNames } from './requestClasses.ts';
+import { RetryPolicies } from './retryPolicy.ts';
 import type { Blocked, Reservation } from './schedule/reserve.ts';
 import { TaskTable } from './taskTable.ts';
 import type { CoreWorker } from './workerTable.ts';
@@ -36,6 +38,8 @@ export interface Core {
   readonly tasks: TaskTable;
   readonly dependencies: Dependencies;
   readonly ready: ReadyQueues;
+  readonly retryPolicies: RetryPolicies;
+  readonly delayed: DelayedRows;
   readonly jobs: Map<number, Job>;
   /** By id; insertion order = order of registration. */
   readonly workers: Map<number, CoreWorker>;
@@ -54,6 +58,8 @@ export function createCore(): Core {
     tasks: new TaskTable(),
     dependencies: new Dependencies(),
     ready: new ReadyQueues(),
+    retryPolicies: new RetryPolicies(),
+    delayed: new DelayedRows(),
     jobs: new Map(),
     workers: new Map(),
     gangs: new Map(),

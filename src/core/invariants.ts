@@ -4,18 +4,23 @@
 import { invariant } from '../common/assert.ts';
 import type { Core } from './core.ts';
 import { type Job, type JobStats, publicState } from './jobTable.ts';
-import { BLOCKED, HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, HOLD_RETRACTING, READY, RUNNING, SENT } from './taskTable.ts';
+import { BLOCKED, DELAYED, HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, HOLD_RETRACTING, READY, RUNNING, SENT } from './taskTable.ts';
 import { type CoreWorker, demandOf } from './workerTable.ts';
 
 /** @throws Error that names the first thing that is wrong. */
 export function checkInvariants(core: Core): void {
   let readyRows = 0;
+  let delayedRows = 0;
   let rowsInJobs = 0;
   for (const job of core.jobs.values()) {
-    readyRows += checkJob(core, job);
+    const { ready, delayed } = checkJob(core, job);
+    readyRows += ready;
+    delayedRows += delayed;
     rowsInJobs += job.taskCount;
   }
   invariant(readyRows === core.ready.size, `${readyRows} rows are ready, the queues count ${core.ready.size}`);
+  const delayed = core.delayed.countLive(core.tasks);
+  invariant(delayedRows === delayed, `${delayedRows} rows are delayed, ${delayed} of them wait for their time`);
   invariant(core.tasks.rowCount - core.tasks.freeRows === rowsInJobs, 'rows in use are not the rows of the jobs');
   const queued = new Map<number, number>();
   let retracting = 0;
@@ -29,15 +34,17 @@ export function checkInvariants(core: Core): void {
   invariant(retracting === core.planned.retracting, `${retracting} rows are asked back, counted ${core.planned.retracting}`);
 }
 
-function checkJob(core: Core, job: Job): number {
+function checkJob(core: Core, job: Job): { ready: number; delayed: number } {
   const stats: JobStats = { waiting: 0, running: 0, finished: 0, failed: 0, canceled: 0, aborted: 0 };
   let held = 0;
   let ready = 0;
+  let delayed = 0;
   for (const segment of job.segments) {
     for (let row = segment.base; row < segment.base + segment.count; row += 1) {
       const state = core.tasks.state[row] as number;
       stats[publicState(state)] += 1;
       if (state === READY) ready += 1;
+      if (state === DELAYED) delayed += 1;
       if (core.tasks.hold[row] !== HOLD_NONE) held += 1;
       checkRow(core, job, row);
     }
@@ -47,7 +54,7 @@ function checkJob(core: Core, job: Job): number {
   }
   invariant(held === job.held, `job ${job.id} counts ${job.held} held rows, there are ${held}`);
   invariant(job.open || held > 0 || stats.waiting + stats.running > 0, `job ${job.id} is done and still in memory`);
-  return ready;
+  return { ready, delayed };
 }
 
 function checkRow(core: Core, job: Job, row: number): void {
@@ -57,7 +64,8 @@ function checkRow(core: Core, job: Job, row: number): void {
   invariant(tasks.jobId[row] === job.id, `${name} names job ${tasks.jobId[row]}`);
   invariant((hold === HOLD_NONE) === (workerId === 0), `${name} has hold ${hold} and worker ${workerId}`);
   if (state === BLOCKED) invariant((tasks.unfinishedDeps[row] as number) > 0, `${name} is blocked by nothing`);
-  if (state === BLOCKED || state === READY) invariant(hold === HOLD_NONE, `${name} waits and is held by worker ${workerId}`);
+  if (state === BLOCKED || state === READY || state === DELAYED)
+    invariant(hold === HOLD_NONE, `${name} waits and is held by worker ${workerId}`);
   if (state === SENT || state === RUNNING) {
     invariant(core.workers.get(workerId)?.rows.has(row) === true, `${name} is out, but worker ${workerId} does not hold it`);
     invariant(tasks.unfinishedDeps[row] === 0, `${name} is out before its dependencies`);

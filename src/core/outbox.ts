@@ -48,6 +48,8 @@ export type Change =
       readonly retries: number;
       readonly cause: RequeueCause | null;
       readonly error: string | null;
+      /** Before this moment (Unix milliseconds) the next attempt does not start; null: as soon as there is room. */
+      readonly dueAtMs: number | null;
     }
   /** Tasks that will not run: those that a worker holds with their instance, all others compressible. */
   | {

@@ -56,6 +56,20 @@ class Bucket {
     return -1;
   }
 
+  /** Number of ready rows before this one. Cost: that number; for questions of people. */
+  before(tasks: TaskTable, row: number): number {
+    let ahead = 0;
+    for (let at = this.head; at < this.starts.length; at += 1) {
+      const start = this.starts[at] as number;
+      for (let next = start; next < start + (this.counts[at] as number); next += 1) {
+        if (this.jobs[at] !== tasks.jobId[next] || !this.isLive(tasks, next)) continue;
+        if (next === row) return ahead;
+        ahead += 1;
+      }
+    }
+    return ahead;
+  }
+
   advance(): void {
     this.counts[this.head] = (this.counts[this.head] as number) - 1;
     this.starts[this.head] = (this.starts[this.head] as number) + 1;
@@ -123,6 +137,16 @@ export class ReadyQueues {
     bucket.advance();
     this.shrink(bucket);
     return row;
+  }
+
+  /** The first row of a bucket, which stays; -1 when it is empty. */
+  first(tasks: TaskTable, priority: number, requestClass: number): number {
+    return this.byPriority.get(priority)?.get(requestClass)?.peek(tasks) ?? -1;
+  }
+
+  /** Number of rows of its class and priority that start before a ready row. Cost: that number. */
+  positionOf(tasks: TaskTable, row: number): number {
+    return this.bucketOf(tasks, row).before(tasks, row);
   }
 
   /** Priorities with ready rows, highest first. */

@@ -3,17 +3,19 @@
  * Written by the reactor and the planner, read by everything in the core.
  */
 
-/** Row states. The public state `waiting` covers BLOCKED, READY and SENT. */
+/** Row states. The public state `waiting` covers BLOCKED, READY, SENT and DELAYED. */
 export const BLOCKED = 0;
 /** In a ready queue. */
 export const READY = 1;
 /** Given to a worker, not known to have started. */
 export const SENT = 2;
 export const RUNNING = 3;
-export const FINISHED = 4;
-export const FAILED = 5;
-export const CANCELED = 6;
-export const ABORTED = 7;
+/** Failed, and its next attempt may not start yet. */
+export const DELAYED = 4;
+export const FINISHED = 5;
+export const FAILED = 6;
+export const CANCELED = 7;
+export const ABORTED = 8;
 
 /** How a worker holds a row: not at all; with its resources reserved; queued ahead of need; being taken back. */
 export const HOLD_NONE = 0;
@@ -56,7 +58,8 @@ export class TaskTable {
   crashes: Uint16Array<ArrayBuffer> = new Uint16Array(FIRST_CAPACITY_ROWS);
   crashLimit: Uint16Array<ArrayBuffer> = new Uint16Array(FIRST_CAPACITY_ROWS);
   retries: Uint16Array<ArrayBuffer> = new Uint16Array(FIRST_CAPACITY_ROWS);
-  maxRetries: Uint16Array<ArrayBuffer> = new Uint16Array(FIRST_CAPACITY_ROWS);
+  /** Interned policy; 0 for tasks that are not run again. */
+  retryPolicy: Uint32Array<ArrayBuffer> = new Uint32Array(FIRST_CAPACITY_ROWS);
 
   /** Rows whose memory was given back so far, all together. */
   givenBackRows = 0;
@@ -147,7 +150,7 @@ export class TaskTable {
       this.crashes,
       this.crashLimit,
       this.retries,
-      this.maxRetries,
+      this.retryPolicy,
     ];
   }
 
@@ -173,7 +176,7 @@ export class TaskTable {
     this.crashes = shorts(this.crashes);
     this.crashLimit = shorts(this.crashLimit);
     this.retries = shorts(this.retries);
-    this.maxRetries = shorts(this.maxRetries);
+    this.retryPolicy = words(this.retryPolicy);
     this.capacity = capacity;
   }
 }

@@ -12,7 +12,7 @@ import type { TaskKey, ToWorker, WireBody, WireTask } from '../protocol/messages
 import type { EventBody } from '../protocol/schema/event.ts';
 import { type EventPage, EventWriter } from './journal/eventCodec.ts';
 import type { JournalEntry } from './journal/types.ts';
-import { entryAt, type SubmitRecord, wireBody } from './specs.ts';
+import { bodyWithRequest, entryAt, type SubmitRecord, wireBody } from './specs.ts';
 
 /** Frames of one worker in this turn. */
 interface WorkerBatch {
@@ -44,17 +44,22 @@ export class Recorder implements Outbox {
   planAsked = false;
   private readonly core: Core;
   private readonly specs: SpecSource;
+  private readonly hostOf: (workerId: number) => string;
   private readonly now: () => number;
   private entries: JournalEntry[] = [];
   private readonly events: EventWriter;
   private batches = new Map<number, WorkerBatch>();
   private completedJobs: number[] = [];
 
-  /** @param o.now Unix milliseconds */
-  constructor(o: { core: Core; specs: SpecSource; lastSeq: number; now: () => number }) {
+  /**
+   * @param o.hostOf host name of a worker that is known
+   * @param o.now Unix milliseconds
+   */
+  constructor(o: { core: Core; specs: SpecSource; lastSeq: number; hostOf: (workerId: number) => string; now: () => number }) {
     this.core = o.core;
     this.specs = o.specs;
     this.events = new EventWriter(o.lastSeq);
+    this.hostOf = o.hostOf;
     this.now = o.now;
   }
 
@@ -64,15 +69,26 @@ export class Recorder implements Outbox {
   }
 
   assign(workerId: number, row: number): void {
-    const { tasks } = this.core;
+    const { tasks, gangs } = this.core;
     const [jobId, taskId, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
     const segment = segmentOf(this.core.jobs.get(jobId) as Job, taskId);
     const record = segment === undefined ? undefined : this.specs.record(jobId, segment.submitIndex);
     if (segment === undefined || record === undefined) throw new Error(`task ${jobId}.${taskId} has no submit`);
     const index = row - segment.base;
     const batch = this.batchOf(workerId);
-    const body = bodyIndexOf(batch, wireBody(record, index));
-    batch.tasks.push([jobId, taskId, instance, body, entryAt(record, index), tasks.variant[row] as number]);
+    const body = bodyIndexOf(batch, this.bodyOf(record, row, index));
+    const [entry, variant] = [entryAt(record, index), tasks.variant[row] as number];
+    const gang = gangs.get(row);
+    if (gang === undefined) batch.tasks.push([jobId, taskId, instance, body, entry, variant]);
+    else batch.tasks.push([jobId, taskId, instance, body, entry, variant, gang.map(this.hostOf)]);
+  }
+
+  /** What a task that was run again asks for may be more than was submitted. */
+  private bodyOf(record: SubmitRecord, row: number, index: number): WireBody {
+    const { tasks, retryPolicies, classes } = this.core;
+    const body = wireBody(record, index);
+    if (tasks.retries[row] === 0 || retryPolicies.get(tasks.retryPolicy[row] as number).memFactor === 1) return body;
+    return bodyWithRequest(body, classes.get(tasks.requestClass[row] as number));
   }
 
   control(workerId: number, kind: ControlKind, row: number): void {
@@ -118,8 +134,8 @@ export class Recorder implements Outbox {
         return this.event({ type: 'task-failed', jobId, taskId, instance, failure: kind, ...rest, usage });
       }
       case 'requeued': {
-        const { jobId, taskId, instance, nextInstance, crashes, retries, cause, error } = change;
-        this.entries.push({ kind: 'requeued', jobId, taskId, nextInstance, crashes, retries });
+        const { jobId, taskId, instance, nextInstance, crashes, retries, dueAtMs, cause, error } = change;
+        this.entries.push({ kind: 'requeued', jobId, taskId, nextInstance, crashes, retries, dueAtMs });
         if (cause !== null) this.event({ type: 'task-restarted', jobId, taskId, instance, cause, error });
         return;
       }

@@ -8,6 +8,7 @@ import { rowOf, unfinishedCount } from '../core/jobTable.ts';
 import { RUNNING } from '../core/taskTable.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
+import type { TaskExplanation } from '../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../protocol/schema/job.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
@@ -23,6 +24,7 @@ import { MemoryReturn } from './memory.ts';
 import { OutputService } from './outputService.ts';
 import { Recorder } from './recorder.ts';
 import { restore } from './restore.ts';
+import { explainTask } from './taskExplain.ts';
 import { TurnLoop } from './turnLoop.ts';
 import { WorkerGateway } from './workerGateway.ts';
 import { goneWorkerInfo, liveWorkerInfo, type WorkerEntry, WorkerRegistry } from './workerRegistry.ts';
@@ -71,7 +73,8 @@ export class HqServer implements ServerFacade {
     const { restored } = journal;
     this.registry = new WorkerRegistry(restored.maxWorkerId);
     this.store = new JobStore(this.core);
-    this.recorder = new Recorder({ core: this.core, specs: this.store, lastSeq: restored.lastSeq, now });
+    const hostOf = (workerId: number): string => this.registry.hostOf(workerId);
+    this.recorder = new Recorder({ core: this.core, specs: this.store, lastSeq: restored.lastSeq, hostOf, now });
     this.hub = new EventHub(journal, restored.lastSeq);
     const { core, recorder, registry, store } = this;
     this.loop = new TurnLoop({
@@ -140,6 +143,7 @@ export class HqServer implements ServerFacade {
   async shutdown(mode: StopMode, stopTimeoutMs: number): Promise<void> {
     this.lifetime.stop();
     if (!mode.keepWorkers) await Promise.race([this.gateway.stopAll(stopTimeoutMs), this.loop.whenFailed()]);
+    this.loop.stopClock();
     await this.loop.transact(() => this.recorder.event({ type: 'server-stop' }));
     this.gateway.close();
     await this.outputs.close();
@@ -180,6 +184,11 @@ export class HqServer implements ServerFacade {
 
   taskDetail(jobId: number, taskId: number): Promise<TaskDetail> {
     return this.queries.taskDetail(jobId, taskId);
+  }
+
+  explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
+    const { core, store, queries } = this;
+    return explainTask({ core, store, queries, now: this.o.now }, jobId, taskId);
   }
 
   taskOutput(jobId: number, taskId: number, options: OutputOptions): Promise<AsyncIterable<Uint8Array>> {

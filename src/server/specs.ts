@@ -6,6 +6,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { IntArray } from '../common/intArray.ts';
 import { fillPlaceholders } from '../common/placeholders.ts';
 import { parseRequest } from '../common/requestText.ts';
+import type { RequestClass } from '../core/requestClasses.ts';
 import type { WireBody } from '../protocol/messages/worker.ts';
 import type { StdioSpec, Submit, TaskPatch, TaskSpec } from '../protocol/schema/task.ts';
 import { taskSpec } from '../protocol/schema/task.ts';
@@ -78,6 +79,27 @@ export function wireBody(record: SubmitRecord, index: number): WireBody {
   const body = makeBody(record, specAt(record, index));
   if (record.submit.tasks.kind === 'array') record.sharedBody = body;
   return body;
+}
+
+/** Bodies with another request than the submitted one, by the body and the request's class. */
+const otherBodies = new WeakMap<WireBody, Map<number, WireBody>>();
+
+/**
+ * The body of a task that asks for more than was submitted for it; the same object for every task of an array that asks for the same.
+ * @param body as submitted
+ */
+export function bodyWithRequest(body: WireBody, { id, request }: RequestClass): WireBody {
+  let known = otherBodies.get(body);
+  if (known === undefined) {
+    known = new Map();
+    otherBodies.set(body, known);
+  }
+  let other = known.get(id);
+  if (other === undefined) {
+    other = { ...body, request: request.variants };
+    known.set(id, other);
+  }
+  return other;
 }
 
 function makeBody(record: SubmitRecord, spec: TaskSpec): WireBody {

@@ -2,15 +2,20 @@
  * Checks a submit against the job it goes into and works out ids, scheduling traits and dependencies, without changing anything.
  * Called by the job service before the submit is written to the journal, and again when a server restores it.
  */
+import { constants } from 'node:os';
 import { IntArray } from '../common/intArray.ts';
 import { parseRequest } from '../common/requestText.ts';
 import type { TaskTraits } from '../core/reactor/onSubmit.ts';
+import { NO_RETRIES, type RetryOn, type RetryPolicy } from '../core/retryPolicy.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { GraphTask, Submit, TaskSpec } from '../protocol/schema/task.ts';
 import { mergeSpec } from './specs.ts';
 
 /** Most tasks of one array: memory for their columns (about 40 bytes each) is taken at once, and what does not fit would end the server. */
 const MAX_ARRAY_TASKS = 10_000_000;
+
+/** Exit code of a shell whose program was ended by signal 0, so to say. */
+const SIGNAL_CODE = 128;
 
 /** Ids are unsigned 32-bit integers everywhere. */
 const MAX_TASK_ID = 0xffff_ffff;
@@ -61,9 +66,21 @@ function traitsOf(spec: TaskSpec): TaskTraits {
     request: parseRequest(spec.request),
     priority: spec.priority,
     crashLimit: spec.crashLimit,
-    maxRetries: spec.maxRetries,
+    retry: retryPolicyOf(spec),
     timeLimitMs: spec.timeLimitMs ?? null,
   };
+}
+
+function retryPolicyOf({ maxRetries, retryDelayMs, retryOn, retryMemFactor }: TaskSpec): RetryPolicy {
+  if (maxRetries === 0) return NO_RETRIES;
+  return { maxRetries, delayMs: retryDelayMs ?? 0, on: retryOn === undefined ? null : retryOnOf(retryOn), memFactor: retryMemFactor ?? 1 };
+}
+
+/** A code above 128 is what a shell makes of a signal: it stands for a task that was ended by it, too. */
+function retryOnOf(reasons: NonNullable<TaskSpec['retryOn']>): RetryOn {
+  const codes = reasons.filter((reason) => typeof reason === 'number');
+  const signals = Object.entries(constants.signals).flatMap(([name, number]) => (codes.includes(number + SIGNAL_CODE) ? [name] : []));
+  return { codes, signals, kinds: reasons.filter((reason) => typeof reason !== 'number') };
 }
 
 function arrayIds(tasks: { ids?: string | undefined; entries?: string[] | undefined }, job: JobIds): IntArray {

@@ -57,6 +57,7 @@ export class TurnLoop {
   private reached = { committed: 0, durable: 0 };
   private failure: Error | null = null;
   private wakeTimer: NodeJS.Timeout | undefined;
+  private clockStopped = false;
   /** Tells those who wait for an answer that none will come. */
   private readonly refusals = new Set<(error: Error) => void>();
 
@@ -149,11 +150,17 @@ export class TurnLoop {
     plan(this.o.core, this.o.recorder, nowMs);
     clearTimeout(this.wakeTimer);
     const { wakeAtMs } = this.o.core;
-    if (wakeAtMs === Number.POSITIVE_INFINITY) return;
+    if (wakeAtMs === Number.POSITIVE_INFINITY || this.clockStopped) return;
     // One timer for all that waits for a moment; it may come late, never early.
     const delayMs = Math.min(Math.max(1, Math.ceil(wakeAtMs - nowMs)), LONGEST_TIMER_MS);
     this.wakeTimer = setTimeout(() => this.post(() => this.o.recorder.askPlan()), delayMs);
     this.wakeTimer.unref();
+  }
+
+  /** Nothing is planned by time any more, so that no turn comes after the end of the journal. */
+  stopClock(): void {
+    this.clockStopped = true;
+    clearTimeout(this.wakeTimer);
   }
 
   private schedule(): void {
@@ -167,6 +174,7 @@ export class TurnLoop {
     if (this.failure !== null) return;
     this.failure = thrown instanceof Error ? thrown : new Error(String(thrown));
     this.mode = 'failed';
+    this.stopClock();
     this.steps = [];
     const refusals = [...this.refusals];
     this.refusals.clear();

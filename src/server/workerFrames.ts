@@ -21,13 +21,13 @@ export function encodeFitting(message: ToWorker, limitBytes: number = FRAME_LIMI
 function computeOf(bodies: readonly WireBody[], tasks: readonly WireTask[]): ToWorker {
   const used: WireBody[] = [];
   const index = new Map<number, number>();
-  const moved = tasks.map(([job, task, instance, body, entry, variant]): WireTask => {
+  const moved = tasks.map(([job, task, instance, body, entry, variant, nodes]): WireTask => {
     let at = index.get(body);
     if (at === undefined) {
       at = used.push(bodies[body] as WireBody) - 1;
       index.set(body, at);
     }
-    return [job, task, instance, at, entry, variant];
+    return nodes === undefined ? [job, task, instance, at, entry, variant] : [job, task, instance, at, entry, variant, nodes];
   });
   return ['compute', used, moved];
 }

@@ -60,6 +60,13 @@ export class WorkerRegistry {
     return this.byId.get(id);
   }
 
+  /** Host name of a worker. @throws Error when it is not known (a defect) */
+  hostOf(id: number): string {
+    const entry = this.byId.get(id);
+    if (entry === undefined) throw new Error(`worker ${id} is not known`);
+    return entry.configuration.hostname;
+  }
+
   ofSession(session: string): WorkerEntry | undefined {
     return this.bySession.get(session);
   }

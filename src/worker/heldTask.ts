@@ -21,12 +21,14 @@ export interface HeldTask {
   /** Index into the body's request. */
   readonly variant: number;
   readonly queueClass: QueueClass;
+  /** Host names of a multi-node task, this worker's first; null for others. */
+  readonly nodes: readonly string[] | null;
   /**
    * `queued` -> `running` -> `ended`. `staged`: waits in the launcher for the end of a task of its class, and comes back from there as `queued`
    * when it is asked back. What has not run may end, too.
    */
   state: 'queued' | 'staged' | 'running' | 'ended';
-  /** The launcher has given it back unasked: it is started by itself. */
+  /** It is started by itself: it takes the whole worker, or the launcher has given it back unasked. */
   alone: boolean;
   /** Set while it runs. */
   allocation: Allocation | null;

@@ -137,7 +137,7 @@ export class WorkerState {
     // Sent before the server knew that this worker ends; with its last frame it learns that nobody has started them.
     if (this.closed) return;
     const classes = new Map<RequestVariant, QueueClass | string>();
-    for (const [job, task, instance, bodyIndex, entry, variant] of tasks) {
+    for (const [job, task, instance, bodyIndex, entry, variant, nodes = null] of tasks) {
       const body = bodies[bodyIndex] as WireBody;
       const wanted = body.request[variant] as RequestVariant;
       const known = this.held.latest(job, task);
@@ -168,8 +168,9 @@ export class WorkerState {
         entry,
         variant,
         queueClass,
+        nodes,
         state: 'queued',
-        alone: false,
+        alone: nodes !== null,
         allocation: null,
         startedAtMs: 0,
         stop: null,
@@ -180,7 +181,6 @@ export class WorkerState {
 
   /** @returns the reason when such tasks can never run here */
   private classOf(wanted: RequestVariant, priority: number): QueueClass | string {
-    if (wanted.nodes > 0) return 'a worker of this version does not run multi-node tasks';
     const request = this.pool.resolve(wanted);
     return typeof request === 'string' ? request : this.queue.classOf({ priority, request, minTimeMs: wanted.minTimeMs });
   }
@@ -271,7 +271,7 @@ export class WorkerState {
       const key = keyOf(task);
       if ((why === null || why === 'queue') && !lost && !this.closed) {
         task.state = 'queued';
-        task.alone = why === null;
+        task.alone ||= why === null;
         back.set(task.queueClass, [...(back.get(task.queueClass) ?? []), task]);
         continue;
       }

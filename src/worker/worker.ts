@@ -167,6 +167,7 @@ export class Worker {
       environment: new EnvironmentMaker({ env, hqPath, pool: this.state.pool }),
       streams: this.streams,
       deadlines: this.deadlines,
+      workDir: this.parts.configuration.workDir,
       takePeak: (task) => this.memory.takePeak(task),
       onEnded: (ends) => this.onEnded(ends),
       onReturned: (returned) => this.apply(this.state.handle({ kind: 'returned', returned, nowMs: Date.now() })),

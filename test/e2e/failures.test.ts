@@ -82,6 +82,32 @@ test('retries: a failed task is run again as the next instance, up to the given 
   expect((await cluster.ok(['--output-mode', 'quiet', 'job', 'list', '--all'])).split('\n')).toContain(`${job} FAILED`);
 });
 
+test('retry-delay: the next attempt starts when it is over, and others run meanwhile', async () => {
+  const script = 'test $HQ_TASK_ID = 2 || { date +%s%3N >> delay.txt; test $HQ_INSTANCE_ID = 1; }';
+  const { tasks } = await run(['--array', '1-2', '--cpus', '4', '--max-retries', '1', '--retry-delay', '700ms'], script);
+  expect(tasks.map(({ state }) => state)).toEqual(['finished', 'finished']);
+  const [first, second] = cluster.read('delay.txt').trim().split('\n').map(Number) as [number, number];
+  expect(second - first).toBeGreaterThanOrEqual(700);
+});
+
+test('retry-on: other failures are final, and a code above 128 stands for its signal', async () => {
+  const script =
+    'echo $HQ_INSTANCE_ID >> on-$HQ_TASK_ID.txt; case $HQ_TASK_ID in 1) exit 3;; 2) exit 4;; 3) kill -9 $$;; 4) kill -15 $$;; esac';
+  const { tasks } = await run(['--array', '1-4', '--max-retries', '1', '--retry-on', '3,137'], script);
+  expect(tasks.map(({ state }) => state)).toEqual(['failed', 'failed', 'failed', 'failed']);
+  expect([1, 2, 3, 4].map((id) => cluster.read(`on-${id}.txt`))).toEqual(['0\n1\n', '0\n', '0\n1\n', '0\n']);
+});
+
+test('retry-mem-factor: a task that needs more memory than it was given gets it with its second attempt', async () => {
+  const options = ['--resource', 'mem=40MiB', '--max-retries', '3', '--retry-on', 'memory-limit', '--retry-mem-factor', '10'];
+  const { tasks } = await run(
+    options,
+    'echo $HQ_RESOURCE_REQUEST_mem >> mem.txt; test $HQ_INSTANCE_ID = 1 || head -c 120M /dev/zero | tail | sleep 60',
+  );
+  expect(tasks[0]?.state).toBe('finished');
+  expect(cluster.read('mem.txt')).toBe('40 compact\n400 compact\n');
+});
+
 test('the tutorial exercise: 100 tasks, every 7th exits 1, retries 2, crash limit 20', async () => {
   const script = 'echo $HQ_INSTANCE_ID >> ex4-$HQ_TASK_ID.txt; test $((HQ_TASK_ID % 7)) != 0';
   const { tasks } = await run(['--array', '1-100', '--max-retries', '2', '--crash-limit', '20'], script);
@@ -121,4 +147,28 @@ test('a full disk under the log fails the task with its reason, and the worker g
   const { tasks } = await run(['--stream', 'not-a-directory/logs'], 'echo x');
   expect(tasks[0]).toMatchObject({ state: 'failed', error: expect.stringContaining('not-a-directory') });
   expect((await run([], 'true')).tasks[0]?.state).toBe('finished');
+});
+
+test('a delay outlives the server', async () => {
+  const own = new Cluster();
+  try {
+    const server = await own.startServer();
+    await own.startWorker(['--cpus', '1']);
+    await own.ok(['submit', '--max-retries', '1', '--retry-delay', '1h', '--', 'false']);
+    interface Explained {
+      reason: { kind: string; untilMs: number };
+    }
+    const reason = async (): Promise<Explained['reason']> => (await own.json<Explained>(['task', 'explain', '1', '0'])).reason;
+    const delayed = await waitFor('the delay', async () => {
+      const now = await reason();
+      return now.kind === 'delayed' && now;
+    });
+    await server.kill('SIGKILL');
+    await own.startServer();
+    expect(await reason()).toEqual(delayed);
+    await own.ok(['job', 'cancel', '1']);
+    expect(await own.ok(['--output-mode', 'quiet', 'job', 'list', '--all'])).toBe('1 CANCELED\n');
+  } finally {
+    await own.stop();
+  }
 });

@@ -2,6 +2,7 @@
 import { IntArray } from '../../src/common/intArray.ts';
 import { HqError } from '../../src/protocol/errors.ts';
 import type { EventBody, HqEvent } from '../../src/protocol/schema/event.ts';
+import type { TaskExplanation } from '../../src/protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../src/protocol/schema/job.ts';
 import type { ServerInfo } from '../../src/protocol/schema/serverInfo.ts';
 import { type Submit, type TaskDetail, type TaskInfo, taskSpec } from '../../src/protocol/schema/task.ts';
@@ -142,6 +143,8 @@ export class CliFacade implements ServerFacade {
   /** Tasks by job id. */
   tasks = new Map<number, TaskDetail[]>();
   workers: WorkerInfo[] = [];
+  /** What `task explain` is told of every task. */
+  explanation: Pick<TaskExplanation, 'reason'> & Partial<TaskExplanation> = { reason: { kind: 'no-worker' } };
   /** Sentences that the next submits come back with. */
   warnings: string[] = [];
   /** [method, ...arguments] of every call that changes something. */
@@ -226,6 +229,11 @@ export class CliFacade implements ServerFacade {
     const found = this.tasks.get(jobId)?.find(({ id }) => id === taskId);
     if (found === undefined) throw new HqError('HQ_E_TASK_NOT_FOUND', { job: jobId, task: taskId });
     return found;
+  }
+
+  async explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
+    const { state, instance } = await this.taskDetail(jobId, taskId);
+    return { jobId, taskId, state, instance, dependencies: 0, queue: null, variants: [], ...this.explanation };
   }
 
   async taskOutput(jobId: number, taskId: number): Promise<AsyncIterable<Uint8Array>> {

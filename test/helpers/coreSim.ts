@@ -7,6 +7,7 @@ import { onCancel, onClose } from '../../src/core/reactor/onJob.ts';
 import { onJobCreated, onSubmit, type TaskTraits } from '../../src/core/reactor/onSubmit.ts';
 import { onUpdates } from '../../src/core/reactor/onUpdates.ts';
 import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../../src/core/reactor/onWorker.ts';
+import { NO_RETRIES } from '../../src/core/retryPolicy.ts';
 import { plan } from '../../src/core/schedule/plan.ts';
 import { isOpenTo } from '../../src/core/schedule/reserve.ts';
 import { wouldBeUsed } from '../../src/core/schedule/utilisation.ts';
@@ -48,7 +49,7 @@ export interface SimWorker {
 export const FAILURE: AttemptFailure = { kind: 'exit', error: 'Program terminated with exit code 1.', exitCode: 1, signal: null };
 
 /** One CPU by default. */
-export function traits(o: Partial<TaskTraits> & { needs?: Record<string, number> } = {}): TaskTraits {
+export function traits(o: Partial<TaskTraits> & { needs?: Record<string, number>; maxRetries?: number } = {}): TaskTraits {
   const entries = Object.entries(o.needs ?? { cpus: 1 })
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, amount]) => ({ name, policy: 'compact' as const, units: amount * 10_000 }));
@@ -56,7 +57,7 @@ export function traits(o: Partial<TaskTraits> & { needs?: Record<string, number>
     request: o.request ?? { variants: [{ nodes: 0, minTimeMs: 0, weight: 10_000, entries }] },
     priority: o.priority ?? 0,
     crashLimit: o.crashLimit ?? 5,
-    maxRetries: o.maxRetries ?? 0,
+    retry: o.retry ?? { ...NO_RETRIES, maxRetries: o.maxRetries ?? 0 },
     timeLimitMs: o.timeLimitMs ?? null,
   };
 }
@@ -126,7 +127,7 @@ export class CoreSim implements Outbox {
   /** Runs one step as the server's turn does: apply, plan, check. */
   turn(step: () => void): void {
     step();
-    if (this.planAsked) plan(this.core, this, this.nowMs);
+    if (this.planAsked || this.core.wakeAtMs <= this.nowMs) plan(this.core, this, this.nowMs);
     this.planAsked = false;
     checkInvariants(this.core);
     checkNothingIsMissed(this.core, this.nowMs);
@@ -258,6 +259,10 @@ export class CoreSim implements Outbox {
         this.report(worker);
         moved = true;
       }
+      if (moved || this.core.wakeAtMs === Number.POSITIVE_INFINITY) continue;
+      this.nowMs = this.core.wakeAtMs;
+      this.turn(() => {});
+      moved = true;
     }
   }
 

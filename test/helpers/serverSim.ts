@@ -138,7 +138,11 @@ export class ServerSim extends CoreSim {
         const out = state === 'waiting' || state === 'running';
         // What an ended task still holds is settled when its worker returns.
         const attempt = out
-          ? [tasks.instance[row], tasks.worker[row], tasks.crashes[row], tasks.retries[row], tasks.unfinishedDeps[row]]
+          ? [
+              ...[tasks.instance[row], tasks.worker[row], tasks.crashes[row], tasks.retries[row], tasks.unfinishedDeps[row]],
+              this.core.delayed.dueOf(tasks, row) ?? 0,
+              JSON.stringify(this.core.classes.get(tasks.requestClass[row] as number).request),
+            ]
           : [];
         rows.push([submitIndex, tasks.taskId[row], state, ...attempt].join(' '));
       }
@@ -164,7 +168,11 @@ export class ServerSim extends CoreSim {
     this.core = createCore();
     this.store = new JobStore(this.core);
     this.registry = new WorkerRegistry(restored.maxWorkerId);
-    this.recorder = new TellingRecorder({ core: this.core, specs: this.store, lastSeq: restored.lastSeq, now: () => this.nowMs }, this);
+    const { core, store: specs } = this;
+    this.recorder = new TellingRecorder(
+      { core, specs, lastSeq: restored.lastSeq, hostOf: (id) => `node${id}`, now: () => this.nowMs },
+      this,
+    );
     restore(restored, { core: this.core, store: this.store, registry: this.registry, serverUid: 'uid', nowMs: this.nowMs });
     checkInvariants(this.core);
     const transact = <T>(step: () => T): Promise<T> => {

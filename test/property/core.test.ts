@@ -13,6 +13,8 @@ const step = fc.oneof(
       gpus: fc.constantFrom(0, 0, 0.5, 1),
       priority: fc.integer({ min: -1, max: 1 }),
       retries: fc.integer({ min: 0, max: 2 }),
+      delayMs: fc.constantFrom(0, 0, 150),
+      memFactor: fc.constantFrom(1, 1, 1.5),
       deps: fc.boolean(),
     }),
   },
@@ -46,15 +48,16 @@ function apply(sim: CoreSim, next: Step, submitted: { count: number }): void {
   switch (next.do) {
     case 'submit': {
       const ids = `${submitted.count}-${submitted.count + next.count - 1}`;
-      const needs = next.gpus === 0 ? { cpus: next.cpus } : { cpus: next.cpus, gpus: next.gpus };
+      const needs = { cpus: next.cpus, ...(next.gpus === 0 ? {} : { gpus: next.gpus }), ...(next.memFactor === 1 ? {} : { mem: 100 }) };
+      const retry = { maxRetries: next.retries, delayMs: next.delayMs, on: null, memFactor: next.memFactor };
       const deps =
         next.deps && submitted.count > 0 ? Array.from({ length: next.count }, (_, i) => [(submitted.count * 7 + i) % submitted.count]) : [];
-      sim.submit(1, ids, { traits: traits({ needs, priority: next.priority, maxRetries: next.retries }), deps });
+      sim.submit(1, ids, { traits: traits({ needs, priority: next.priority, retry }), deps });
       submitted.count += next.count;
       return;
     }
     case 'join':
-      if (workers.length < 5) sim.addWorker(next.gpus === 0 ? { cpus: next.cpus } : { cpus: next.cpus, gpus: next.gpus });
+      if (workers.length < 5) sim.addWorker({ cpus: next.cpus, mem: 300, ...(next.gpus === 0 ? {} : { gpus: next.gpus }) });
       return;
     case 'receive': {
       const worker = pick(connected, next.pick);
@@ -103,7 +106,7 @@ test('under random joins, losses, breaks, failures, cancels and retracts every t
       const submitted = { count: 0 };
       sim.openJob(1);
       for (const next of steps) apply(sim, next, submitted);
-      sim.addWorker({ cpus: 4, gpus: 2 });
+      sim.addWorker({ cpus: 4, gpus: 2, mem: 300 });
       sim.drain();
       const job = sim.core.jobs.get(1);
       expect(job?.stats.waiting).toBe(0);

@@ -67,7 +67,10 @@ const entry = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('started'), jobId, taskId, instance, workerId, variant: count, atMs }) },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('requeued'), jobId, taskId, nextInstance: instance, crashes: count, retries: count }),
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('requeued'), jobId, taskId, nextInstance: instance, crashes: count, retries: count },
+      dueAtMs: fc.option(atMs, { nil: null }),
+    }),
   },
   {
     weight: 4,

@@ -25,7 +25,7 @@ const NO_STATS: TaskStats = { running: 0, finished: 0, failed: 0, canceled: 0, a
 const hasEnded = (row: TaskRow): boolean => !['waiting', 'assigned', 'running'].includes(row.state);
 
 function blank(taskId: number): TaskRow {
-  const attempt = { workerId: null, variant: 0, crashes: 0, retries: 0, startedAtMs: null };
+  const attempt = { workerId: null, variant: 0, crashes: 0, retries: 0, dueAtMs: null, startedAtMs: null };
   return { taskId, state: 'waiting', instance: 0, ...attempt, ...NO_END };
 }
 
@@ -106,7 +106,8 @@ export class JournalModel {
       case 'requeued':
         return this.task(entry.jobId, entry.taskId, (row) => {
           if (row.instance > entry.nextInstance) return row;
-          return { ...blank(row.taskId), instance: entry.nextInstance, crashes: entry.crashes, retries: entry.retries };
+          const { nextInstance, crashes, retries, dueAtMs } = entry;
+          return { ...blank(row.taskId), instance: nextInstance, crashes, retries, dueAtMs };
         });
       case 'ended':
         return this.task(entry.jobId, entry.taskId, (row) => {

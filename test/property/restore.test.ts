@@ -16,7 +16,9 @@ const tasks = fc.record({
   cpus: fc.integer({ min: 1, max: 3 }),
   gpu: fc.constantFrom(0, 0, 1),
   priority: fc.integer({ min: -1, max: 1 }),
-  retries: fc.integer({ min: 0, max: 1 }),
+  retries: fc.integer({ min: 0, max: 2 }),
+  retryDelayMs: fc.constantFrom(undefined, undefined, 250),
+  retryMemFactor: fc.constantFrom(undefined, undefined, 1.5),
   crashLimit: fc.constantFrom('unlimited' as const, 'never-restart' as const, 1, 2),
   timeRequestMs: fc.constantFrom(0, 0, 300),
   deps: fc.boolean(),
@@ -63,10 +65,12 @@ function submitOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, 
   const shared = {
     command: ['true'],
     request: [
-      { resources: { cpus: spec.cpus, ...(spec.gpu > 0 ? { gpus: spec.gpu } : {}) }, timeRequestMs: spec.timeRequestMs },
+      { resources: { cpus: spec.cpus, mem: '100', ...(spec.gpu > 0 ? { gpus: spec.gpu } : {}) }, timeRequestMs: spec.timeRequestMs },
       { resources: { cpus: 4 } },
     ],
     ...{ priority: spec.priority, maxRetries: spec.retries, crashLimit: spec.crashLimit },
+    ...(spec.retryDelayMs === undefined ? {} : { retryDelayMs: spec.retryDelayMs }),
+    ...(spec.retryMemFactor === undefined ? {} : { retryMemFactor: spec.retryMemFactor }),
     ...(spec.secret ? { env: { KEY: 'secret' }, secretEnv: ['KEY'] } : {}),
   };
   const list = Array.from({ length: spec.count }, (_, i) =>
@@ -120,7 +124,8 @@ function apply(sim: ServerSim, next: Step): void {
     case 'cancel':
       return applyToJobs(sim, next);
     case 'join':
-      if (workers.length < 5) sim.addWorker(next.gpus === 0 ? { cpus: next.cpus } : { cpus: next.cpus, gpus: next.gpus }, next.lifetimeMs);
+      if (workers.length < 5)
+        sim.addWorker({ cpus: next.cpus, mem: 250, ...(next.gpus === 0 ? {} : { gpus: next.gpus }) }, next.lifetimeMs);
       return;
     case 'wait':
       sim.nowMs += next.ms;
@@ -193,7 +198,7 @@ test('a server that dies at any moment goes on where it was', () => {
       }
       for (const job of [...sim.core.jobs.values()]) if (job.open) void sim.jobs.closeJob(job.id);
       for (const worker of [...sim.workers.values()]) if (!worker.connected) sim.reconnect(worker);
-      sim.addWorker({ cpus: 4, gpus: 2 });
+      sim.addWorker({ cpus: 4, gpus: 2, mem: 250 });
       sim.drain();
       expect(sim.picture()).toEqual({});
       expect(sim.core.jobs.size).toBe(0);

@@ -139,6 +139,10 @@ class Client:
     def task(self, job_id: int, task_id: int) -> "models.TaskDetail":
         return cast("models.TaskDetail", self._call("GET", f"/v1/jobs/{job_id}/tasks/{task_id}"))
 
+    def explain_task(self, job_id: int, task_id: int) -> "models.TaskExplanation":
+        """Why a task is not running: typed reasons, per worker and alternative of its request."""
+        return cast("models.TaskExplanation", self._call("GET", f"/v1/jobs/{job_id}/tasks/{task_id}/explain"))
+
     def task_output(
         self, job_id: int, task_id: int, channel: str = "stdout", follow: bool = False, tail: Optional[int] = None
     ) -> "Generator[bytes, None, None]":

@@ -1,4 +1,4 @@
-/** `hq task list|info` */
+/** `hq task list|info|explain` */
 import type { TaskInfo } from '../../protocol/schema/task.ts';
 import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';
@@ -28,4 +28,9 @@ export async function runInfo(context: Context, [job, tasks]: [string, string], 
   const details = [];
   for (const id of ids) details.push(await client.taskDetail(jobId, id));
   context.output.taskDetails(details, { verbose: options.verbose === true });
+}
+
+export async function runExplain(context: Context, [job, task]: [string, number]): Promise<undefined> {
+  const client = await context.client();
+  context.output.explanation(await client.explainTask(await selectOneJob(job, client), task));
 }

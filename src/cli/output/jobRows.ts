@@ -53,8 +53,16 @@ export function specRows(spec: TaskSpec, o: { submitDir: string; stream: string 
     ['Working directory', spec.cwd ?? o.submitDir],
     ['Task time limit', spec.timeLimitMs === undefined ? 'None' : formatDuration(spec.timeLimitMs)],
     ['Crash limit', spec.crashLimit],
-    ...(spec.maxRetries > 0 ? [['Retries', spec.maxRetries] as const] : []),
+    ...(spec.maxRetries > 0 ? [['Retries', retriesText(spec)] as const] : []),
   ];
+}
+
+function retriesText(spec: TaskSpec): string {
+  const parts = [String(spec.maxRetries)];
+  if (spec.retryOn !== undefined) parts.push(`on: ${spec.retryOn.join(', ')}`);
+  if (spec.retryDelayMs !== undefined) parts.push(`delay: ${formatDuration(spec.retryDelayMs)}`);
+  if (spec.retryMemFactor !== undefined) parts.push(`mem: x ${spec.retryMemFactor} each time`);
+  return parts.join('\n');
 }
 
 export function requestText(request: readonly RequestSpec[]): string {

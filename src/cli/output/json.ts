@@ -4,6 +4,7 @@ import { IntArray } from '../../common/intArray.ts';
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
 import { jobState } from '../../protocol/jobState.ts';
+import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
@@ -12,6 +13,7 @@ import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
+import { explanationJson } from './explainJson.ts';
 import { jobInfoJson, submitJson, taskJson } from './jsonShapes.ts';
 import { date, Float, jsonText, seconds } from './jsonText.ts';
 import type { JobWithTasks, Output } from './output.ts';
@@ -98,6 +100,10 @@ export class JsonOutput implements Output {
 
   taskDetails(tasks: readonly TaskDetail[]): void {
     this.print(tasks.map((task) => taskJson(task, this.extras)));
+  }
+
+  explanation(explanation: TaskExplanation): void {
+    this.print(explanationJson(explanation, this.extras));
   }
 
   taskIds(ids: ReadonlyMap<number, string>): void {

@@ -86,7 +86,16 @@ function taskDescJson(spec: TaskSpec, submit: SubmitInfo, extras: boolean): Reco
     time_limit: seconds(spec.timeLimitMs ?? null),
     task_dir: false,
     crash_limit: spec.crashLimit,
-    ...(extras ? { max_retries: spec.maxRetries } : {}),
+    ...(extras ? retryJson(spec) : {}),
+  };
+}
+
+function retryJson(spec: TaskSpec): Record<string, unknown> {
+  return {
+    max_retries: spec.maxRetries,
+    ...(spec.retryDelayMs === undefined ? {} : { retry_delay: seconds(spec.retryDelayMs) }),
+    ...(spec.retryOn === undefined ? {} : { retry_on: spec.retryOn }),
+    ...(spec.retryMemFactor === undefined ? {} : { retry_mem_factor: spec.retryMemFactor }),
   };
 }
 

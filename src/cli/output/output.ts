@@ -1,6 +1,7 @@
 /** One method per thing that commands show; one implementation per output mode. Commands never format anything themselves. */
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
+import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobDetail, JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
@@ -33,6 +34,7 @@ export interface Output {
   jobInfos(jobs: readonly JobWithTasks[], o: { single: boolean; listTasks: boolean }): void;
   taskLists(lists: ReadonlyMap<number, readonly TaskInfo[]>, o: { verbose: boolean }): void;
   taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void;
+  explanation(explanation: TaskExplanation): void;
   /** Task ids as IntArray text by job. */
   taskIds(ids: ReadonlyMap<number, string>): void;
   /** What the checks of `doctor` found, in their order. */

@@ -52,6 +52,8 @@ export class QuietOutput implements Output {
 
   taskDetails(): void {}
 
+  explanation(): void {}
+
   taskIds(): void {}
 
   findings(findings: readonly Finding[]): void {

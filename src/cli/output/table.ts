@@ -4,6 +4,7 @@ import { formatSize } from '../../common/size.ts';
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
 import { jobState } from '../../protocol/jobState.ts';
+import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
@@ -11,6 +12,7 @@ import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
+import { adviceOf, obstacleRows, summaryOf } from './explainText.ts';
 import { jobRows } from './jobRows.ts';
 import { type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
 import { describeResources, summarizeResources } from './resourceText.ts';
@@ -177,6 +179,14 @@ export class TableOutput implements Output {
 
   taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void {
     for (const task of tasks) this.tables.vertical(taskRows(task, o.verbose));
+  }
+
+  explanation(explanation: TaskExplanation): void {
+    this.line(summaryOf(explanation));
+    const advice = adviceOf(explanation);
+    if (advice !== '') this.line(advice);
+    const rows = obstacleRows(explanation);
+    if (rows.length > 0) this.tables.horizontal(['Workers', 'Request', 'In the way'], rows);
   }
 
   taskIds(ids: ReadonlyMap<number, string>): void {

@@ -18,12 +18,15 @@ export interface RequestFlags {
   readonly resource?: readonly TypedResource[];
   readonly variant?: readonly string[];
   readonly timeRequest?: number;
+  /** Above zero: so many whole workers of one group. */
+  readonly nodes?: number;
 }
 
 /** One alternative as the API takes it. */
 export interface VariantInput {
   readonly resources: Record<string, string>;
   readonly timeRequestMs?: number;
+  readonly nodes?: number;
 }
 
 /** As in the schema of a request. */
@@ -37,13 +40,21 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
   if (flags.variant !== undefined && all.length > 0) {
     throw new HqError('HQ_E_USAGE', { detail: `the argument '--variant' cannot be used with '${all[0]?.flag}'` });
   }
+  const time = flags.timeRequest === undefined ? {} : { timeRequestMs: flags.timeRequest };
+  if (flags.nodes !== undefined && flags.nodes > 0) {
+    const other = flags.variant !== undefined ? '--variant' : all[0]?.flag;
+    if (other === undefined) return [{ resources: {}, nodes: flags.nodes, ...time }];
+    throw new HqError('HQ_E_USAGE', {
+      detail: `the argument '--nodes' cannot be used with '${other}': such a task takes whole workers`,
+    });
+  }
   const variants = flags.variant === undefined ? typedVariants(all, compat) : flags.variant.map(explicitVariant);
   if (variants.length > VARIANTS_MAX) {
     throw new HqError('HQ_E_USAGE', { detail: `${variants.length} resource variants were given, at most ${VARIANTS_MAX} are possible` });
   }
   const request = variants.map((resources) => ({
     resources: 'cpus' in resources ? resources : { ...resources, cpus: '1' },
-    ...(flags.timeRequest === undefined ? {} : { timeRequestMs: flags.timeRequest }),
+    ...time,
   }));
   parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant })));
   return request;

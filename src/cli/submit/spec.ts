@@ -3,9 +3,10 @@ import { HqError } from '../../protocol/errors.ts';
 import type { CrashLimit, StdioSpec, TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Compat } from '../compat.ts';
 import { type RequestFlags, requestOf } from './request.ts';
+import { type RetryFlags, retryOf } from './retry.ts';
 
 /** As commander delivers them; durations in milliseconds. */
-export interface SubmitFlags extends RequestFlags {
+export interface SubmitFlags extends RequestFlags, RetryFlags {
   readonly name?: string;
   readonly array?: string;
   readonly env?: string[];
@@ -17,7 +18,6 @@ export interface SubmitFlags extends RequestFlags {
   readonly timeLimit?: number;
   readonly maxFails?: number;
   readonly crashLimit?: string;
-  readonly maxRetries?: number;
   readonly strict?: boolean;
   readonly stdin?: boolean;
   readonly job?: number;
@@ -41,7 +41,7 @@ export function taskSpecOf(command: string[], o: { flags: SubmitFlags; compat: C
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.timeLimit === undefined ? {} : { timeLimitMs: flags.timeLimit }),
     ...(flags.crashLimit === undefined ? {} : { crashLimit: crashLimitOf(flags.crashLimit) }),
-    ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
+    ...retryOf(flags, request),
   };
 }
 

@@ -3,10 +3,11 @@ import { invariant } from '../../common/assert.ts';
 import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
 import { rowOf, unfinishedCount } from '../jobTable.ts';
-import { ABORTED, CANCELED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
+import { ABORTED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
 import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { promoteQueued, takeHold } from './holds.ts';
 import { enterRows, queueRuns, type SubmitEvent } from './onSubmit.ts';
+import { growMemory } from './requeues.ts';
 import { isEnded, restoreState } from './transitions.ts';
 
 /** What the journal knows of one task. */
@@ -18,6 +19,8 @@ export interface RestoredTask {
   readonly variant: number;
   readonly crashes: number;
   readonly retries: number;
+  /** Of a waiting task: not to be started before, Unix milliseconds; null for none. */
+  readonly dueAtMs: number | null;
 }
 
 export interface RestoredSubmit {
@@ -68,6 +71,11 @@ function restoreRow(core: Core, row: number, task: RestoredTask): void {
   core.tasks.instance[row] = task.instance;
   core.tasks.crashes[row] = task.crashes;
   core.tasks.retries[row] = task.retries;
+  if (task.retries > 0) growMemory(core, row, task.retries);
+  if (task.state === 'waiting' && task.dueAtMs !== null) {
+    restoreState(core, row, DELAYED);
+    core.delayed.add(core.tasks, row, task.dueAtMs);
+  }
   if (task.state === 'finished' || task.state === 'failed' || task.state === 'canceled' || task.state === 'aborted')
     endRow(core, row, END_STATES[task.state]);
 }

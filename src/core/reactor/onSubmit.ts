@@ -7,6 +7,7 @@ import type { CrashLimit } from '../../protocol/schema/task.ts';
 import type { Core } from '../core.ts';
 import { addSegment, createJob, type Job, rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
+import type { RetryPolicy } from '../retryPolicy.ts';
 import { BLOCKED, CRASH_NEVER_RESTART, CRASH_UNLIMITED, FINISHED, READY } from '../taskTable.ts';
 import { allRows, dropTasks, isEnded, noticeJobEnd, transitiveDependents } from './transitions.ts';
 
@@ -15,7 +16,7 @@ export interface TaskTraits {
   readonly request: ResourceRequest;
   readonly priority: number;
   readonly crashLimit: CrashLimit;
-  readonly maxRetries: number;
+  readonly retry: RetryPolicy;
   /** Null for no limit. */
   readonly timeLimitMs: number | null;
 }
@@ -79,7 +80,7 @@ function fillRows(core: Core, event: SubmitEvent, base: number): void {
     const [start, end] = event.traits.length === 1 ? [base, base + count] : [base + index, base + index + 1];
     tasks.requestClass.fill(core.classes.intern(traits.request, traits.timeLimitMs).id, start, end);
     tasks.priority.fill(traits.priority, start, end);
-    tasks.maxRetries.fill(traits.maxRetries, start, end);
+    tasks.retryPolicy.fill(core.retryPolicies.intern(traits.retry), start, end);
     tasks.crashLimit.fill(crashLimitColumn(traits.crashLimit), start, end);
   });
 }

@@ -13,11 +13,13 @@ import {
 import type { TaskUsage } from '../../protocol/schema/task.ts';
 import type { Core } from '../core.ts';
 import { rowOf } from '../jobTable.ts';
-import type { Outbox, RequeueCause } from '../outbox.ts';
+import type { Outbox } from '../outbox.ts';
+import { mayRetry } from '../retryPolicy.ts';
 import { FAILED, FINISHED, HOLD_NONE, HOLD_PREFILLED, HOLD_RETRACTING, RUNNING, SENT } from '../taskTable.ts';
 import { type CoreWorker, livesFor } from '../workerTable.ts';
 import { changeVariant, demoteUnstarted, promote, promoteQueued } from './holds.ts';
-import { endTask, isEnded, releaseHold, requeue, setState } from './transitions.ts';
+import { requeueNext, requeueSame, retry } from './requeues.ts';
+import { endTask, isEnded, releaseHold, setState } from './transitions.ts';
 
 /** Length of one measurement of a worker's task rate, milliseconds: short enough to follow a change of work within a second. */
 const RATE_WINDOW_MS = 200;
@@ -126,10 +128,9 @@ function failed(
   o: { row: number; atMs: number; usage: TaskUsage | null; failure: AttemptFailure; nowMs: number },
 ): boolean {
   const { tasks } = core;
-  const retries = tasks.retries[o.row] as number;
-  if (retries < (tasks.maxRetries[o.row] as number)) {
-    tasks.retries[o.row] = retries + 1;
-    requeueNext(core, out, { row: o.row, cause: 'retry', error: o.failure.error, nowMs: o.nowMs });
+  const policy = core.retryPolicies.get(tasks.retryPolicy[o.row] as number);
+  if (mayRetry(policy, tasks.retries[o.row] as number, o.failure)) {
+    retry(core, out, { row: o.row, error: o.failure.error, nowMs: o.nowMs });
     return true;
   }
   out.emit({ kind: 'failed', ...taskOf(core, o.row), atMs: o.atMs, usage: o.usage, failure: o.failure });
@@ -163,43 +164,12 @@ export function failWithWorker(core: Core, out: Outbox, o: { row: number; error:
 /** The worker gave the row back unstarted: the same instance may go elsewhere, because nobody has run it. */
 function retracted(core: Core, out: Outbox, o: { worker: CoreWorker; row: number; nowMs: number; workerMs: number }): void {
   const { worker, row } = o;
-  const instance = core.tasks.instance[row] as number;
   const variant = core.classes.get(core.tasks.requestClass[row] as number).variants[core.tasks.variant[row] as number];
   // By its own clock the worker has too little time left for it. Going by another clock, the server would send it again at once.
   if (variant !== undefined && !livesFor(worker, variant, o.workerMs)) {
     worker.endsAtMs = Math.min(worker.endsAtMs, worker.endsAtMs - o.workerMs + o.nowMs);
   }
-  releaseHold(core, row, o.nowMs);
-  requeue(core, row, instance);
-  emitRequeued(core, out, { row, instance, cause: null, error: null });
-}
-
-/** Queues the row as the next instance. */
-export function requeueNext(core: Core, out: Outbox, o: { row: number; cause: RequeueCause; error: string | null; nowMs: number }): void {
-  const instance = core.tasks.instance[o.row] as number;
-  releaseHold(core, o.row, o.nowMs);
-  requeue(core, o.row, instance + 1);
-  emitRequeued(core, out, { row: o.row, instance, cause: o.cause, error: o.error });
-  out.askPlan();
-}
-
-function emitRequeued(
-  core: Core,
-  out: Outbox,
-  o: { row: number; instance: number; cause: RequeueCause | null; error: string | null },
-): void {
-  const { tasks } = core;
-  out.emit({
-    kind: 'requeued',
-    jobId: tasks.jobId[o.row] as number,
-    taskId: tasks.taskId[o.row] as number,
-    instance: o.instance,
-    nextInstance: tasks.instance[o.row] as number,
-    crashes: tasks.crashes[o.row] as number,
-    retries: tasks.retries[o.row] as number,
-    cause: o.cause,
-    error: o.error,
-  });
+  requeueSame(core, out, row, o.nowMs);
 }
 
 function taskOf(core: Core, row: number): { jobId: number; taskId: number; instance: number } {

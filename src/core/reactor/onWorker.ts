@@ -7,7 +7,8 @@ import { leaveGang } from '../schedule/gangs.ts';
 import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, HOLD_NONE, RUNNING, SENT } from '../taskTable.ts';
 import { createWorker, type WorkerSpec } from '../workerTable.ts';
 import { forgetRetracts } from './holds.ts';
-import { failRestartForbidden, failWithWorker, requeueNext, restartForbidden } from './onUpdates.ts';
+import { failRestartForbidden, failWithWorker, restartForbidden } from './onUpdates.ts';
+import { requeueNext } from './requeues.ts';
 import { isEnded, releaseHold } from './transitions.ts';
 
 /** Registers a worker (or replaces its lifetime when it comes back with the same id). */

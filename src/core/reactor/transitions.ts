@@ -6,15 +6,16 @@ import { invariant } from '../../common/assert.ts';
 import type { Core } from '../core.ts';
 import { type Job, publicState, unfinishedCount } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
-import { ABORTED, BLOCKED, CANCELED, FAILED, FINISHED, HOLD_NONE, READY, RUNNING, SENT } from '../taskTable.ts';
+import { ABORTED, BLOCKED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_NONE, READY, RUNNING, SENT } from '../taskTable.ts';
 import { letGo } from './holds.ts';
 
 /** Which states may follow which; anything else is a defect. */
 const ALLOWED: Readonly<Record<number, readonly number[]>> = {
   [BLOCKED]: [READY, CANCELED, ABORTED],
   [READY]: [SENT, CANCELED, ABORTED],
-  [SENT]: [READY, RUNNING, FAILED, CANCELED, ABORTED],
-  [RUNNING]: [READY, FINISHED, FAILED, CANCELED, ABORTED],
+  [SENT]: [READY, RUNNING, DELAYED, FAILED, CANCELED, ABORTED],
+  [RUNNING]: [READY, DELAYED, FINISHED, FAILED, CANCELED, ABORTED],
+  [DELAYED]: [READY, CANCELED, ABORTED],
   [FINISHED]: [],
   [FAILED]: [],
   [CANCELED]: [],

@@ -4,6 +4,7 @@
  */
 import type { Core } from '../core.ts';
 import type { Outbox } from '../outbox.ts';
+import { wakeDelayed } from '../reactor/requeues.ts';
 import { place } from './place.ts';
 import { PlanView } from './planView.ts';
 import { prefill } from './prefill.ts';
@@ -17,6 +18,7 @@ import { topPriority } from './topPriority.ts';
  */
 export function plan(core: Core, out: Outbox, nowMs: number): void {
   const { planned } = core;
+  wakeDelayed(core, nowMs);
   reviewReservation(core);
   let view = new PlanView(core, nowMs);
   let placed = place(core, out, view);
@@ -30,7 +32,7 @@ export function plan(core: Core, out: Outbox, nowMs: number): void {
     for (const key of placed.buckets) buckets.add(key);
   }
   const { kept, wakeAtMs } = reserveForWaiting(core, view, { placed: buckets });
-  core.wakeAtMs = wakeAtMs;
+  core.wakeAtMs = Math.min(wakeAtMs, core.delayed.nextMs(core.tasks));
   for (const worker of kept) retractAll(core, out, worker);
   const priority = topPriority(core, view);
   if (priority !== undefined) {

@@ -64,8 +64,19 @@ export interface WireBody {
   readonly request: readonly RequestVariant[];
 }
 
-/** [job, task, instance, index into the frame's bodies, entry or null, variant chosen by the server]. */
-export type WireTask = readonly [job: number, task: number, instance: number, body: number, entry: string | null, variant: number];
+/**
+ * [job, task, instance, index into the frame's bodies, entry or null, variant chosen by the server, host names of its nodes]. The last one
+ * exactly where the variant asks for nodes; the worker that gets the task is the first of them.
+ */
+export type WireTask = readonly [
+  job: number,
+  task: number,
+  instance: number,
+  body: number,
+  entry: string | null,
+  variant: number,
+  nodes?: readonly string[],
+];
 
 export type ToWorker =
   | readonly ['welcome', Welcome]

@@ -16,6 +16,7 @@ import {
   UPDATE_RETRACTED,
   UPDATE_STARTED,
   UPDATE_STOPPED,
+  type WireBody,
   workerHello,
 } from './worker.ts';
 
@@ -120,20 +121,23 @@ function checkCompute(message: readonly unknown[]): void {
   const tasks = message[2];
   check(message.length === 3 && Array.isArray(bodies) && Array.isArray(tasks), 'compute: layout');
   for (const body of bodies) checkBody(body);
-  for (const task of tasks as unknown[]) {
-    const good =
-      Array.isArray(task) &&
-      task.length === 6 &&
-      isId(task[0]) &&
-      isId(task[1]) &&
-      isId(task[2]) &&
-      isCount(task[3]) &&
-      task[3] < bodies.length &&
-      (task[4] === null || isText(task[4])) &&
-      isCount(task[5]) &&
-      task[5] < (bodies[task[3]] as { request: readonly unknown[] }).request.length;
-    check(good, 'compute: a task');
-  }
+  for (const task of tasks as unknown[]) check(isTask(task, bodies), 'compute: a task');
+}
+
+/** @param bodies of the same frame, which are checked already */
+function isTask(task: unknown, bodies: readonly unknown[]): boolean {
+  if (!Array.isArray(task) || task.length < 6 || task.length > 7) return false;
+  if (!isId(task[0]) || !isId(task[1]) || !isId(task[2]) || !isCount(task[3]) || !isCount(task[5])) return false;
+  if (task[4] !== null && !isText(task[4])) return false;
+  const variant = (bodies[task[3]] as WireBody | undefined)?.request[task[5]];
+  if (variant === undefined) return false;
+  if (task.length === 6) return variant.nodes === 0;
+  return variant.nodes > 0 && Array.isArray(task[6]) && task[6].length === variant.nodes && task[6].every(isHostName);
+}
+
+/** One line of a host file. */
+function isHostName(value: unknown): boolean {
+  return isText(value) && /^\S+$/.test(value);
 }
 
 function checkBody(value: unknown): void {

@@ -1,5 +1,6 @@
 /** What one task is, as submitted, and what is known of it, as answered by the API. */
 import * as z from 'zod';
+import { FAILURE_KINDS, RETRY_REASONS } from '../failureTerms.ts';
 import { requestSpec } from './resources.ts';
 
 /** Ids count per job (tasks) and per server (jobs, workers). */
@@ -26,6 +27,13 @@ export type StdioSpec = z.infer<typeof stdioSpec>;
 export const crashLimit = z.union([z.int().min(1), z.literal('never-restart'), z.literal('unlimited')]);
 export type CrashLimit = z.infer<typeof crashLimit>;
 
+/** Why an attempt failed; `canceled` when it was ended because it is no longer wanted. */
+export const failureKind = z.enum(FAILURE_KINDS);
+export type FailureKind = z.infer<typeof failureKind>;
+
+/** Failures after which a task may be run again, beside exit codes. */
+export const retryReason = z.enum(RETRY_REASONS);
+
 /** Fields of a task without defaults, so that a patch that leaves one out does not bring its default back. */
 const taskFields = {
   command: z.array(z.string()).min(1).describe('argument vector; the first element is the program'),
@@ -42,6 +50,15 @@ const taskFields = {
   timeLimitMs: z.number().positive().optional().describe('the task is killed after this time, milliseconds'),
   crashLimit,
   maxRetries: z.int().min(0).max(65_535).describe('a failed task is run again up to this many times'),
+  retryDelayMs: z.number().min(0).optional().describe('time between a failure and the next attempt, milliseconds'),
+  retryOn: z
+    .array(z.union([z.int().min(1).max(255), retryReason]))
+    .min(1)
+    .optional()
+    .describe(
+      'only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and reasons; default: all',
+    ),
+  retryMemFactor: z.number().min(1).max(100).optional().describe('the mem request of every variant is multiplied by this at each retry'),
   label: z.string().max(1024).optional().describe('shown wherever the task is listed, e.g. a rule and its wildcards'),
 };
 
@@ -106,10 +123,6 @@ export const taskUsage = z.object({
   peakMemBytes: z.number().nullable().describe('memory of all processes together at its highest, as sampled while the task ran'),
 });
 export type TaskUsage = z.infer<typeof taskUsage>;
-
-/** Why an attempt failed; `canceled` when it was ended because it is no longer wanted. */
-export const failureKind = z.enum(['exit', 'signal', 'time-limit', 'memory-limit', 'spawn', 'log', 'worker-lost', 'canceled', 'internal']);
-export type FailureKind = z.infer<typeof failureKind>;
 
 /** One task as the API lists it. */
 export const taskInfo = z.object({

@@ -86,6 +86,7 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     cancel: ({ params, body }) => facade.cancel(params.id, body),
     listTasks: ({ params, query }) => facade.listTasks(params.id, query),
     taskDetail: ({ params }) => facade.taskDetail(params.id, params.task),
+    explainTask: ({ params }) => facade.explainTask(params.id, params.task),
     taskOutput: async ({ params, query }, c) => {
       const options = { channel: params.channel, follow: query.follow, tailBytes: query.tail };
       await sendOutput({ jobId: params.id, taskId: params.task, options, outgoing: c.env.outgoing, closing: c.env.closing }, context);

@@ -3,6 +3,7 @@
  * between HTTP and these calls, so that the same calls can be tested without a socket.
  */
 import type { HqEvent } from '../../protocol/schema/event.ts';
+import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
@@ -26,6 +27,8 @@ export interface ServerFacade {
   jobDetail(jobId: number): Promise<JobDetail>;
   listTasks(jobId: number, query: TaskQuery): Promise<TaskInfo[]>;
   taskDetail(jobId: number, taskId: number): Promise<TaskDetail>;
+  /** Why it is not running. */
+  explainTask(jobId: number, taskId: number): Promise<TaskExplanation>;
   /**
    * What a task has written on one channel, in pieces; pulled, so that nothing is read that nobody takes. Rejects with HQ_E_JOB_NOT_FOUND,
    * HQ_E_TASK_NOT_FOUND, HQ_E_LOG (there is no output), HQ_E_FILE; the iteration throws when reading fails later. To be iterated once;

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { health, leaseEnded, stopRequest } from '../../protocol/schema/control.ts';
 import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';
+import { obstacle, taskExplanation, variantExplained, waitReason, workersExplained } from '../../protocol/schema/explain.ts';
 import { cancelAnswer, cancelRequest, createJob, jobDetail, jobInfo, submitInfo, submitted, taskStats } from '../../protocol/schema/job.ts';
 import { couplingWeight, requestSpec, resourceDescriptor, workerResources } from '../../protocol/schema/resources.ts';
 import { serverInfo } from '../../protocol/schema/serverInfo.ts';
@@ -48,6 +49,11 @@ export const MODELS = {
   jobDetail,
   taskInfo,
   taskDetail,
+  obstacle,
+  workersExplained,
+  variantExplained,
+  waitReason,
+  taskExplanation,
   cancelRequest,
   cancelAnswer,
   resourceDescriptor,

@@ -143,6 +143,15 @@ export const ROUTES = {
     answer: 'taskDetail',
     errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_TASK_NOT_FOUND'],
   },
+  explainTask: {
+    method: 'get',
+    path: '/v1/jobs/{id}/tasks/{task}/explain',
+    summary: 'Why a task is not running',
+    params: taskParams,
+    status: 200,
+    answer: 'taskExplanation',
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_TASK_NOT_FOUND'],
+  },
   taskOutput: {
     method: 'get',
     path: '/v1/jobs/{id}/tasks/{task}/output/{channel}',

@@ -43,7 +43,8 @@ export const HOT_FIELDS = {
     peakMemBytes: 10,
     length: 11,
   },
-  requeued: { jobId: 0, taskId: 1, nextInstance: 2, crashes: 3, retries: 4, length: 5 },
+  /** `dueAtMs`: NaN for none. */
+  requeued: { jobId: 0, taskId: 1, nextInstance: 2, crashes: 3, retries: 4, dueAtMs: 5, length: 6 },
   workerSeq: { workerId: 0, seq: 1, length: 2 },
   /** Index of the entry among the cold ones. */
   cold: { index: 0, length: 1 },
@@ -141,6 +142,7 @@ function encodeEntry(entry: JournalEntry, start: number, cold: (ColdEntry | Fail
       out[at++] = entry.nextInstance;
       out[at++] = entry.crashes;
       out[at++] = entry.retries;
+      out[at++] = entry.dueAtMs ?? Number.NaN;
       return at;
     case 'worker-seq':
       out[at++] = HOT.workerSeq;

@@ -49,9 +49,10 @@ export class TaskWriter {
     );
     this.enterFresh = db.prepare(`INSERT OR IGNORE INTO tasks (job, task, state, instance) VALUES (?, ?, ${waiting}, 0)`);
     this.requeue = db.prepare(
-      `INSERT INTO tasks (job, task, state, instance, crashes, retries) VALUES (?, ?, ${waiting}, ?, ?, ?)
+      `INSERT INTO tasks (job, task, state, instance, crashes, retries, due_at_ms) VALUES (?, ?, ${waiting}, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET state = ${waiting}, instance = excluded.instance, crashes = excluded.crashes, retries = excluded.retries,
-       worker = NULL, variant = 0, started_at_ms = NULL WHERE state < ${finished} AND instance <= excluded.instance`,
+       due_at_ms = excluded.due_at_ms, worker = NULL, variant = 0, started_at_ms = NULL
+       WHERE state < ${finished} AND instance <= excluded.instance`,
     );
     this.bulk = db.prepare('INSERT INTO bulk_ends (job, task_ids, state, at_ms, error) VALUES (?, ?, ?, ?, ?)');
     this.bulkRows = db.prepare(
@@ -113,7 +114,8 @@ export class TaskWriter {
 
   requeued(hot: Float64Array, at: number): void {
     const R = HOT_FIELDS.requeued;
-    this.requeue.run(hot[at + R.jobId], hot[at + R.taskId], hot[at + R.nextInstance], hot[at + R.crashes], hot[at + R.retries]);
+    const key = [hot[at + R.jobId], hot[at + R.taskId], hot[at + R.nextInstance]];
+    this.requeue.run(...key, hot[at + R.crashes], hot[at + R.retries], hot[at + R.dueAtMs]);
   }
 
   /** Tasks that wait end; a row of such a task says so, too. @throws Error for ids that are no IntArray */

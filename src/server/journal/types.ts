@@ -58,6 +58,8 @@ export type JournalEntry =
       readonly nextInstance: number;
       readonly crashes: number;
       readonly retries: number;
+      /** The next attempt does not start before, Unix milliseconds; null: at once. */
+      readonly dueAtMs: number | null;
     }
   | {
       readonly kind: 'ended';
@@ -115,6 +117,8 @@ export interface TaskRow {
   readonly variant: number;
   readonly crashes: number;
   readonly retries: number;
+  /** Of a waiting task: its next attempt does not start before, Unix milliseconds. Without meaning in other states. */
+  readonly dueAtMs: number | null;
   readonly startedAtMs: number | null;
   readonly finishedAtMs: number | null;
   readonly error: string | null;

@@ -9,6 +9,7 @@ import type { HeldTask } from '../heldTask.ts';
 import type { AllocatedEntry, ResolvedEntry, ResourcePool } from '../resources/pool.ts';
 import type { QueueClass } from '../taskQueue.ts';
 import type { Lane, TaskEnvironment } from './launcher.ts';
+import type { TaskDirectory } from './taskDirectory.ts';
 
 type Variables = Record<string, string>;
 
@@ -45,8 +46,11 @@ export class EnvironmentMaker {
     this.pool = o.pool;
   }
 
-  /** @returns all variables of a task but those of its lane; those of the worker are shared by all tasks */
-  make(task: HeldTask): TaskEnvironment {
+  /**
+   * @param directory the task's own, if it has one
+   * @returns all variables of a task but those of its lane; those of the worker are shared by all tasks
+   */
+  make(task: HeldTask, directory: TaskDirectory | null): TaskEnvironment {
     const { body } = task;
     const env: Variables = { ...this.ofAll(task) };
     env.HQ_JOB_ID = String(task.job);
@@ -54,6 +58,7 @@ export class EnvironmentMaker {
     env.HQ_INSTANCE_ID = String(task.instance);
     if (task.entry !== null) env.HQ_ENTRY = task.entry;
     if (body.request.length > 1) env.HQ_RESOURCE_VARIANT = String(task.variant);
+    if (directory !== null) Object.assign(env, directory.vars);
     return { shared: this.base, own: env };
   }
 

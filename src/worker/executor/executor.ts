@@ -12,6 +12,7 @@ import type { ReturnedTask, TaskEnded } from '../stateEvents.ts';
 import type { EnvironmentMaker } from './environment.ts';
 import type { LaunchEnd, Launcher, LaunchHandle, LaunchSpec, LaunchUsage, OutputTarget, QueuedHandle } from './launcher.ts';
 import type { Streams, TaskStream } from './streams.ts';
+import { makeTaskDirectory, type TaskDirectory } from './taskDirectory.ts';
 import { filesToRemove, isStreamed, type TaskPaths, taskPaths } from './taskSetup.ts';
 
 /** Time between the interrupt and the kill when a task is stopped, milliseconds; as in the original. */
@@ -24,6 +25,7 @@ interface Run {
   /** Monotonic. */
   startedMs: number;
   stream: TaskStream | undefined;
+  directory: TaskDirectory | null;
   handle: LaunchHandle | undefined;
   /** Where it waits for a task of its class; undefined once it runs. */
   staged: QueuedHandle | undefined;
@@ -43,6 +45,8 @@ export interface ExecutorOptions {
   readonly environment: EnvironmentMaker;
   readonly streams: Streams;
   readonly deadlines: Deadlines;
+  /** Node-local, absolute: directories of tasks are made below it. */
+  readonly workDir: string;
   /** Highest memory of an ended task as it was sampled, bytes; null when it was not. */
   takePeak(task: HeldTask): number | null;
   /** All tasks that ended in one turn. */
@@ -114,6 +118,7 @@ export class Executor {
       paths: taskPaths(task),
       startedMs: performance.now(),
       stream: undefined,
+      directory: null,
       handle: undefined,
       staged: undefined,
       limit: undefined,
@@ -127,13 +132,21 @@ export class Executor {
     this.runs.set(task, run);
     try {
       run.stream = this.beginStream(run);
-      return run;
     } catch (error) {
       if (!(error instanceof HqError)) throw error;
       if (task.state === 'staged') this.onReturned(run, false);
-      else this.onExit(run, { end: { kind: 'log', error: error.message }, usage: null, time: null, next: null });
+      else this.endUnstarted(run, { kind: 'log', error: error.message });
       return undefined;
     }
+    if (task.nodes === null) return run;
+    const directory = makeTaskDirectory(this.options.workDir, task, task.nodes);
+    if (typeof directory !== 'string') run.directory = directory;
+    else this.endUnstarted(run, { kind: 'internal', error: directory });
+    return run.directory === null ? undefined : run;
+  }
+
+  private endUnstarted(run: Run, end: TaskEnd): void {
+    this.onExit(run, { end, usage: null, time: null, next: null });
   }
 
   private limit(run: Run): void {
@@ -161,7 +174,7 @@ export class Executor {
     const same = typeof paths.stdout === 'string' && paths.stdout === paths.stderr;
     return {
       command: task.body.command,
-      env: this.options.environment.make(task),
+      env: this.options.environment.make(task, run.directory),
       cwd: paths.cwd,
       stdin: task.body.stdin,
       stdout,
@@ -214,6 +227,7 @@ export class Executor {
     const ends: TaskEnded[] = [];
     for (const run of runs) {
       this.runs.delete(run.task);
+      run.directory?.remove();
       const end = run.end as TaskEnd;
       if (outcomeOf(run.task, end) === 'finished') removeFiles(filesToRemove(run.task, run.paths));
       ends.push({ task: run.task, end, usage: usageOf(run, this.options.takePeak(run.task)), atMs: run.endedAtMs, next: run.next });

@@ -255,6 +255,9 @@ describe('job info', () => {
       timeLimitMs: 90_000,
       crashLimit: 'unlimited',
       maxRetries: 3,
+      retryDelayMs: 60_000,
+      retryOn: [1, 'signal'],
+      retryMemFactor: 1.5,
       priority: -2,
     });
     const submit = { submitDir: '/home/me', stream: null, kind: 'array' as const, taskIds: '1-3', specs: [spec] };
@@ -288,6 +291,9 @@ describe('job info', () => {
       | Task time limit      | 1m 30s                                     |
       | Crash limit          | unlimited                                  |
       | Retries              | 3                                          |
+      |                      | on: 1, signal                              |
+      |                      | delay: 1m                                  |
+      |                      | mem: x 1.5 each time                       |
       | Submission date      | 2026-01-02 03:04:05 UTC                    |
       | Submission directory | /home/me                                   |
       | Makespan             | 1m 5s                                      |
@@ -303,6 +309,9 @@ describe('job info', () => {
       ],
       crash_limit: 'unlimited',
       max_retries: 3,
+      retry_delay: 60,
+      retry_on: [1, 'signal'],
+      retry_mem_factor: 1.5,
       time_limit: 90,
       priority: -2,
     });

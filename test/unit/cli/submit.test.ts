@@ -103,6 +103,20 @@ describe('the request', () => {
     expect(spec()['stderr']).toEqual({ path: '%{CWD}/job-%{JOB_ID}/%{TASK_ID}.stderr', onClose: 'rm-if-finished' });
   });
 
+  test('of retries with all that can be said about them', async () => {
+    const options = ['--max-retries=3', '--retry-delay', '1m', '--retry-on', '1, 137,memory-limit', '--retry-mem-factor', '1.5'];
+    await world.ok(['submit', '--resource', 'mem=1GiB', ...options, 'true']);
+    expect(spec()).toMatchObject({ maxRetries: 3, retryDelayMs: 60_000, retryOn: [1, 137, 'memory-limit'], retryMemFactor: 1.5 });
+  });
+
+  test('of whole workers', async () => {
+    await world.ok(['submit', '--nodes', '3', '--time-request', '1h', 'mpirun', './solver']);
+    expect(spec()['request']).toEqual([{ resources: {}, nodes: 3, timeRequestMs: 3_600_000, weight: 1 }]);
+    world.facade.changes.length = 0;
+    await world.ok(['submit', '--nodes', '0', 'true']);
+    expect(spec()['request']).toEqual([{ resources: { cpus: '1' }, nodes: 0, timeRequestMs: 0, weight: 1 }]);
+  });
+
   test('standard input goes to the task byte by byte', async () => {
     await world.ok(['submit', '--stdin', 'cat'], { stdin: 'line\n\u0000' });
     expect(Buffer.from(spec()['stdin'] as string, 'base64').toString()).toBe('line\n\u0000');

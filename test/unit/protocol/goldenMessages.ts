@@ -17,6 +17,7 @@ const body: WireBody = {
     { nodes: 0, minTimeMs: 60_000, weight: 5_000, entries: [{ name: 'gpus/nvidia', policy: 'all', units: 0 }] },
   ],
 };
+const spread: WireBody = { ...body, request: [{ nodes: 3, minTimeMs: 0, weight: 10_000, entries: [] }] };
 const streamed: WireBody = {
   ...body,
   stdout: undefined,
@@ -52,6 +53,14 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     ],
   ],
   'compute-stream': ['compute', [body, streamed], [[2, 9, 0, 1, '{"a":1}', 0]]],
+  'compute-nodes': [
+    'compute',
+    [body, spread],
+    [
+      [1, 0, 0, 0, null, 0],
+      [1, 1, 0, 1, null, 0, ['node1.cluster.example', 'node2.cluster.example', '10.0.0.3']],
+    ],
+  ],
   cancel: [
     'cancel',
     [

@@ -55,6 +55,7 @@ test('usage of workers that do not know the peak of all processes is completed',
 
 const [, bodies] = TO_WORKER.compute as readonly [string, readonly object[]];
 const b = { ...bodies[0] };
+const onNodes = { ...b, request: [{ nodes: 2, minTimeMs: 0, weight: 1, entries: [] }] };
 const update = [1, 1, 0, 0, 5, null];
 const badToWorker: [string, unknown][] = [
   ['unknown message kind "dance"', ['dance', 1]],
@@ -83,6 +84,11 @@ const badToWorker: [string, unknown][] = [
   ['compute: a task', ['compute', [b], [[1, 0, 0, 0, null, 2]]]],
   ['compute: a task', ['compute', [b], [[1, 0, 0, 0, 7, 0]]]],
   ['compute: a task', ['compute', [b], [[2 ** 32, 0, 0, 0, null, 0]]]],
+  ['compute: a task', ['compute', [b], [[1, 0, 0, 0, null, 0, ['a']]]]],
+  ['compute: a task', ['compute', [onNodes], [[1, 0, 0, 0, null, 0]]]],
+  ['compute: a task', ['compute', [onNodes], [[1, 0, 0, 0, null, 0, ['a']]]]],
+  ['compute: a task', ['compute', [onNodes], [[1, 0, 0, 0, null, 0, ['a', 'b'], 0]]]],
+  ['compute: a task', ['compute', [onNodes], [[1, 0, 0, 0, null, 0, ['a', 'two\nlines']]]]],
   ['welcome: identity', ['welcome', { workerId: 'x' }]],
 ];
 const badFromWorker: [string, unknown][] = [

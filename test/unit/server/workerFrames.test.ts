@@ -22,6 +22,14 @@ test('large tasks are spread over frames below the limit', () => {
   expect(told).toEqual(tasks.map((task) => [task[1], String((task[1] as number) % 7)]));
 });
 
+test('the names of nodes go with their tasks', () => {
+  const spread = { ...body(1), request: [{ nodes: 2, minTimeMs: 0, weight: 10_000, entries: [] }] };
+  const tasks: WireTask[] = [0, 1, 2].map((id) => [1, id, 0, 0, null, 0, [`root${id}`, 'node']]);
+  const frames = encodeFitting(['compute', [spread], tasks], 1);
+  expect(frames).toHaveLength(3);
+  expect(frames.map((frame) => decodeToWorker(frame)[2])).toEqual(tasks.map((task) => [task]));
+});
+
 test('what fits stays one frame', () => {
   expect(encodeFitting(['compute', [body(0)], [[1, 0, 0, 0, null, 0]]])).toHaveLength(1);
   expect(encodeFitting(['ack', 3])).toHaveLength(1);

@@ -133,6 +133,7 @@ test('a full disk fails the task that would lose its output, and is forgiven onc
     environment: new EnvironmentMaker({ env: { PATH: process.env.PATH }, hqPath: '/hq', pool: state.pool }),
     streams,
     deadlines,
+    workDir,
     onEnded: (more) => ends.push(...more),
     takePeak: () => null,
     onReturned: () => {},

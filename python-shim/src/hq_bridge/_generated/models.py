@@ -41,6 +41,20 @@ __all__ = [
     "JobDetail",
     "JobInfo",
     "LeaseEnded",
+    "Obstacle",
+    "ObstacleBusy",
+    "ObstacleBusyLargest",
+    "ObstacleGang",
+    "ObstacleGangTask",
+    "ObstacleLifetime",
+    "ObstacleMissing",
+    "ObstacleNodes",
+    "ObstacleReconnecting",
+    "ObstacleReserved",
+    "ObstacleReservedForTask",
+    "ObstacleStopping",
+    "ObstacleTooLittle",
+    "ObstacleUtilization",
     "OnServerLost",
     "RequestSpec",
     "ResourceDescriptor",
@@ -57,6 +71,8 @@ __all__ = [
     "Submitted",
     "TaskArray",
     "TaskDetail",
+    "TaskExplanation",
+    "TaskExplanationQueue",
     "TaskGraph",
     "TaskInfo",
     "TaskPatch",
@@ -64,6 +80,18 @@ __all__ = [
     "TaskState",
     "TaskStats",
     "TaskUsage",
+    "VariantExplained",
+    "WaitReason",
+    "WaitReasonDelayed",
+    "WaitReasonDependencies",
+    "WaitReasonDependenciesTasks",
+    "WaitReasonEnded",
+    "WaitReasonImpossible",
+    "WaitReasonNoWorker",
+    "WaitReasonOccupied",
+    "WaitReasonRunning",
+    "WaitReasonSent",
+    "WaitReasonTurn",
     "WorkerConfiguration",
     "WorkerConfigurationAllocation",
     "WorkerEnd",
@@ -71,6 +99,7 @@ __all__ = [
     "WorkerInfoLastTaskStarted",
     "WorkerResources",
     "WorkerResourcesCoupling",
+    "WorkersExplained",
 ]
 
 
@@ -120,6 +149,13 @@ class TaskSpec(_TaskSpec, total=False):
     crashLimit: "CrashLimit"
     # a failed task is run again up to this many times
     maxRetries: int
+    # time between a failure and the next attempt, milliseconds
+    retryDelayMs: float
+    # only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and
+    # reasons; default: all
+    retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
+    # the mem request of every variant is multiplied by this at each retry
+    retryMemFactor: float
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -146,6 +182,13 @@ class TaskPatch(TypedDict, total=False):
     crashLimit: "CrashLimit"
     # a failed task is run again up to this many times
     maxRetries: int
+    # time between a failure and the next attempt, milliseconds
+    retryDelayMs: float
+    # only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and
+    # reasons; default: all
+    retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
+    # the mem request of every variant is multiplied by this at each retry
+    retryMemFactor: float
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -172,6 +215,13 @@ class GraphTask(TypedDict, total=False):
     crashLimit: "CrashLimit"
     # a failed task is run again up to this many times
     maxRetries: int
+    # time between a failure and the next attempt, milliseconds
+    retryDelayMs: float
+    # only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and
+    # reasons; default: all
+    retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
+    # the mem request of every variant is multiplied by this at each retry
+    retryMemFactor: float
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
     # the next free id when left out
@@ -360,6 +410,198 @@ class TaskDetail(TypedDict):
     spec: "TaskSpec"
     deps: List[int]
     entry: Union[str, None]
+
+
+class ObstacleMissing(TypedDict):
+    kind: Literal["missing"]
+    resource: str
+    requested: float
+
+
+class ObstacleTooLittle(TypedDict):
+    kind: Literal["too-little"]
+    resource: str
+    requested: float
+    total: float
+
+
+class ObstacleBusyLargest(TypedDict):
+    jobId: int
+    taskId: int
+    amount: float
+
+
+class ObstacleBusy(TypedDict):
+    kind: Literal["busy"]
+    resource: str
+    requested: float
+    free: float
+    # tasks that hold some of it
+    holders: int
+    # those of them that hold the most, at most three
+    largest: List["ObstacleBusyLargest"]
+
+
+class ObstacleLifetime(TypedDict):
+    kind: Literal["lifetime"]
+    neededMs: float
+    leftMs: float
+
+
+class ObstacleStopping(TypedDict):
+    kind: Literal["stopping"]
+
+
+class ObstacleReconnecting(TypedDict):
+    kind: Literal["reconnecting"]
+
+
+class ObstacleReservedForTask(TypedDict):
+    jobId: int
+    taskId: int
+
+
+class ObstacleReserved(TypedDict):
+    kind: Literal["reserved"]
+    forTask: Union["ObstacleReservedForTask", None]
+
+
+class ObstacleGangTask(TypedDict):
+    jobId: int
+    taskId: int
+
+
+class ObstacleGang(TypedDict):
+    kind: Literal["gang"]
+    task: "ObstacleGangTask"
+
+
+class ObstacleUtilization(TypedDict):
+    kind: Literal["utilization"]
+    least: float
+
+
+class ObstacleNodes(TypedDict):
+    kind: Literal["nodes"]
+    group: str
+    needed: int
+    size: int
+    idle: int
+
+
+Obstacle = Union[
+    ObstacleMissing,
+    ObstacleTooLittle,
+    ObstacleBusy,
+    ObstacleLifetime,
+    ObstacleStopping,
+    ObstacleReconnecting,
+    ObstacleReserved,
+    ObstacleGang,
+    ObstacleUtilization,
+    ObstacleNodes,
+]
+
+
+class WorkersExplained(TypedDict):
+    # like 1-10,20
+    workerIds: str
+    count: int
+    # empty: the task could start there now
+    obstacles: List["Obstacle"]
+
+
+class VariantExplained(TypedDict):
+    variant: int
+    request: str
+    workers: List["WorkersExplained"]
+
+
+class WaitReasonEnded(TypedDict):
+    kind: Literal["ended"]
+    error: Union[str, None]
+
+
+class WaitReasonRunning(TypedDict):
+    kind: Literal["running"]
+    workerIds: List[int]
+
+
+class WaitReasonSent(TypedDict):
+    kind: Literal["sent"]
+    workerId: int
+    queued: bool
+
+
+class WaitReasonDependenciesTasks(TypedDict):
+    taskId: int
+    state: "TaskState"
+
+
+class WaitReasonDependencies(TypedDict):
+    kind: Literal["dependencies"]
+    unfinished: int
+    # the first ones of them
+    tasks: List["WaitReasonDependenciesTasks"]
+
+
+class WaitReasonDelayed(TypedDict):
+    kind: Literal["delayed"]
+    untilMs: float
+    retry: int
+    maxRetries: int
+
+
+class WaitReasonNoWorker(TypedDict):
+    kind: Literal["no-worker"]
+
+
+class WaitReasonImpossible(TypedDict):
+    kind: Literal["impossible"]
+    details: List[str]
+
+
+class WaitReasonOccupied(TypedDict):
+    kind: Literal["occupied"]
+
+
+class WaitReasonTurn(TypedDict):
+    kind: Literal["turn"]
+
+
+WaitReason = Union[
+    WaitReasonEnded,
+    WaitReasonRunning,
+    WaitReasonSent,
+    WaitReasonDependencies,
+    WaitReasonDelayed,
+    WaitReasonNoWorker,
+    WaitReasonImpossible,
+    WaitReasonOccupied,
+    WaitReasonTurn,
+]
+
+
+class TaskExplanationQueue(TypedDict):
+    priority: int
+    # ready tasks of higher priority
+    higher: int
+    # ready tasks of the same request and priority before it
+    same: int
+
+
+class TaskExplanation(TypedDict):
+    jobId: int
+    taskId: int
+    state: "TaskState"
+    instance: int
+    # tasks that it depends on, ended ones included
+    dependencies: int
+    reason: "WaitReason"
+    # its position; null unless it is ready
+    queue: Union["TaskExplanationQueue", None]
+    # per alternative of its request; empty unless it waits for a place
+    variants: List["VariantExplained"]
 
 
 class CancelRequest(TypedDict, total=False):

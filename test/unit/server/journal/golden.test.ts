@@ -100,9 +100,14 @@ function batches(): JournalBatch[] {
       started(2),
       { kind: 'worker-seq', workerId: 1, seq: 4 },
     ]),
-    batchOf([finished(0), finished(1), failed(2), { kind: 'requeued', jobId: 1, taskId: 100, nextInstance: 1, crashes: 1, retries: 0 }], {
-      events: later,
-    }),
+    batchOf(
+      [
+        ...[finished(0), finished(1), failed(2)],
+        { kind: 'requeued', jobId: 1, taskId: 100, nextInstance: 1, crashes: 1, retries: 0, dueAtMs: null },
+        { kind: 'requeued', jobId: 1, taskId: 3, nextInstance: 1, crashes: 0, retries: 1, dueAtMs: T0 + 60_000 },
+      ],
+      { events: later },
+    ),
     batchOf([{ kind: 'bulk-ended', jobId: 1, taskIds: '4-9', state: 'aborted', atMs: T0 + 7, error: 'too many failures' }]),
     batchOf([
       { kind: 'worker-ended', workerId: 2, reason: 'HEARTBEAT LOST', atMs: T0 + 8 },

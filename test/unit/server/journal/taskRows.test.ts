@@ -11,6 +11,7 @@ const BLANK: TaskRow = {
   variant: 0,
   crashes: 0,
   retries: 0,
+  dueAtMs: null,
   startedAtMs: null,
   finishedAtMs: null,
   error: null,
@@ -31,8 +32,8 @@ function rowAfter(...entries: JournalEntry[]): TaskRow | undefined {
   return row;
 }
 
-const requeued = (nextInstance: number, crashes = 0, retries = 0): JournalEntry => {
-  return { kind: 'requeued', jobId: 1, taskId: 0, nextInstance, crashes, retries };
+const requeued = (nextInstance: number, crashes = 0, retries = 0, dueAtMs: number | null = null): JournalEntry => {
+  return { kind: 'requeued', jobId: 1, taskId: 0, nextInstance, crashes, retries, dueAtMs };
 };
 
 test('a task that was never touched has no row', () => {
@@ -77,6 +78,13 @@ test('a requeued task waits as its next instance and keeps its counters through 
   expect(again).toEqual({ ...waiting, state: 'assigned', workerId: 9 });
 });
 
+test('the time of the next attempt is kept until the task waits for another reason', () => {
+  const delayed = [assigned([0]), started(0), requeued(1, 0, 1, T0 + 5_000)];
+  expect(rowAfter(...delayed)).toEqual({ ...BLANK, instance: 1, retries: 1, dueAtMs: T0 + 5_000 });
+  const lost = rowAfter(...delayed, assigned([0], { instance: 1 }), started(0, { instance: 1 }), requeued(2, 1, 1));
+  expect(lost).toEqual({ ...BLANK, instance: 2, retries: 1, crashes: 1 });
+});
+
 test('a task that was given back is assigned again as the same instance', () => {
   expect(rowAfter(assigned([0]), requeued(0), assigned([0], { workerId: 2 }))).toMatchObject({
     state: 'assigned',
@@ -115,7 +123,8 @@ test('a start or end whose assignment is not known counts for the first instance
 test('many tasks that wait end at once; a row of one that was tried before says so, too', () => {
   const store = makeStore();
   write(store, job(), submit(), assigned([0, 1, 2, 3, 4]), started(0), started(4), finished(4));
-  for (const taskId of [1, 2, 3]) write(store, { kind: 'requeued', jobId: 1, taskId, nextInstance: 1, crashes: 1, retries: 0 });
+  for (const taskId of [1, 2, 3])
+    write(store, { kind: 'requeued', jobId: 1, taskId, nextInstance: 1, crashes: 1, retries: 0, dueAtMs: null });
   write(store, { kind: 'bulk-ended', jobId: 1, taskIds: '1-9:2,4,0', state: 'aborted', atMs: T0 + 40, error: 'task 4 failed' });
   const state = (row: TaskRow): string => `${row.taskId} ${row.state} ${row.finishedAtMs ?? ''} ${row.error ?? ''}`;
   expect(taskRows(store).map(state)).toMatchInlineSnapshot(`

@@ -1,6 +1,7 @@
 /** An in-memory server behind the facade: keeps jobs and events, records calls, and says how each event stream ended. */
 import { HqError } from '../../../../../src/protocol/errors.ts';
 import type { EventBody, HqEvent } from '../../../../../src/protocol/schema/event.ts';
+import type { TaskExplanation } from '../../../../../src/protocol/schema/explain.ts';
 import type {
   CancelAnswer,
   CancelRequest,
@@ -152,6 +153,12 @@ export class FakeFacade implements ServerFacade {
       maxRetries: 0,
     };
     return { ...taskInfo(jobId), spec, deps: [], entry: null };
+  }
+
+  async explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
+    const { state, instance, deps } = await this.taskDetail(jobId, taskId);
+    const base = { jobId, taskId, state, instance, dependencies: deps.length };
+    return { ...base, reason: { kind: 'no-worker' }, queue: { priority: 0, higher: 0, same: 0 }, variants: [] };
   }
 
   async taskOutput(jobId: number, taskId: number, { signal, ...options }: OutputOptions): Promise<AsyncIterable<Uint8Array>> {

@@ -45,7 +45,7 @@ export function parseResourceDescriptor(name: string, text: string): ParsedDescr
   const trimmed = text.trim();
   const problem = (detail: string): HqError => fault(`${name}=${text}`, detail);
   if (!resourceName.safeParse(name).success)
-    throw problem(`'${name}' is not a resource name (letters, digits and '/', starting with a letter)`);
+    throw problem(`'${name}' is not a resource name (letters, digits and '/', '_', '.' or '-', starting with a letter)`);
   if (trimmed === '') throw problem('the descriptor is empty');
   try {
     const related = /^related\s*(?=\[)/.exec(trimmed);
@@ -78,7 +78,7 @@ function parseShort(name: string, text: string): ResourceDescriptor {
   const sum = /^sum\s*\((.*)\)$/.exec(text);
   if (sum !== null) {
     if (name === 'cpus') throw new Fault('CPUs have indices, so sum(...) cannot be used for them');
-    return { name, kind: 'sum', size: parseUnits(name, (sum[1] as string).trim()) };
+    return makeSum(name, (sum[1] as string).trim());
   }
   const grid = /^(\d+)\s*x\s*(\d+)$/.exec(text);
   if (grid !== null) return makeGrid(name, count(grid[1] as string), count(grid[2] as string));
@@ -88,7 +88,13 @@ function parseShort(name: string, text: string): ResourceDescriptor {
     if (n === 0) throw new Fault('at least one is needed');
     return makeRange(name, 0, n - 1);
   }
-  return { name, kind: 'sum', size: parseUnits(name, text) };
+  return makeSum(name, text);
+}
+
+function makeSum(name: string, text: string): ResourceDescriptor {
+  const size = parseUnits(name, text);
+  if (size === 0) throw new Fault('the amount must be above zero');
+  return { name, kind: 'sum', size };
 }
 
 function makeRange(name: string, start: number, end: number): ResourceDescriptor {

@@ -6,6 +6,7 @@ import { IntArray } from '../common/intArray.ts';
 import { parseRequest } from '../common/requestText.ts';
 import type { TaskTraits } from '../core/reactor/onSubmit.ts';
 import { HqError } from '../protocol/errors.ts';
+import type { ResourceRequest } from '../protocol/schema/resources.ts';
 import type { GraphTask, Submit, TaskSpec } from '../protocol/schema/task.ts';
 import { mergeSpec } from './specs.ts';
 
@@ -57,13 +58,20 @@ export function analyseSubmit(submit: Submit): Omit<CheckedSubmit, 'ids'> {
 }
 
 function traitsOf(spec: TaskSpec): TaskTraits {
+  const request = parseRequest(spec.request);
+  refuseUselessPin(spec, request);
   return {
-    request: parseRequest(spec.request),
+    request,
     priority: spec.priority,
     crashLimit: spec.crashLimit,
     maxRetries: spec.maxRetries,
     timeLimitMs: spec.timeLimitMs ?? null,
   };
+}
+
+function refuseUselessPin({ pin }: TaskSpec, { variants }: ResourceRequest): void {
+  if (pin === undefined || variants.every(({ entries }) => entries.some(({ name }) => name === 'cpus'))) return;
+  throw new HqError('HQ_E_REQUEST', { detail: `pin '${pin}' binds a task to CPUs, but a variant of its request has none` });
 }
 
 function arrayIds(tasks: { ids?: string | undefined; entries?: string[] | undefined }, job: JobIds): IntArray {

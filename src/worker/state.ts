@@ -147,7 +147,7 @@ export class WorkerState {
       if (known !== undefined) this.abandon(out, known);
       let queueClass = classes.get(wanted);
       if (queueClass === undefined) {
-        queueClass = this.classOf(wanted, body.priority);
+        queueClass = this.classOf(wanted, body);
         classes.set(wanted, queueClass);
       }
       if (typeof queueClass === 'string') {
@@ -179,10 +179,12 @@ export class WorkerState {
   }
 
   /** @returns the reason when such tasks can never run here */
-  private classOf(wanted: RequestVariant, priority: number): QueueClass | string {
+  private classOf(wanted: RequestVariant, { priority, pin }: WireBody): QueueClass | string {
     if (wanted.nodes > 0) return 'a worker of this version does not run multi-node tasks';
     const request = this.pool.resolve(wanted);
-    return typeof request === 'string' ? request : this.queue.classOf({ priority, request, minTimeMs: wanted.minTimeMs });
+    if (typeof request === 'string') return request;
+    if (pin === 'taskset' && !this.pool.hasNumberedCpus) return 'its CPUs have names, and a task can be bound only to CPUs with numbers';
+    return this.queue.classOf({ priority, request, minTimeMs: wanted.minTimeMs, pin });
   }
 
   private onCancel(out: Instructions, key: TaskKey, nowMs: number): void {

@@ -2,6 +2,7 @@
  * Tasks that wait on a worker for free resources: higher priority first, then in order of arrival. Tasks with the same priority and the same
  * request form a class, so that what does not fit is tried once per class and not once per task. Pure; owned by the state machine.
  */
+import type { PinMode } from '../protocol/resourceTerms.ts';
 import type { HeldTask } from './heldTask.ts';
 import type { ResolvedRequest } from './resources/pool.ts';
 
@@ -13,6 +14,8 @@ export interface QueueClass {
   readonly request: ResolvedRequest;
   /** Remaining lifetime that the worker must have at the start, milliseconds. */
   readonly minTimeMs: number;
+  /** How its tasks are bound to their CPUs. */
+  readonly pin: PinMode | undefined;
   /** Waiting tasks, first come first served; those before `head` are gone, ended ones are skipped. */
   readonly tasks: { readonly task: HeldTask; readonly arrival: number }[];
   head: number;
@@ -38,9 +41,9 @@ export class TaskQueue {
     return this.waiting;
   }
 
-  /** @returns the class of tasks with this priority and request, made when new */
-  classOf(o: { priority: number; request: ResolvedRequest; minTimeMs: number }): QueueClass {
-    const key = `${o.priority} ${o.minTimeMs} ${JSON.stringify(o.request)}`;
+  /** @returns the class of such tasks, made when new */
+  classOf(o: Pick<QueueClass, 'priority' | 'request' | 'minTimeMs' | 'pin'>): QueueClass {
+    const key = `${o.priority} ${o.minTimeMs} ${o.pin} ${JSON.stringify(o.request)}`;
     let found = this.classes.get(key);
     if (found === undefined) {
       this.lastId += 1;

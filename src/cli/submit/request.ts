@@ -18,12 +18,15 @@ export interface RequestFlags {
   readonly resource?: readonly TypedResource[];
   readonly variant?: readonly string[];
   readonly timeRequest?: number;
+  /** One for all alternatives, or one for each. */
+  readonly weight?: readonly number[];
 }
 
 /** One alternative as the API takes it. */
 export interface VariantInput {
   readonly resources: Record<string, string>;
   readonly timeRequestMs?: number;
+  readonly weight?: number;
 }
 
 /** As in the schema of a request. */
@@ -41,9 +44,16 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
   if (variants.length > VARIANTS_MAX) {
     throw new HqError('HQ_E_USAGE', { detail: `${variants.length} resource variants were given, at most ${VARIANTS_MAX} are possible` });
   }
-  const request = variants.map((resources) => ({
+  const weights = flags.weight ?? [];
+  if (weights.length > 1 && weights.length !== variants.length) {
+    throw new HqError('HQ_E_USAGE', {
+      detail: `--weight was given ${weights.length} times for ${variants.length} resource variants: give one for all, or one for each`,
+    });
+  }
+  const request = variants.map((resources, index) => ({
     resources: 'cpus' in resources ? resources : { ...resources, cpus: '1' },
     ...(flags.timeRequest === undefined ? {} : { timeRequestMs: flags.timeRequest }),
+    ...(weights.length === 0 ? {} : { weight: weights[index] ?? (weights[0] as number) }),
   }));
   parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant })));
   return request;

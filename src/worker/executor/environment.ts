@@ -20,6 +20,9 @@ const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels
   'gpus/amd': { ROCR_VISIBLE_DEVICES: '<labels>' },
 };
 
+/** What a worker that runs inside a task of another server must not hand on: it tells what that task holds. */
+const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*)$/;
+
 /** Variables of one entry of a request, and the text of the request. */
 interface EntryNames {
   readonly request: string;
@@ -40,7 +43,7 @@ export class EnvironmentMaker {
    */
   constructor(o: { env: Readonly<Record<string, string | undefined>>; hqPath: string; pool: ResourcePool }) {
     this.base = {};
-    for (const [name, value] of Object.entries(o.env)) if (value !== undefined) this.base[name] = value;
+    for (const [name, value] of Object.entries(o.env)) if (value !== undefined && !OF_A_TASK.test(name)) this.base[name] = value;
     this.base.HQ = o.hqPath;
     this.pool = o.pool;
   }
@@ -61,6 +64,13 @@ export class EnvironmentMaker {
   lane({ queueClass, allocation }: HeldTask): Lane {
     const vars: Variables = {};
     for (const entry of allocation?.entries ?? []) this.addResource(vars, entry);
+    const cpus = queueClass.pin === undefined ? undefined : allocation?.entries.find(({ entry }) => entry.name === 'cpus');
+    if (cpus === undefined) return { group: queueClass.id, vars, cpus: null };
+    const labels = this.pool.labels(cpus);
+    if (queueClass.pin === 'taskset') return { group: queueClass.id, vars, cpus: labels.map(Number) };
+    // The user's own values win, as everywhere in a lane.
+    vars.OMP_PROC_BIND = 'close';
+    vars.OMP_PLACES = `{${labels.join(',')}}`;
     return { group: queueClass.id, vars, cpus: null };
   }
 
@@ -73,6 +83,7 @@ export class EnvironmentMaker {
       const names = this.namesOf(entry);
       for (const name of [names.request, names.values, ...this.labelled(entry)]) delete vars[name];
     }
+    if (body.pin !== undefined) vars.HQ_PIN = body.pin;
     this.ofBody.set(body, { queueClass, vars });
     return vars;
   }

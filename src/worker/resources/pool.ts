@@ -137,6 +137,12 @@ export class ResourcePool {
     return this.at(resource).indexed !== undefined;
   }
 
+  /** The CPUs are called by the numbers that the kernel gives them, as far as one can see. */
+  get hasNumberedCpus(): boolean {
+    const position = this.positions.get('cpus');
+    return position !== undefined && this.at(position).indexed?.isNumbered === true;
+  }
+
   /** Labels of the indices that are held, whole ones first; empty for sums. */
   labels({ entry, indices }: AllocatedEntry): string[] {
     const indexed = this.at(entry.resource).indexed;

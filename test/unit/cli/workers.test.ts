@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { detectHardware } from '../../../src/worker/hardware.ts';
 import { CliWorld } from '../../helpers/cli.ts';
 import { START_MS, worker } from '../../helpers/cliFacade.ts';
 
@@ -151,6 +152,8 @@ describe('worker hwdetect', () => {
     expect(json.resources.map(({ name }) => name)).toEqual(['cpus', 'gpus/nvidia', 'mem']);
     expect(json).toMatchObject({ coupling: { weights: [] } });
     expect(await world.quiet('worker', 'hwdetect')).toBe('');
+    const one = JSON.parse(await world.ok(['--output-mode', 'json', 'worker', 'hwdetect', '--no-hyper-threading'])) as unknown;
+    expect(one).toEqual(detectHardware({ env: {}, hyperThreading: false }));
   });
 });
 

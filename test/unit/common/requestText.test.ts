@@ -83,6 +83,11 @@ describe('a whole request', () => {
     expect(variants[0]).toMatchObject({ nodes: 0, minTimeMs: 60_000, weight: 25_000 });
   });
 
+  test('a weight that cannot be told from nothing is refused', () => {
+    expect(parseRequest([spec({ weight: 0.0001 })]).variants[0]?.weight).toBe(1);
+    expect(refusal(() => parseRequest([spec({ weight: 0.00001 })])).message).toMatch(/weight=0.00001.*least weight is 0.0001/);
+  });
+
   test('whole nodes come without single resources', () => {
     expect(parseRequest([spec({ nodes: 3 })]).variants).toEqual([{ nodes: 3, minTimeMs: 0, weight: 10_000, entries: [] }]);
     expect(refusal(() => parseRequest([spec({ nodes: 2, resources: { cpus: 1 } })])).message).toMatch(/nodes=2.*whole nodes/);

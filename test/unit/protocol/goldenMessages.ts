@@ -52,6 +52,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     ],
   ],
   'compute-stream': ['compute', [body, streamed], [[2, 9, 0, 1, '{"a":1}', 0]]],
+  'compute-pin': ['compute', [{ ...body, pin: 'omp' }], [[3, 1, 0, 0, null, 1]]],
   cancel: [
     'cancel',
     [

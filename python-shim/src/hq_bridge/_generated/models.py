@@ -113,6 +113,9 @@ class TaskSpec(_TaskSpec, total=False):
     stdin: str
     # alternatives, the preferred one first
     request: List["RequestSpec"]
+    # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
+    # alternative needs CPUs
+    pin: Literal["taskset", "omp"]
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -139,6 +142,9 @@ class TaskPatch(TypedDict, total=False):
     stdin: str
     # alternatives, the preferred one first
     request: List["RequestSpec"]
+    # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
+    # alternative needs CPUs
+    pin: Literal["taskset", "omp"]
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -165,6 +171,9 @@ class GraphTask(TypedDict, total=False):
     stdin: str
     # alternatives, the preferred one first
     request: List["RequestSpec"]
+    # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
+    # alternative needs CPUs
+    pin: Literal["taskset", "omp"]
     # higher first
     priority: int
     # the task is killed after this time, milliseconds

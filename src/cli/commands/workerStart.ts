@@ -33,6 +33,8 @@ function overridesOf(context: Context, options: StartOptions): WorkerOverrides {
   if (options.cpus !== undefined && resources.some(({ descriptor }) => descriptor.name === 'cpus')) {
     throw new HqError('HQ_E_USAGE', { detail: '--cpus and --resource cpus= say the same thing twice: use one of them' });
   }
+  if (options.cpus !== undefined && options.hyperThreading === false)
+    context.warn('--no-hyper-threading changes nothing: the CPUs are given by --cpus');
   const onServerLost = options.onServerLost ?? (context.compat.stopOnServerLost ? 'stop' : undefined);
   return {
     resources,

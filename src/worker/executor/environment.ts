@@ -2,6 +2,7 @@
  * The environment of a task: that of the worker, what the user added, and the HQ variables that tell the task who it is and what it got. What
  * tasks share is put together once.
  */
+import { formatAmount } from '../../common/amount.ts';
 import { formatEntry } from '../../common/requestText.ts';
 import type { WireBody } from '../../protocol/messages/worker.ts';
 import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
@@ -27,6 +28,7 @@ const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*)$/;
 interface EntryNames {
   readonly request: string;
   readonly values: string;
+  readonly amount: string;
   readonly text: string;
 }
 
@@ -81,7 +83,7 @@ export class EnvironmentMaker {
     const vars: Variables = { ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
     for (const entry of queueClass.request.entries) {
       const names = this.namesOf(entry);
-      for (const name of [names.request, names.values, ...this.labelled(entry)]) delete vars[name];
+      for (const name of [names.request, names.values, names.amount, ...this.labelled(entry)]) delete vars[name];
     }
     if (body.pin !== undefined) vars.HQ_PIN = body.pin;
     this.ofBody.set(body, { queueClass, vars });
@@ -99,7 +101,12 @@ export class EnvironmentMaker {
     let names = this.ofEntry.get(entry);
     if (names === undefined) {
       const variable = entry.name.replace(/[^A-Za-z0-9]/g, '_');
-      names = { request: `HQ_RESOURCE_REQUEST_${variable}`, values: `HQ_RESOURCE_VALUES_${variable}`, text: formatEntry(entry.asked) };
+      names = {
+        request: `HQ_RESOURCE_REQUEST_${variable}`,
+        values: `HQ_RESOURCE_VALUES_${variable}`,
+        amount: `HQ_RESOURCE_AMOUNT_${variable}`,
+        text: formatEntry(entry.asked),
+      };
       this.ofEntry.set(entry, names);
     }
     return names;
@@ -109,7 +116,11 @@ export class EnvironmentMaker {
     const { entry, units, indices } = allocated;
     const names = this.namesOf(entry);
     env[names.request] = names.text;
-    if (indices === undefined) return;
+    if (indices === undefined) {
+      // Without indices nothing else tells how much there was to have.
+      if (entry.policy === 'all' || entry.maxUnits > entry.units) env[names.amount] = formatAmount(units);
+      return;
+    }
     const labels = this.pool.labels(allocated).join(',');
     env[names.values] = labels;
     if (entry.name === 'cpus') {

@@ -154,6 +154,18 @@ describe('usage errors', () => {
       ['worker', 'start', '--cpus', '2x2', '--resource', 'a=[x,y]', '--coupling', 'cpus[0]:a[0]'],
       /'a' has no groups/,
     ],
+    ['group with an index twice', ['worker', 'start', '--cpus', '[[0,1],[1,2]]'], /'cpus=\[\[0,1\],\[1,2\]\]': index '1' is given twice/],
+    [
+      'group that is not there',
+      ['worker', 'start', '--cpus=2x2', '--resource', 'a=[[x],[y]]', '--coupling', 'cpus[2]:a[0]'],
+      /'cpus' has groups 0 to 1/,
+    ],
+    [
+      'related groups of another number',
+      ['worker', 'start', '--cpus', '4', '--resource', 'gpus=related[[0],[1]]'],
+      /has 2 groups, the CPUs have 1/,
+    ],
+    ['five decimals of a worker', ['worker', 'start', '--resource', 'a=1.23456'], /'1.23456' has more than 4 decimals/],
     ['no CPUs at all', ['worker', 'start', '--detect-resources', 'mem'], /a worker needs CPUs/],
     ['nothing detected, nothing given', ['worker', 'start', '--no-detect-resources'], /a worker needs CPUs/],
     ['sum of CPUs', ['worker', 'start', '--cpus', 'sum(4)'], /sum\(\.\.\.\) cannot be used/],

@@ -54,7 +54,10 @@ function submitOptions(): Option[] {
       'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB; a name given again begins the next variant',
     ).argParser(resources.other),
     opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
-    opt('--weight <F>', 'how much the scheduler prefers these tasks; repeatable, one for each variant (default: 1)').argParser(weights),
+    opt(
+      '--weight <F>',
+      'weight of the request, repeatable: one for each variant, the one with the largest is preferred (default: 1)',
+    ).argParser(weights),
     opt('--pin <MODE>', 'bind the task to its CPUs: taskset (by the kernel) or omp (OpenMP is told; default: not bound)').choices(
       PIN_MODES,
     ),

@@ -88,6 +88,20 @@ describe('GPUs', () => {
   });
 });
 
+test('of variants the one with the larger weight is preferred', async () => {
+  await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=1']);
+  const variants = ['--variant', 'gpus=1', '--variant', 'cpus=2', '--weight', '0.5', '--weight', '1.5'];
+  await finished(await submit(...variants, '--', 'sh', '-c', 'echo "$HQ_RESOURCE_VARIANT $CUDA_VISIBLE_DEVICES" > variant.txt'));
+  expect(cluster.read('variant.txt')).toBe('1 \n');
+  const request = [
+    { resources: { cpus: 2 }, weight: 0.9 },
+    { resources: { cpus: '1', gpus: 1 }, weight: 1.1 },
+  ];
+  const spec = { command: ['sh', '-c', 'echo "$HQ_RESOURCE_VARIANT $CUDA_VISIBLE_DEVICES" > body.txt'], request };
+  await finished((await client.createJob({ name: 'x', submit: { submitDir: cluster.work, tasks: { kind: 'array', spec } } })).jobId);
+  expect(cluster.read('body.txt')).toBe('1 0\n');
+});
+
 test('licences: no more tasks than there are licences', async () => {
   await cluster.startWorker(['--cpus', '8', '--resource', 'licenses=4']);
   const job = await submit('--resource', 'licenses=1', '--array', '1-6', '--', 'sh', '-c', tellAndStay('$HQ_TASK_ID'));
@@ -98,45 +112,29 @@ test('licences: no more tasks than there are licences', async () => {
   await finished(job);
 });
 
-test('NUMA: CPUs and GPU of a task come from the same node', async () => {
-  await cluster.startWorker(['--cpus=[[0-3], [4-7]]', '--resource', 'gpus=related[[0], [1]]']);
-  const job = await submit(
-    '--cpus',
-    '3',
-    '--resource',
-    'gpus=1',
-    '--array',
-    '1-2',
-    '--',
-    'sh',
-    '-c',
-    tellAndStay('$CUDA_VISIBLE_DEVICES $HQ_CPUS'),
-  );
-  const [onFirst, onSecond] = await allTold(2);
-  expect(onFirst).toMatch(/^0 [0-3],[0-3],[0-3]$/);
-  expect(onSecond).toMatch(/^1 [4-7],[4-7],[4-7]$/);
-  go();
-  await finished(job);
-});
-
-test('a coupling of one side only: the task with a GPU runs beside it', async () => {
-  const coupling = ['--coupling', 'cpus[1]:gpus[0]=300,cpus[0]:gpus[1]'];
-  await cluster.startWorker(['--cpus=2x4', '--resource', 'gpus=[[a],[b]]', ...coupling]);
-  const job = await submit(
-    '--cpus',
-    '2',
-    '--resource',
-    'gpus=1',
-    '--array',
-    '1-2',
-    '--',
-    'sh',
-    '-c',
-    tellAndStay('$CUDA_VISIBLE_DEVICES $HQ_CPUS'),
-  );
-  const [a, b] = await allTold(2);
-  expect(a).toMatch(/^a [4-7],[4-7]$/);
-  expect(b).toMatch(/^b [0-3],[0-3]$/);
+test.each<[string, string[], [string, RegExp][]]>([
+  [
+    'related groups',
+    ['--cpus=[[0-3], [4-7]]', '--resource', 'gpus=related[[0], [1]]'],
+    [
+      ['0', /^[0-3],[0-3],[0-3]$/],
+      ['1', /^[4-7],[4-7],[4-7]$/],
+    ],
+  ],
+  [
+    'groups that are coupled crosswise',
+    ['--cpus=2x4', '--resource', 'gpus=[[a],[b]]', '--coupling', 'cpus[1]:gpus[0]=300,cpus[0]:gpus[1]'],
+    [
+      ['a', /^[4-7],[4-7],[4-7]$/],
+      ['b', /^[0-3],[0-3],[0-3]$/],
+    ],
+  ],
+])('NUMA: CPUs and GPU of a task come from the same node, with %s', async (_name, worker, expected) => {
+  await cluster.startWorker(worker);
+  const script = tellAndStay('$CUDA_VISIBLE_DEVICES $HQ_CPUS');
+  const job = await submit('--cpus', '3', '--resource', 'gpus=1', '--array', '1-2', '--', 'sh', '-c', script);
+  const got = (await allTold(2)).map((line) => line.split(' '));
+  for (const [index, [gpu, cpus]] of expected.entries()) expect(got[index]).toEqual([gpu, expect.stringMatching(cpus)]);
   go();
   await finished(job);
 });

@@ -334,7 +334,7 @@ export class WorkerState {
         return true;
       }
       const { request } = task.queueClass;
-      const allocation = this.pool.tryAllocate(request, kept);
+      const allocation = this.pool.tryAllocate(request, kept, request.isRange ? this.queue.rivalsOf(task.queueClass) : undefined);
       if (allocation === undefined) {
         // What comes later must not push this one back for ever.
         this.pool.keepFor(request, kept);

@@ -4,7 +4,7 @@
  */
 import type { PinMode } from '../protocol/resourceTerms.ts';
 import type { HeldTask } from './heldTask.ts';
-import type { ResolvedRequest } from './resources/pool.ts';
+import type { ResolvedRequest, Rivals } from './resources/pool.ts';
 
 /** Tasks that start under the same conditions. */
 export interface QueueClass {
@@ -77,6 +77,16 @@ export class TaskQueue {
     return only;
   }
 
+  /** What waits beside the tasks of a class, those that have been cancelled since included: nothing is looked at one by one. */
+  rivalsOf(queueClass: QueueClass): Rivals {
+    const others: number[] = [];
+    for (const one of this.active) {
+      if (one === queueClass) continue;
+      for (const { resource, units } of one.request.entries) others[resource] = (others[resource] ?? 0) + units * waitingOf(one);
+    }
+    return { same: Math.max(1, waitingOf(queueClass)), others };
+  }
+
   /** Takes the first waiting task of a class out of the queue, if `condition` allows it; its state must change. */
   takeFirst(queueClass: QueueClass, condition: (task: HeldTask) => boolean): HeldTask | undefined {
     const task = headOf(queueClass);
@@ -131,6 +141,10 @@ export class TaskQueue {
     }
     return best;
   }
+}
+
+function waitingOf(one: QueueClass): number {
+  return one.tasks.length - one.head;
 }
 
 function headOf(one: QueueClass): HeldTask | undefined {

@@ -3,14 +3,11 @@
  * `related[[0],[1]]`. Called by `worker start`, `alloc add` and the worker's detection. Pure.
  */
 import { HqError } from '../protocol/errors.ts';
-import { type ResourceDescriptor, resourceName, UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
-import { parseAmount } from './amount.ts';
-import { parseSize } from './size.ts';
+import { type ResourceDescriptor, resourceName } from '../protocol/schema/resources.ts';
+import { parseAmount, parseMemory } from './amount.ts';
 
 /** A worker keeps a number per index; more than this is a mistyped range. */
 const MAX_INDICES = 1_000_000;
-
-const BYTES_PER_MIB = 2 ** 20;
 
 /** A descriptor and whether its groups belong to the CPU groups of the same number (`related[...]`). */
 export interface ParsedDescriptor {
@@ -113,12 +110,7 @@ function makeGrid(name: string, groups: number, size: number): ResourceDescripto
 
 /** An amount with up to four decimals; sizes such as `4GiB` only for `mem`, which counts MiB. */
 function parseUnits(name: string, text: string): number {
-  if (name === 'mem' && /[a-z]/i.test(text)) {
-    const bytes = parseSize(text);
-    if (bytes === undefined) throw new Fault(`'${text}' is not a size`);
-    return Math.floor((bytes / BYTES_PER_MIB) * UNITS_PER_WHOLE);
-  }
-  const units = parseAmount(text);
+  const units = name === 'mem' ? parseMemory(text, Math.floor) : parseAmount(text);
   if (typeof units === 'string') throw new Fault(units);
   return units;
 }

@@ -48,6 +48,8 @@ describe('one resource', () => {
     ['cpus', 1e-7, /'cpus=1e-7'/],
     ['cpus', '4GiB', /'4GiB' is not an amount/],
     ['mem', '4 parsecs', /'parsecs' is no policy/],
+    ['mem', '999999999TiB', /'999999999TiB' is too large/],
+    ['cpus', '999999999999', /'999999999999' is too large/],
     ['mem', '4pc', /'4pc' is not a size/],
     ['9lives', 1, /'9lives' is not a resource name/],
     ['', 1, /not a resource name/],

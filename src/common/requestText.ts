@@ -64,11 +64,9 @@ function parseVariant(spec: RequestSpec): RequestVariant {
   if (spec.nodes > 0 && Object.keys(resources).length > 0) {
     throw fault(`nodes=${spec.nodes}`, 'a multi-node task takes whole nodes, so it cannot ask for single resources');
   }
-  const weight = Math.round(spec.weight * UNITS_PER_WHOLE);
-  if (weight < 1) throw fault(`weight=${spec.weight}`, `the least weight is ${1 / UNITS_PER_WHOLE}`);
   const entries = Object.entries(resources).map(([name, written]) => parseEntry(name, written));
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { nodes: spec.nodes, minTimeMs: spec.timeRequestMs, weight, entries };
+  return { nodes: spec.nodes, minTimeMs: spec.timeRequestMs, weight: Math.round(spec.weight * UNITS_PER_WHOLE), entries };
 }
 
 function parseUnits(name: string, amount: string, input: string): Pick<ResourceEntry, 'units' | 'maxUnits'> {

@@ -78,6 +78,7 @@ class RequestSpec(TypedDict, total=False):
     resources: Dict[str, Union[float, str]]
     nodes: int
     timeRequestMs: float
+    # of the alternatives the one with the largest is preferred
     weight: float
 
 

@@ -47,6 +47,14 @@ test('the affinity mask and the limit of an enclosing control group count', () =
   ]);
 });
 
+test('a mask over parts of two nodes gives two groups; a node with memory alone gives none', () => {
+  const groups = [
+    ['2', '3'],
+    ['4', '5'],
+  ];
+  expect(detect('partOfNodes', { only: ['cpus'] })).toEqual([{ name: 'cpus', kind: 'groups', groups }]);
+});
+
 test('in a container of version 1 control groups quota and memory limit count', () => {
   expect(detect('container')).toEqual([
     { name: 'cpus', kind: 'range', start: 0, end: 1 },

@@ -32,7 +32,27 @@ def test_quota_of_version_one(tmp_path):
 
 
 def test_without_control_groups_the_affinity_counts(tmp_path):
-    assert usable_cpus(tmp_path) == len(os.sched_getaffinity(0))
+    assert usable_cpus(tmp_path, {}) == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "1"},
+        {"PBS_JOBID": "7.pbs", "NCPUS": "1"},
+        {"PBS_JOBID": "7.pbs", "PBS_NUM_PPN": "1"},
+    ],
+)
+def test_what_a_batch_job_was_granted_counts(tmp_path, env):
+    assert usable_cpus(tmp_path, env) == 1
+
+
+@pytest.mark.parametrize(
+    "env",
+    [{"NCPUS": "1"}, {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "0"}, {"PBS_JOBID": "7", "NCPUS": "9999"}],
+)
+def test_what_was_not_granted_does_not_count(tmp_path, env):
+    assert usable_cpus(tmp_path, env) == usable_cpus(tmp_path, {})
 
 
 def test_quota_below_one_cpu_still_gives_one(tmp_path):

@@ -1,9 +1,11 @@
 /** Every command with its arguments, options and examples: the source of the commander tree and of the help. */
-import { Option } from 'commander';
+import type { Option } from 'commander';
 import type { Effect } from '../protocol/frontFrames.ts';
+import { PIN_MODES } from '../protocol/resourceTerms.ts';
 import type { Context } from './context.ts';
-import { append, atMost, decimal, durationMs, integer, jobName, once, port, positiveDurationMs, text } from './options.ts';
+import { append, atMost, decimal, durationMs, integer, jobName, opt, port, positiveDurationMs, text, val, weights } from './options.ts';
 import { typedResources } from './submit/typed.ts';
+import { workerOptions } from './workerOptions.ts';
 
 /** @returns an exit code, or nothing for the context's */
 export type RunCommand = (context: Context, args: never, options: never) => Promise<number | undefined>;
@@ -28,10 +30,6 @@ export interface CommandGroup {
   readonly commands: readonly (CommandEntry | CommandGroup)[];
 }
 
-const opt = (flags: string, description: string): Option => new Option(flags, description);
-/** A single option with a parser. */
-const val = <T>(flags: string, description: string, parse: (text: string) => T): Option =>
-  new Option(flags, description).argParser(once(parse, flags.replace(/^-\w, /, '')));
 const id: (text: string) => number = integer(1, 0xffff_ffff);
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
@@ -57,6 +55,13 @@ function submitOptions(): Option[] {
     ).argParser(resources.other),
     val('--nodes <N>', 'run the task on N whole workers of one group; the first of them runs the command', integer(0, 65_535)),
     opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
+    opt(
+      '--weight <F>',
+      'weight of the request, repeatable: one for each variant, the one with the largest is preferred (default: 1)',
+    ).argParser(weights),
+    opt('--pin <MODE>', 'bind the task to its CPUs: taskset (by the kernel) or omp (OpenMP is told; default: not bound)').choices(
+      PIN_MODES,
+    ),
     opt('--env <NAME=VALUE>', 'environment variable, repeatable').argParser(append),
     val('--cwd <DIR>', 'working directory, placeholders allowed (default: the current one)', text),
     val('--stdout <SPEC>', 'none, PATH or PATH:rm-if-finished (default: %{CWD}/job-%{JOB_ID}/%{TASK_ID}.stdout)', text),
@@ -146,14 +151,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'start',
         description: 'Run a worker in the foreground',
         options: () => [
-          val('--cpus <CPUS>', 'CPUs, e.g. 8, 2x4 or [[0-3],[4-7]] (default: all that this process may use)', text),
-          opt(
-            '--resource <NAME=DESC>',
-            'other resource, repeatable, e.g. licenses=4, gpus=[0,1], ids=range(1-10), mem=sum(4096)',
-          ).argParser(append),
-          val('--coupling <SPEC>', 'groups that belong together, e.g. cpus[0]:gpus[0],cpus[1]:gpus[1]', text),
-          val('--time-limit <DURATION>', 'lifetime of the worker (default: none)', positiveDurationMs),
-          val('--idle-timeout <DURATION>', "leave after this time without tasks (default: the server's)", positiveDurationMs),
+          ...workerOptions(),
+          val(
+            '--time-limit <DURATION>',
+            'lifetime of the worker (default: the rest of the batch job around it, else none)',
+            positiveDurationMs,
+          ),
           val('--heartbeat <DURATION>', 'heartbeat interval (default: 8s)', positiveDurationMs),
           opt('--on-server-lost <ACTION>', 'reconnect, stop or finish-running (default: reconnect)').choices([
             'reconnect',
@@ -164,11 +167,19 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
             '--mem-enforce <ACTION>',
             "what happens to a task that uses more memory than its 'mem' request: on (it is killed), warn (a line in the log of the worker) or off (default: on)",
           ).choices(['on', 'warn', 'off']),
+          opt('--manager <MANAGER>', 'batch system around the worker: detect, none, pbs or slurm (default: detect)').choices([
+            'detect',
+            'none',
+            'pbs',
+            'slurm',
+          ]),
           val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
-          val('--group <NAME>', 'group for multi-node tasks (default: default)', text),
           val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),
         ],
-        examples: ['hq worker start --cpus 8 --resource licenses=4'],
+        examples: [
+          'hq worker start --cpus 8 --resource licenses=4',
+          'hq worker start --cpus="[[0-3], [4-7]]" --resource "gpus=related[[0], [1]]"',
+        ],
         load: async () => (await import('./commands/workerStart.ts')).runWorkerStart as RunCommand,
       },
       {
@@ -201,7 +212,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         args: [['<count>', 'number of workers', integer(1, 0xffff_ffff)]],
         load: async () => (await worker()).runWait as RunCommand,
       },
-      { name: 'hwdetect', description: 'Show the resources of this machine', load: async () => (await worker()).runHwdetect as RunCommand },
+      {
+        name: 'hwdetect',
+        description: 'Show the resources of this machine',
+        options: () => [opt('--no-hyper-threading', 'one CPU per core')],
+        load: async () => (await worker()).runHwdetect as RunCommand,
+      },
       {
         name: 'address',
         description: "Print a worker's host name",

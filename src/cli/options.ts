@@ -1,9 +1,16 @@
-/** Option values that several commands parse, as commander parsers: each refuses bad input with one line. */
-import { InvalidArgumentError } from 'commander';
+/** How options are made, and values that several commands parse, as commander parsers: each refuses bad input with one line. */
+import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../common/duration.ts';
 
 /** As in the schema of a job. */
 const JOB_NAME_MAX = 4_096;
+
+/** An option whose text is handed over as it is, or that has none. */
+export const opt = (flags: string, description: string): Option => new Option(flags, description);
+
+/** An option that may be given once, with a parser. */
+export const val = <T>(flags: string, description: string, parse: (text: string) => T): Option =>
+  new Option(flags, description).argParser(once(parse, flags.replace(/^-\w, /, '')));
 
 /** @returns milliseconds */
 export function durationMs(text: string): number {
@@ -36,6 +43,11 @@ export function decimal(min: number, max: number): (text: string) => number {
     if (Number.isNaN(value) || value < min || value > max) throw new InvalidArgumentError(`a number from ${min} to ${max} is expected`);
     return value;
   };
+}
+
+/** Collects the values of `--weight`; the least is what the scheduler can tell from nothing. */
+export function weights(text: string, previous: number[] | undefined): number[] {
+  return [...(previous ?? []), decimal(0.0001, 1_000_000)(text)];
 }
 
 export const port: (text: string) => number = integer(1, 65_535);

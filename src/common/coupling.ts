@@ -53,10 +53,19 @@ export function makeWorkerResources(parsed: readonly ParsedDescriptor[], couplin
     group2_idx: second.group,
     weight,
   }));
-  for (const one of weights)
-    if (one.resource1_idx === one.resource2_idx)
-      throw fault(nameAt(resources, one.resource1_idx), 'a resource cannot be coupled with itself');
+  refuseUseless(weights, resources);
   return { resources, coupling: { weights } };
+}
+
+function refuseUseless(weights: WorkerResources['coupling']['weights'], resources: readonly ResourceDescriptor[]): void {
+  const pairs = new Set<string>();
+  for (const { resource1_idx: first, group1_idx: groupOfFirst, resource2_idx: second, group2_idx: groupOfSecond } of weights) {
+    if (first === second) throw fault(nameAt(resources, first), 'a resource cannot be coupled with itself');
+    const ends = [`${nameAt(resources, first)}[${groupOfFirst}]`, `${nameAt(resources, second)}[${groupOfSecond}]`];
+    const pair = ends.sort().join(':');
+    if (pairs.has(pair)) throw fault(pair, 'these groups are coupled twice');
+    pairs.add(pair);
+  }
 }
 
 function relatedToCpus(descriptor: ResourceDescriptor, all: readonly ResourceDescriptor[]): NamedCoupling[] {

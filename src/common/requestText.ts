@@ -5,10 +5,7 @@
 import { HqError } from '../protocol/errors.ts';
 import { ALLOCATION_POLICIES, RESOURCE_NAME, UNITS_PER_WHOLE } from '../protocol/resourceTerms.ts';
 import type { RequestSpec, RequestVariant, ResourceEntry, ResourceRequest } from '../protocol/schema/resources.ts';
-import { formatAmount, parseAmount } from './amount.ts';
-import { parseSize } from './size.ts';
-
-const BYTES_PER_MIB = 2 ** 20;
+import { formatAmount, parseAmount, parseMemory } from './amount.ts';
 
 /**
  * @param specs alternatives, the preferred one first
@@ -81,16 +78,10 @@ function parseUnits(name: string, amount: string, input: string): Pick<ResourceE
 }
 
 function positiveUnits(name: string, text: string, input: string): number {
-  const units = name === 'mem' && /[a-z]/i.test(text) ? memoryUnits(text) : parseAmount(text);
+  const units = name === 'mem' ? parseMemory(text, Math.ceil) : parseAmount(text);
   if (typeof units === 'string') throw fault(input, units);
   if (units <= 0) throw fault(input, 'the amount must be above zero');
   return units;
-}
-
-/** Memory is counted in MiB. */
-function memoryUnits(text: string): number | string {
-  const bytes = parseSize(text);
-  return bytes === undefined ? `'${text}' is not a size` : Math.ceil((bytes / BYTES_PER_MIB) * UNITS_PER_WHOLE);
 }
 
 function fault(input: string, detail: string): HqError {

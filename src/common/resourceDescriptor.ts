@@ -3,14 +3,11 @@
  * `related[[0],[1]]`. Called by `worker start`, `alloc add` and the worker's detection. Pure.
  */
 import { HqError } from '../protocol/errors.ts';
-import { type ResourceDescriptor, resourceName, UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
-import { parseAmount } from './amount.ts';
-import { parseSize } from './size.ts';
+import { type ResourceDescriptor, resourceName } from '../protocol/schema/resources.ts';
+import { parseAmount, parseMemory } from './amount.ts';
 
 /** A worker keeps a number per index; more than this is a mistyped range. */
 const MAX_INDICES = 1_000_000;
-
-const BYTES_PER_MIB = 2 ** 20;
 
 /** A descriptor and whether its groups belong to the CPU groups of the same number (`related[...]`). */
 export interface ParsedDescriptor {
@@ -45,7 +42,7 @@ export function parseResourceDescriptor(name: string, text: string): ParsedDescr
   const trimmed = text.trim();
   const problem = (detail: string): HqError => fault(`${name}=${text}`, detail);
   if (!resourceName.safeParse(name).success)
-    throw problem(`'${name}' is not a resource name (letters, digits and '/', starting with a letter)`);
+    throw problem(`'${name}' is not a resource name (letters, digits and '/', '_', '.' or '-', starting with a letter)`);
   if (trimmed === '') throw problem('the descriptor is empty');
   try {
     const related = /^related\s*(?=\[)/.exec(trimmed);
@@ -78,7 +75,7 @@ function parseShort(name: string, text: string): ResourceDescriptor {
   const sum = /^sum\s*\((.*)\)$/.exec(text);
   if (sum !== null) {
     if (name === 'cpus') throw new Fault('CPUs have indices, so sum(...) cannot be used for them');
-    return { name, kind: 'sum', size: parseUnits(name, (sum[1] as string).trim()) };
+    return makeSum(name, (sum[1] as string).trim());
   }
   const grid = /^(\d+)\s*x\s*(\d+)$/.exec(text);
   if (grid !== null) return makeGrid(name, count(grid[1] as string), count(grid[2] as string));
@@ -88,7 +85,13 @@ function parseShort(name: string, text: string): ResourceDescriptor {
     if (n === 0) throw new Fault('at least one is needed');
     return makeRange(name, 0, n - 1);
   }
-  return { name, kind: 'sum', size: parseUnits(name, text) };
+  return makeSum(name, text);
+}
+
+function makeSum(name: string, text: string): ResourceDescriptor {
+  const size = parseUnits(name, text);
+  if (size === 0) throw new Fault('the amount must be above zero');
+  return { name, kind: 'sum', size };
 }
 
 function makeRange(name: string, start: number, end: number): ResourceDescriptor {
@@ -107,12 +110,7 @@ function makeGrid(name: string, groups: number, size: number): ResourceDescripto
 
 /** An amount with up to four decimals; sizes such as `4GiB` only for `mem`, which counts MiB. */
 function parseUnits(name: string, text: string): number {
-  if (name === 'mem' && /[a-z]/i.test(text)) {
-    const bytes = parseSize(text);
-    if (bytes === undefined) throw new Fault(`'${text}' is not a size`);
-    return Math.floor((bytes / BYTES_PER_MIB) * UNITS_PER_WHOLE);
-  }
-  const units = parseAmount(text);
+  const units = name === 'mem' ? parseMemory(text, Math.floor) : parseAmount(text);
   if (typeof units === 'string') throw new Fault(units);
   return units;
 }

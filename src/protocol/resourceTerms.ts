@@ -8,3 +8,11 @@ export const RESOURCE_NAME: RegExp = /^[A-Za-z][A-Za-z0-9/_.-]*$/;
 
 /** How indices are picked out of groups; `all` takes everything the worker has of the resource. */
 export const ALLOCATION_POLICIES = ['compact', 'compact!', 'tight', 'tight!', 'scatter', 'all'] as const;
+
+/** What a worker finds out about its machine by itself; the names that `--detect-resources` takes. */
+export const DETECTABLE = ['cpus', 'mem', 'gpus/nvidia', 'gpus/amd'] as const;
+export type Detectable = (typeof DETECTABLE)[number];
+
+/** How a task is bound to the CPUs that it got: by the kernel, or by telling OpenMP. */
+export const PIN_MODES = ['taskset', 'omp'] as const;
+export type PinMode = (typeof PIN_MODES)[number];

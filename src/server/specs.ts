@@ -119,6 +119,7 @@ function makeBody(record: SubmitRecord, spec: TaskSpec): WireBody {
     timeLimitMs: spec.timeLimitMs ?? null,
     priority: spec.priority,
     request: parseRequest(spec.request).variants,
+    ...(spec.pin === undefined ? {} : { pin: spec.pin }),
   };
 }
 

@@ -8,6 +8,7 @@ import { parseRequest } from '../common/requestText.ts';
 import type { TaskTraits } from '../core/reactor/onSubmit.ts';
 import { NO_RETRIES, type RetryOn, type RetryPolicy } from '../core/retryPolicy.ts';
 import { HqError } from '../protocol/errors.ts';
+import type { ResourceRequest } from '../protocol/schema/resources.ts';
 import type { GraphTask, Submit, TaskSpec } from '../protocol/schema/task.ts';
 import { mergeSpec } from './specs.ts';
 
@@ -62,8 +63,10 @@ export function analyseSubmit(submit: Submit): Omit<CheckedSubmit, 'ids'> {
 }
 
 function traitsOf(spec: TaskSpec): TaskTraits {
+  const request = parseRequest(spec.request);
+  refuseUselessPin(spec, request);
   return {
-    request: parseRequest(spec.request),
+    request,
     priority: spec.priority,
     crashLimit: spec.crashLimit,
     retry: retryPolicyOf(spec),
@@ -81,6 +84,11 @@ function retryOnOf(reasons: NonNullable<TaskSpec['retryOn']>): RetryOn {
   const codes = reasons.filter((reason) => typeof reason === 'number');
   const signals = Object.entries(constants.signals).flatMap(([name, number]) => (codes.includes(number + SIGNAL_CODE) ? [name] : []));
   return { codes, signals, kinds: reasons.filter((reason) => typeof reason !== 'number') };
+}
+
+function refuseUselessPin({ pin }: TaskSpec, { variants }: ResourceRequest): void {
+  if (pin === undefined || variants.every(({ entries }) => entries.some(({ name }) => name === 'cpus'))) return;
+  throw new HqError('HQ_E_REQUEST', { detail: `pin '${pin}' binds a task to CPUs, but a variant of its request has none` });
 }
 
 function arrayIds(tasks: { ids?: string | undefined; entries?: string[] | undefined }, job: JobIds): IntArray {

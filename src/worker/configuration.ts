@@ -13,21 +13,26 @@ import type { WorkerOverrides } from './options.ts';
 
 const DEFAULT_HEARTBEAT_MS = 8_000;
 
-export interface ConfigurationOptions {
+/** What the user said and where to look for the rest. */
+export interface Surroundings {
   readonly overrides: WorkerOverrides;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly workDir: string;
-  readonly startedAtMs: number;
   /** Told in one line about what could not be detected. */
   warn(line: string): void;
 }
 
-/** @throws HqError HQ_E_RESOURCE_DESCRIPTOR or HQ_E_USAGE when the parts do not go together */
+export interface ConfigurationOptions extends Surroundings {
+  readonly resources: WorkerResources;
+  readonly workDir: string;
+  readonly startedAtMs: number;
+}
+
+/** @throws HqError HQ_E_USAGE when the parts do not go together */
 export async function makeConfiguration(options: ConfigurationOptions): Promise<WorkerConfiguration> {
-  const { overrides, env, workDir, startedAtMs, warn } = options;
+  const { overrides, env, resources, workDir, startedAtMs, warn } = options;
   const batchJob = await detectBatchJob(overrides.manager ?? 'detect', env, warn);
   const made = workerConfiguration.safeParse({
-    resources: resourcesOf(options),
+    resources,
     hostname: overrides.hostname ?? hostname(),
     group: overrides.group ?? batchJob?.id ?? 'default',
     pid: process.pid,
@@ -45,13 +50,15 @@ export async function makeConfiguration(options: ConfigurationOptions): Promise<
   return made.data;
 }
 
-function resourcesOf({ overrides, env, warn }: ConfigurationOptions): WorkerResources {
+/** @throws HqError HQ_E_RESOURCE_DESCRIPTOR or HQ_E_USAGE when what was said is not possible here */
+export function resourcesOf({ overrides, env, warn }: Surroundings): WorkerResources {
   const given: ParsedDescriptor[] = [...(overrides.resources ?? [])];
   if (overrides.cpus !== undefined) given.push({ descriptor: overrides.cpus, related: false });
   const all = completeResources(given, {
     env,
     warn,
     ...(overrides.detect === undefined ? {} : { only: overrides.detect }),
+    ...(overrides.manager === undefined ? {} : { manager: overrides.manager }),
     ...(overrides.hyperThreading === undefined ? {} : { hyperThreading: overrides.hyperThreading }),
   });
   if (!all.some((one) => one.descriptor.name === 'cpus')) {

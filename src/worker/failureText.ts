@@ -17,6 +17,7 @@ const ERROR_WORDS: Readonly<Record<string, string>> = {
   EEXIST: 'File exists (os error 17)',
   ENOTDIR: 'Not a directory (os error 20)',
   EISDIR: 'Is a directory (os error 21)',
+  EINVAL: 'Invalid argument (os error 22)',
   ENFILE: 'Too many open files in system (os error 23)',
   EMFILE: 'Too many open files (os error 24)',
   ENOSPC: 'No space left on device (os error 28)',

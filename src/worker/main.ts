@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HqError } from '../protocol/errors.ts';
 import { findWorkerAccess, readWorkerAccess } from './access.ts';
-import { makeConfiguration } from './configuration.ts';
+import { makeConfiguration, resourcesOf, type Surroundings } from './configuration.ts';
 import { chooseLauncher } from './executor/chooseLauncher.ts';
 import type { Launcher } from './executor/launcher.ts';
 import type { WorkerOptions } from './options.ts';
@@ -23,17 +23,20 @@ const CONNECT_TIMEOUT_MS = 20_000;
 export async function runWorker(options: WorkerOptions): Promise<number> {
   const startedAtMs = Date.now();
   const { io, overrides = {} } = options;
-  const accessPath = findWorkerAccess(options.serverDir);
-  readWorkerAccess(accessPath);
   const log: WorkerParts['log'] = (level, line) => {
     io.stderr.write(`${new Date().toISOString().slice(0, 19)}Z ${level} ${line}\n`);
   };
+  const surroundings: Surroundings = { overrides, env: io.env, warn: (line) => log('WARN', line) };
+  // First of all what was typed: a mistake in it has nothing to do with any server.
+  const resources = resourcesOf(surroundings);
+  const accessPath = findWorkerAccess(options.serverDir);
+  readWorkerAccess(accessPath);
   const workDir = makeWorkDir(overrides.workDir ?? io.env.TMPDIR ?? tmpdir());
   /** Aborted when no task can be started any more: the worker leaves, and its tasks run elsewhere. */
   const broken = new AbortController();
   let launcher: Launcher | undefined;
   try {
-    const configuration = await makeConfiguration({ overrides, env: io.env, workDir, startedAtMs, warn: (line) => log('WARN', line) });
+    const configuration = await makeConfiguration({ ...surroundings, resources, workDir, startedAtMs });
     launcher = await chooseLauncher({
       setting: io.env.HQ_LAUNCHER,
       directory: workDir,

@@ -2,10 +2,10 @@
 import type { Writable } from 'node:stream';
 import type { NamedCoupling } from '../common/coupling.ts';
 import type { ParsedDescriptor } from '../common/resourceDescriptor.ts';
+import type { Detectable } from '../protocol/resourceTerms.ts';
 import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
 import type { OnServerLost, WorkerInfo } from '../protocol/schema/worker.ts';
-import type { ManagerChoice } from './detect/batchJob.ts';
-import type { Detectable } from './detect/hwdetect.ts';
+import type { ManagerChoice } from './detect/batchEnvironment.ts';
 import type { MemEnforce } from './monitor/memoryMonitor.ts';
 
 /** Everything that is left out is detected or has the default of the option of the same name. */

@@ -147,7 +147,7 @@ export class WorkerState {
       if (known !== undefined) this.abandon(out, known);
       let queueClass = classes.get(wanted);
       if (queueClass === undefined) {
-        queueClass = this.classOf(wanted, body.priority);
+        queueClass = this.classOf(wanted, body);
         classes.set(wanted, queueClass);
       }
       if (typeof queueClass === 'string') {
@@ -180,9 +180,11 @@ export class WorkerState {
   }
 
   /** @returns the reason when such tasks can never run here */
-  private classOf(wanted: RequestVariant, priority: number): QueueClass | string {
+  private classOf(wanted: RequestVariant, { priority, pin }: WireBody): QueueClass | string {
     const request = this.pool.resolve(wanted);
-    return typeof request === 'string' ? request : this.queue.classOf({ priority, request, minTimeMs: wanted.minTimeMs });
+    if (typeof request === 'string') return request;
+    if (pin === 'taskset' && !this.pool.hasNumberedCpus) return 'its CPUs have names, and a task can be bound only to CPUs with numbers';
+    return this.queue.classOf({ priority, request, minTimeMs: wanted.minTimeMs, pin });
   }
 
   private onCancel(out: Instructions, key: TaskKey, nowMs: number): void {
@@ -332,7 +334,7 @@ export class WorkerState {
         return true;
       }
       const { request } = task.queueClass;
-      const allocation = this.pool.tryAllocate(request, kept);
+      const allocation = this.pool.tryAllocate(request, kept, request.isRange ? this.queue.rivalsOf(task.queueClass) : undefined);
       if (allocation === undefined) {
         // What comes later must not push this one back for ever.
         this.pool.keepFor(request, kept);

@@ -2,8 +2,9 @@
  * Tasks that wait on a worker for free resources: higher priority first, then in order of arrival. Tasks with the same priority and the same
  * request form a class, so that what does not fit is tried once per class and not once per task. Pure; owned by the state machine.
  */
+import type { PinMode } from '../protocol/resourceTerms.ts';
 import type { HeldTask } from './heldTask.ts';
-import type { ResolvedRequest } from './resources/pool.ts';
+import type { ResolvedRequest, Rivals } from './resources/pool.ts';
 
 /** Tasks that start under the same conditions. */
 export interface QueueClass {
@@ -13,6 +14,8 @@ export interface QueueClass {
   readonly request: ResolvedRequest;
   /** Remaining lifetime that the worker must have at the start, milliseconds. */
   readonly minTimeMs: number;
+  /** How its tasks are bound to their CPUs. */
+  readonly pin: PinMode | undefined;
   /** Waiting tasks, first come first served; those before `head` are gone, ended ones are skipped. */
   readonly tasks: { readonly task: HeldTask; readonly arrival: number }[];
   head: number;
@@ -38,9 +41,9 @@ export class TaskQueue {
     return this.waiting;
   }
 
-  /** @returns the class of tasks with this priority and request, made when new */
-  classOf(o: { priority: number; request: ResolvedRequest; minTimeMs: number }): QueueClass {
-    const key = `${o.priority} ${o.minTimeMs} ${JSON.stringify(o.request)}`;
+  /** @returns the class of such tasks, made when new */
+  classOf(o: Pick<QueueClass, 'priority' | 'request' | 'minTimeMs' | 'pin'>): QueueClass {
+    const key = `${o.priority} ${o.minTimeMs} ${o.pin} ${JSON.stringify(o.request)}`;
     let found = this.classes.get(key);
     if (found === undefined) {
       this.lastId += 1;
@@ -72,6 +75,16 @@ export class TaskQueue {
       only = one;
     }
     return only;
+  }
+
+  /** What waits beside the tasks of a class, those that have been cancelled since included: nothing is looked at one by one. */
+  rivalsOf(queueClass: QueueClass): Rivals {
+    const others: number[] = [];
+    for (const one of this.active) {
+      if (one === queueClass) continue;
+      for (const { resource, units } of one.request.entries) others[resource] = (others[resource] ?? 0) + units * waitingOf(one);
+    }
+    return { same: Math.max(1, waitingOf(queueClass)), others };
   }
 
   /** Takes the first waiting task of a class out of the queue, if `condition` allows it; its state must change. */
@@ -128,6 +141,10 @@ export class TaskQueue {
     }
     return best;
   }
+}
+
+function waitingOf(one: QueueClass): number {
+  return one.tasks.length - one.head;
 }
 
 function headOf(one: QueueClass): HeldTask | undefined {

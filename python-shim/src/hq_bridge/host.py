@@ -11,15 +11,25 @@ from typing import Iterator, List, Mapping, Optional, Tuple
 # Commands that submit batch jobs -> the variable that is set inside one.
 BATCH_SYSTEMS = (("sbatch", "SLURM_JOB_ID"), ("qsub", "PBS_JOBID"))
 
+# Variable that is set inside a batch job -> those that tell how many CPUs of this node it was granted.
+GRANTED_CPUS = (("SLURM_JOB_ID", ("SLURM_CPUS_ON_NODE",)), ("PBS_JOBID", ("NCPUS", "PBS_NUM_PPN")))
 
-def usable_cpus(root: Path = Path("/")) -> int:
-    """CPUs that this process may use: its affinity mask, cut to the quota of its control groups; at least 1.
+
+def usable_cpus(root: Path = Path("/"), environ: Optional[Mapping[str, str]] = None) -> int:
+    """CPUs that this process may use: its affinity mask, cut to the quota of its control groups and to what its batch job
+    was granted; at least 1.
 
     :param root: where `proc` and `sys` are
     """
     affinity = len(os.sched_getaffinity(0))
     quotas = [math.floor(quota) for quota in cgroup_cpu_quotas(root)]
-    return max(1, min([affinity, *quotas]))
+    return max(1, min([affinity, *quotas, *_granted_cpus(os.environ if environ is None else environ)]))
+
+
+def _granted_cpus(env: Mapping[str, str]) -> Iterator[int]:
+    for inside, names in GRANTED_CPUS:
+        if inside in env:
+            yield from (int(env[name]) for name in names if env.get(name, "").isdigit() and int(env[name]) > 0)
 
 
 def login_node_sign(environ: Optional[Mapping[str, str]] = None) -> Optional[str]:

@@ -46,9 +46,9 @@ export async function runWait(context: Context, [count]: [number]): Promise<unde
   }
 }
 
-export async function runHwdetect(context: Context): Promise<undefined> {
+export async function runHwdetect(context: Context, _args: [], { hyperThreading }: { hyperThreading: boolean }): Promise<undefined> {
   const { detectHardware } = await import('../../worker/hardware.ts');
-  context.output.hardware(detectHardware(context.io.env, (line) => context.warn(line)));
+  context.output.hardware(detectHardware({ env: context.io.env, hyperThreading, warn: (line) => context.warn(line) }));
 }
 
 /** The host name in every output mode, for scripts. */

@@ -4,21 +4,19 @@ import { parseCoupling } from '../../common/coupling.ts';
 import { parseCpuDescriptor, parseResourceOption } from '../../common/resourceDescriptor.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { OnServerLost } from '../../protocol/schema/worker.ts';
+import type { ManagerChoice } from '../../worker/detect/batchEnvironment.ts';
 import type { MemEnforce } from '../../worker/monitor/memoryMonitor.ts';
 import type { WorkerOverrides } from '../../worker/options.ts';
 import type { Context } from '../context.ts';
+import type { WorkerFlags } from '../workerOptions.ts';
 
-interface StartOptions {
-  readonly cpus?: string;
-  readonly resource?: string[];
-  readonly coupling?: string;
+interface StartOptions extends WorkerFlags {
   readonly timeLimit?: number;
-  readonly idleTimeout?: number;
   readonly heartbeat?: number;
   readonly onServerLost?: OnServerLost;
   readonly memEnforce?: MemEnforce;
+  readonly manager?: ManagerChoice;
   readonly workDir?: string;
-  readonly group?: string;
   readonly hostname?: string;
 }
 
@@ -35,11 +33,17 @@ function overridesOf(context: Context, options: StartOptions): WorkerOverrides {
   if (options.cpus !== undefined && resources.some(({ descriptor }) => descriptor.name === 'cpus')) {
     throw new HqError('HQ_E_USAGE', { detail: '--cpus and --resource cpus= say the same thing twice: use one of them' });
   }
+  if (options.cpus !== undefined && options.hyperThreading === false)
+    context.warn('--no-hyper-threading changes nothing: the CPUs are given by --cpus');
   const onServerLost = options.onServerLost ?? (context.compat.stopOnServerLost ? 'stop' : undefined);
   return {
     resources,
     ...(options.cpus === undefined ? {} : { cpus: parseCpuDescriptor(options.cpus) }),
     ...(options.coupling === undefined ? {} : { coupling: parseCoupling(options.coupling) }),
+    ...(options.detectResources === undefined ? {} : { detect: options.detectResources || [] }),
+    ...(options.hyperThreading === undefined ? {} : { hyperThreading: options.hyperThreading }),
+    ...(options.minUtilization === undefined ? {} : { minUtilization: options.minUtilization }),
+    ...(options.manager === undefined ? {} : { manager: options.manager }),
     ...(options.timeLimit === undefined ? {} : { timeLimitMs: options.timeLimit }),
     ...(options.idleTimeout === undefined ? {} : { idleTimeoutMs: options.idleTimeout }),
     ...(options.heartbeat === undefined ? {} : { heartbeatMs: options.heartbeat }),

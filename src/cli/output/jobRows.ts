@@ -1,7 +1,9 @@
 /** The property table of `job info`. */
+import { formatAmount } from '../../common/amount.ts';
 import { formatDuration } from '../../common/duration.ts';
 import { formatEntry, parseRequest } from '../../common/requestText.ts';
 import { jobState } from '../../protocol/jobState.ts';
+import { UNITS_PER_WHOLE } from '../../protocol/resourceTerms.ts';
 import type { JobDetail } from '../../protocol/schema/job.ts';
 import type { RequestSpec } from '../../protocol/schema/resources.ts';
 import type { StdioSpec, TaskInfo, TaskSpec } from '../../protocol/schema/task.ts';
@@ -39,7 +41,7 @@ export function specRows(spec: TaskSpec, o: { submitDir: string; stream: string 
   };
   return [
     ['Resources', requestText(spec.request)],
-    ['Pin', 'None'],
+    ['Pin', spec.pin ?? 'None'],
     ['Priority', spec.priority],
     ['Command', spec.command.join('\n')],
     ['Stdout', channel(spec.stdout, 'stdout')],
@@ -68,6 +70,7 @@ function retriesText(spec: TaskSpec): string {
 export function requestText(request: readonly RequestSpec[]): string {
   const variants = parseRequest(request).variants.map((variant) => {
     const parts = variant.nodes > 0 ? [`nodes: ${variant.nodes}`] : variant.entries.map((entry) => `${entry.name}: ${formatEntry(entry)}`);
+    if (variant.weight !== UNITS_PER_WHOLE) parts.push(`weight: ${formatAmount(variant.weight)}`);
     if (variant.minTimeMs > 0) parts.push(`time: ${formatDuration(variant.minTimeMs)}`);
     return parts.join('\n');
   });

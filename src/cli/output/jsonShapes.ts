@@ -81,7 +81,7 @@ function taskDescJson(spec: TaskSpec, submit: SubmitInfo, extras: boolean): Reco
       min_time: seconds(variant.minTimeMs),
       weight: variant.weight,
     })),
-    pin_mode: null,
+    pin_mode: spec.pin === 'omp' ? 'openmp' : (spec.pin ?? null),
     priority: spec.priority,
     time_limit: seconds(spec.timeLimitMs ?? null),
     task_dir: false,

@@ -11,9 +11,14 @@ export function summarizeResources(resources: WorkerResources): string {
   return resources.resources.map((resource) => `${resource.name} ${amountOf(resource)}`).join('; ');
 }
 
-/** One line per resource with its indices. */
-export function describeResources(resources: WorkerResources): string {
-  return resources.resources.map((resource) => `${resource.name}: ${indicesOf(resource)}`).join('\n');
+/** One line per resource with its indices, and one for couplings as they are typed. */
+export function describeResources({ resources, coupling }: WorkerResources): string {
+  const nameOf = (position: number): string => resources[position]?.name ?? '?';
+  const couplings = coupling.weights.map(
+    (one) => `${nameOf(one.resource1_idx)}[${one.group1_idx}]:${nameOf(one.resource2_idx)}[${one.group2_idx}]=${one.weight}`,
+  );
+  const lines = resources.map((resource) => `${resource.name}: ${indicesOf(resource)}`);
+  return [...lines, ...(couplings.length === 0 ? [] : [`coupling: ${couplings.join(',')}`])].join('\n');
 }
 
 function amountOf(resource: ResourceDescriptor): string {

@@ -20,6 +20,8 @@ export interface RequestFlags {
   readonly timeRequest?: number;
   /** Above zero: so many whole workers of one group. */
   readonly nodes?: number;
+  /** One for all alternatives, or one for each. */
+  readonly weight?: readonly number[];
 }
 
 /** One alternative as the API takes it. */
@@ -27,6 +29,7 @@ export interface VariantInput {
   readonly resources: Record<string, string>;
   readonly timeRequestMs?: number;
   readonly nodes?: number;
+  readonly weight?: number;
 }
 
 /** As in the schema of a request. */
@@ -43,7 +46,10 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
   const time = flags.timeRequest === undefined ? {} : { timeRequestMs: flags.timeRequest };
   if (flags.nodes !== undefined && flags.nodes > 0) {
     const other = flags.variant !== undefined ? '--variant' : all[0]?.flag;
-    if (other === undefined) return [{ resources: {}, nodes: flags.nodes, ...time }];
+    if (flags.weight !== undefined && flags.weight.length > 1)
+      throw new HqError('HQ_E_USAGE', { detail: `--weight was given ${flags.weight.length} times for the one request of --nodes` });
+    const weight = flags.weight?.[0] === undefined ? {} : { weight: flags.weight[0] };
+    if (other === undefined) return [{ resources: {}, nodes: flags.nodes, ...time, ...weight }];
     throw new HqError('HQ_E_USAGE', {
       detail: `the argument '--nodes' cannot be used with '${other}': such a task takes whole workers`,
     });
@@ -52,9 +58,16 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
   if (variants.length > VARIANTS_MAX) {
     throw new HqError('HQ_E_USAGE', { detail: `${variants.length} resource variants were given, at most ${VARIANTS_MAX} are possible` });
   }
-  const request = variants.map((resources) => ({
+  const weights = flags.weight ?? [];
+  if (weights.length > 1 && weights.length !== variants.length) {
+    throw new HqError('HQ_E_USAGE', {
+      detail: `--weight was given ${weights.length} times for ${variants.length} resource variants: give one for all, or one for each`,
+    });
+  }
+  const request = variants.map((resources, index) => ({
     resources: 'cpus' in resources ? resources : { ...resources, cpus: '1' },
     ...time,
+    ...(weights.length === 0 ? {} : { weight: weights[index] ?? (weights[0] as number) }),
   }));
   parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant })));
   return request;

@@ -1,5 +1,6 @@
 /** The flags of a submit as a task specification. Everything is checked here, before anything is sent. */
 import { HqError } from '../../protocol/errors.ts';
+import type { PinMode } from '../../protocol/resourceTerms.ts';
 import type { CrashLimit, StdioSpec, TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Compat } from '../compat.ts';
 import { type RequestFlags, requestOf } from './request.ts';
@@ -14,6 +15,7 @@ export interface SubmitFlags extends RequestFlags, RetryFlags {
   readonly stdout?: string;
   readonly stderr?: string;
   readonly stream?: string;
+  readonly pin?: PinMode;
   readonly priority?: number;
   readonly timeLimit?: number;
   readonly maxFails?: number;
@@ -38,6 +40,7 @@ export function taskSpecOf(command: string[], o: { flags: SubmitFlags; compat: C
     ...(flags.stdout === undefined ? {} : { stdout: stdioOf(flags.stdout, 'stdout') }),
     ...(flags.stderr === undefined ? {} : { stderr: stdioOf(flags.stderr, 'stderr') }),
     ...(stdin === undefined ? {} : { stdin: stdin.toString('base64') }),
+    ...(flags.pin === undefined ? {} : { pin: flags.pin }),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.timeLimit === undefined ? {} : { timeLimitMs: flags.timeLimit }),
     ...(flags.crashLimit === undefined ? {} : { crashLimit: crashLimitOf(flags.crashLimit) }),

@@ -4,6 +4,7 @@
  * Prefer a new kind over a changed one.
  */
 import * as z from 'zod';
+import type { PinMode } from '../resourceTerms.ts';
 import type { RequestVariant } from '../schema/resources.ts';
 import type { FailureKind, StdioSpec, TaskUsage } from '../schema/task.ts';
 import { workerConfiguration } from '../schema/worker.ts';
@@ -62,6 +63,8 @@ export interface WireBody {
   readonly timeLimitMs: number | null;
   readonly priority: number;
   readonly request: readonly RequestVariant[];
+  /** Left out by servers of earlier versions, and for tasks that are not bound to their CPUs. */
+  readonly pin?: PinMode;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { Packr } from 'msgpackr';
 import { HqError } from '../errors.ts';
+import { PIN_MODES } from '../resourceTerms.ts';
 import { allocationPolicy } from '../schema/resources.ts';
 import { failureKind } from '../schema/task.ts';
 import { workerEnd } from '../schema/worker.ts';
@@ -25,6 +26,7 @@ const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
 const FAILURE_KINDS: ReadonlySet<unknown> = new Set(failureKind.options);
 const POLICIES: ReadonlySet<unknown> = new Set(allocationPolicy.options);
+const PINS: ReadonlySet<unknown> = new Set([undefined, ...PIN_MODES]);
 const LEAVING: ReadonlySet<unknown> = new Set(workerEnd.options.filter((end) => end !== 'CONNECTION LOST' && end !== 'HEARTBEAT LOST'));
 const MAX_U32 = 0xffff_ffff;
 /** Last moment that a Date can hold: a later one could be stored but never shown. */
@@ -151,6 +153,7 @@ function checkBody(value: unknown): void {
   check(body.stream === null || isText(body.stream), 'compute: stream');
   check(body.timeLimitMs === null || (isNumber(body.timeLimitMs) && body.timeLimitMs > 0), 'compute: time limit');
   check(isNumber(body.priority), 'compute: priority');
+  check(PINS.has(body.pin), 'compute: pin');
   check(Array.isArray(body.request) && body.request.length > 0 && body.request.every(isVariant), 'compute: request');
 }
 

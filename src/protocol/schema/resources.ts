@@ -3,7 +3,7 @@
  * Amounts are integers in units of 1/10,000, so that fractions add up exactly. Shapes follow HyperQueue's JSON.
  */
 import * as z from 'zod';
-import { ALLOCATION_POLICIES, RESOURCE_NAME } from '../resourceTerms.ts';
+import { ALLOCATION_POLICIES, RESOURCE_NAME, UNITS_PER_WHOLE } from '../resourceTerms.ts';
 
 export { UNITS_PER_WHOLE } from '../resourceTerms.ts';
 
@@ -71,6 +71,10 @@ export const requestSpec = z.strictObject({
   resources: z.record(resourceName, amountText).optional(),
   nodes: z.int().min(0).default(0),
   timeRequestMs: z.number().min(0).default(0),
-  weight: z.number().positive().default(1),
+  weight: z
+    .number()
+    .min(1 / UNITS_PER_WHOLE)
+    .default(1)
+    .describe('of the alternatives the one with the largest is preferred'),
 });
 export type RequestSpec = z.infer<typeof requestSpec>;

@@ -1,6 +1,7 @@
 /** What one task is, as submitted, and what is known of it, as answered by the API. */
 import * as z from 'zod';
 import { FAILURE_KINDS, RETRY_REASONS } from '../failureTerms.ts';
+import { PIN_MODES } from '../resourceTerms.ts';
 import { requestSpec } from './resources.ts';
 
 /** Ids count per job (tasks) and per server (jobs, workers). */
@@ -33,6 +34,8 @@ export type FailureKind = z.infer<typeof failureKind>;
 
 /** Failures after which a task may be run again, beside exit codes. */
 export const retryReason = z.enum(RETRY_REASONS);
+/** How a task is bound to its CPUs; left out: not at all. */
+export const pinMode = z.enum(PIN_MODES);
 
 /** Fields of a task without defaults, so that a patch that leaves one out does not bring its default back. */
 const taskFields = {
@@ -46,6 +49,11 @@ const taskFields = {
   stderr: stdioSpec.optional(),
   stdin: z.base64().optional().describe('bytes given to the task on its standard input, base64'),
   request: z.array(requestSpec).min(1).max(32).describe('alternatives, the preferred one first'),
+  pin: pinMode
+    .optional()
+    .describe(
+      'taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every alternative needs CPUs',
+    ),
   priority: z.int().min(-0x8000_0000).max(0x7fff_ffff).describe('higher first'),
   timeLimitMs: z.number().positive().optional().describe('the task is killed after this time, milliseconds'),
   crashLimit,

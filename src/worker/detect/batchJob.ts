@@ -2,8 +2,7 @@
  * Finds out whether this process runs inside a batch job (Slurm or PBS) and how long that job still has. Called at the start of a worker.
  */
 import { execFile } from 'node:child_process';
-
-export type ManagerChoice = 'detect' | 'none' | 'pbs' | 'slurm';
+import { batchEnvironment, type ManagerChoice } from './batchEnvironment.ts';
 
 export interface BatchJob {
   readonly manager: 'PBS' | 'Slurm';
@@ -22,23 +21,15 @@ type Env = Readonly<Record<string, string | undefined>>;
  * @returns the job around this process, or null
  */
 export async function detectBatchJob(choice: ManagerChoice, env: Env, warn: (line: string) => void): Promise<BatchJob | null> {
-  const pbs = env.PBS_ENVIRONMENT === undefined ? undefined : env.PBS_JOBID;
-  const slurm = env.SLURM_JOB_ID ?? env.SLURM_JOBID;
-  if ((choice === 'detect' || choice === 'pbs') && pbs !== undefined) {
-    return {
-      manager: 'PBS',
-      id: pbs,
-      timeLeftMs: await timeLeft({ command: ['qstat', '-f', '-F', 'json', pbs], parse: pbsTimeLeftMs, env, warn }),
-    };
+  const job = batchEnvironment(choice, env);
+  if (job === undefined) return null;
+  const { manager, id } = job;
+  switch (manager) {
+    case 'PBS':
+      return { manager, id, timeLeftMs: await timeLeft({ command: ['qstat', '-f', '-F', 'json', id], parse: pbsTimeLeftMs, env, warn }) };
+    case 'Slurm':
+      return { manager, id, timeLeftMs: await timeLeft({ command: ['scontrol', 'show', 'job', id], parse: slurmTimeLeftMs, env, warn }) };
   }
-  if ((choice === 'detect' || choice === 'slurm') && slurm !== undefined) {
-    return {
-      manager: 'Slurm',
-      id: slurm,
-      timeLeftMs: await timeLeft({ command: ['scontrol', 'show', 'job', slurm], parse: slurmTimeLeftMs, env, warn }),
-    };
-  }
-  return null;
 }
 
 /** @param text answer of `scontrol show job`; @returns milliseconds, null for a job without a limit, undefined when it cannot be read */

@@ -1,11 +1,19 @@
-/** Finds GPUs: those that the environment names, else those that the NVIDIA driver lists. Called at the start of a worker and by `worker hwdetect`. */
+/**
+ * Finds GPUs: those that the environment names, else those that the drivers list and this process may open. Called at the start of a worker
+ * and by `worker hwdetect`.
+ */
 import type { ResourceDescriptor } from '../../protocol/schema/resources.ts';
 import type { HostFiles } from './hostFiles.ts';
+
+type GpuName = 'gpus/nvidia' | 'gpus/amd';
 
 const VARIABLES = [
   { variable: 'CUDA_VISIBLE_DEVICES', name: 'gpus/nvidia' },
   { variable: 'ROCR_VISIBLE_DEVICES', name: 'gpus/amd' },
 ] as const;
+
+const NVIDIA_DRIVER = '/proc/driver/nvidia/gpus';
+const AMD_DRIVER = '/sys/class/kfd/kfd/topology/nodes';
 
 /**
  * @param warn told about values that were left out
@@ -20,11 +28,30 @@ export function detectGpus(
   if (named.length > 0) return named;
   // A variable that is set but empty, or -1, hides the devices on purpose.
   if (VARIABLES.some(({ variable }) => env[variable] !== undefined)) return [];
-  const count = files.list('/proc/driver/nvidia/gpus').length;
-  return count === 0 ? [] : [{ name: 'gpus/nvidia', kind: 'range', start: 0, end: count - 1 }];
+  return [...numbered('gpus/amd', amdCount(files)), ...numbered('gpus/nvidia', nvidiaCount(files))];
 }
 
-function fromVariable(o: { name: string; variable: string; text: string; warn: (line: string) => void }): ResourceDescriptor[] {
+/** Runtimes number the devices that a process may open from 0. */
+function numbered(name: GpuName, count: number): ResourceDescriptor[] {
+  return count === 0 ? [] : [{ name, kind: 'range', start: 0, end: count - 1 }];
+}
+
+/** On a shared node the driver lists the devices of all jobs; those of others cannot be opened. */
+function nvidiaCount(files: HostFiles): number {
+  // Device files may not be there before the first use of the driver; then none of them tells anything.
+  const hasDevices = files.list('/dev').some((name) => /^nvidia\d+$/.test(name));
+  return files.list(NVIDIA_DRIVER).filter((bus) => {
+    const minor = /^Device Minor:\s*(\d+)$/m.exec(files.read(`${NVIDIA_DRIVER}/${bus}/information`) ?? '');
+    return !hasDevices || minor === null || files.canOpen(`/dev/nvidia${minor[1]}`);
+  }).length;
+}
+
+/** CPUs are nodes of this topology, too; their id is 0. The kernel does not show the id of a device of others. */
+function amdCount(files: HostFiles): number {
+  return files.list(AMD_DRIVER).filter((node) => Number(files.read(`${AMD_DRIVER}/${node}/gpu_id`) ?? 0) > 0).length;
+}
+
+function fromVariable(o: { name: GpuName; variable: string; text: string; warn: (line: string) => void }): ResourceDescriptor[] {
   const values = o.text
     .split(',')
     .map((value) => value.trim())

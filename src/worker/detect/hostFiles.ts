@@ -1,7 +1,7 @@
 /**
  * Reads the small text files through which Linux describes a machine. The root is a parameter so that tests can show another machine.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export class HostFiles {
@@ -23,6 +23,16 @@ export class HostFiles {
       return readFileSync(this.at(path), 'utf8').trim();
     } catch {
       return undefined;
+    }
+  }
+
+  /** @returns true when this process may read and write the file; device control groups count */
+  canOpen(path: string): boolean {
+    try {
+      accessSync(this.at(path), constants.R_OK | constants.W_OK);
+      return true;
+    } catch {
+      return false;
     }
   }
 

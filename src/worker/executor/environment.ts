@@ -2,6 +2,7 @@
  * The environment of a task: that of the worker, what the user added, and the HQ variables that tell the task who it is and what it got. What
  * tasks share is put together once.
  */
+import { formatAmount } from '../../common/amount.ts';
 import { formatEntry } from '../../common/requestText.ts';
 import type { WireBody } from '../../protocol/messages/worker.ts';
 import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
@@ -21,10 +22,14 @@ const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels
   'gpus/amd': { ROCR_VISIBLE_DEVICES: '<labels>' },
 };
 
+/** What a worker that runs inside a task of another server must not hand on: it tells what that task holds. */
+const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*)$/;
+
 /** Variables of one entry of a request, and the text of the request. */
 interface EntryNames {
   readonly request: string;
   readonly values: string;
+  readonly amount: string;
   readonly text: string;
 }
 
@@ -41,7 +46,7 @@ export class EnvironmentMaker {
    */
   constructor(o: { env: Readonly<Record<string, string | undefined>>; hqPath: string; pool: ResourcePool }) {
     this.base = {};
-    for (const [name, value] of Object.entries(o.env)) if (value !== undefined) this.base[name] = value;
+    for (const [name, value] of Object.entries(o.env)) if (value !== undefined && !OF_A_TASK.test(name)) this.base[name] = value;
     this.base.HQ = o.hqPath;
     this.pool = o.pool;
   }
@@ -66,6 +71,13 @@ export class EnvironmentMaker {
   lane({ queueClass, allocation }: HeldTask): Lane {
     const vars: Variables = {};
     for (const entry of allocation?.entries ?? []) this.addResource(vars, entry);
+    const cpus = queueClass.pin === undefined ? undefined : allocation?.entries.find(({ entry }) => entry.name === 'cpus');
+    if (cpus === undefined) return { group: queueClass.id, vars, cpus: null };
+    const labels = this.pool.labels(cpus);
+    if (queueClass.pin === 'taskset') return { group: queueClass.id, vars, cpus: labels.map(Number) };
+    // The user's own values win, as everywhere in a lane.
+    vars.OMP_PROC_BIND = 'close';
+    vars.OMP_PLACES = `{${labels.join(',')}}`;
     return { group: queueClass.id, vars, cpus: null };
   }
 
@@ -76,8 +88,9 @@ export class EnvironmentMaker {
     const vars: Variables = { ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
     for (const entry of queueClass.request.entries) {
       const names = this.namesOf(entry);
-      for (const name of [names.request, names.values, ...this.labelled(entry)]) delete vars[name];
+      for (const name of [names.request, names.values, names.amount, ...this.labelled(entry)]) delete vars[name];
     }
+    if (body.pin !== undefined) vars.HQ_PIN = body.pin;
     this.ofBody.set(body, { queueClass, vars });
     return vars;
   }
@@ -93,7 +106,12 @@ export class EnvironmentMaker {
     let names = this.ofEntry.get(entry);
     if (names === undefined) {
       const variable = entry.name.replace(/[^A-Za-z0-9]/g, '_');
-      names = { request: `HQ_RESOURCE_REQUEST_${variable}`, values: `HQ_RESOURCE_VALUES_${variable}`, text: formatEntry(entry.asked) };
+      names = {
+        request: `HQ_RESOURCE_REQUEST_${variable}`,
+        values: `HQ_RESOURCE_VALUES_${variable}`,
+        amount: `HQ_RESOURCE_AMOUNT_${variable}`,
+        text: formatEntry(entry.asked),
+      };
       this.ofEntry.set(entry, names);
     }
     return names;
@@ -103,7 +121,11 @@ export class EnvironmentMaker {
     const { entry, units, indices } = allocated;
     const names = this.namesOf(entry);
     env[names.request] = names.text;
-    if (indices === undefined) return;
+    if (indices === undefined) {
+      // Without indices nothing else tells how much there was to have.
+      if (entry.policy === 'all' || entry.maxUnits > entry.units) env[names.amount] = formatAmount(units);
+      return;
+    }
     const labels = this.pool.labels(allocated).join(',');
     env[names.values] = labels;
     if (entry.name === 'cpus') {

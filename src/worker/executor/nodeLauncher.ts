@@ -1,6 +1,6 @@
 /**
  * Starts tasks with Node's own `child_process`. Works everywhere without a compiler; Node forks its whole process for each, which costs most of
- * the time of a short task. It cannot bind tasks to CPUs, knows no resource use, and its tasks outlive a worker that is killed.
+ * the time of a short task. It binds tasks to CPUs through the program `taskset`, knows no resource use, and its tasks outlive a worker that is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, existsSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
@@ -49,7 +49,8 @@ export class NodeLauncher implements Launcher {
     this.directory = directory;
   }
 
-  launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle {
+  launch(given: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle {
+    const spec = lane.cpus === null ? given : { ...given, command: ['taskset', '-c', lane.cpus.join(','), ...given.command] };
     const opened: number[] = [];
     try {
       const impossible = impossibleText(spec, lane.vars);

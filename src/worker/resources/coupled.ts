@@ -23,18 +23,29 @@ export interface CoupledNeed {
 }
 
 /** Combinations of candidates that are compared; more would mostly repeat like groups, and this runs at every start of a task. */
-const MAX_COMBINATIONS = 4_096;
+const MAX_COMBINATIONS = 65_536;
+
+/** More than the groups of any resource. */
+const GROUPS_MAX = 2 ** 20;
 
 export function couplingTable(weights: readonly Weight[]): CouplingTable {
-  const table = new Map<string, number>();
-  const coupled = new Set<number>();
-  const key = (r1: number, g1: number, r2: number, g2: number): string => `${r1}.${g1}.${r2}.${g2}`;
-  for (const { resource1_idx: r1, group1_idx: g1, resource2_idx: r2, group2_idx: g2, weight } of weights) {
-    table.set(key(r1, g1, r2, g2), weight);
-    table.set(key(r2, g2, r1, g1), weight);
-    coupled.add(r1).add(r2);
+  // Numbers as keys: this is looked up for every pair of groups of every combination.
+  const table = new Map<number, Map<number, number>>();
+  const place = (resource: number, group: number): number => resource * GROUPS_MAX + group;
+  const set = (from: number, to: number, weight: number): void => {
+    const known = table.get(from);
+    if (known === undefined) table.set(from, new Map([[to, weight]]));
+    else known.set(to, weight);
+  };
+  for (const { resource1_idx, group1_idx, resource2_idx, group2_idx, weight } of weights) {
+    const [first, second] = [place(resource1_idx, group1_idx), place(resource2_idx, group2_idx)];
+    set(first, second, weight);
+    set(second, first, weight);
   }
-  return { coupled, weight: (a, b) => table.get(key(a.resource, a.group, b.resource, b.group)) ?? 0 };
+  return {
+    coupled: new Set(weights.flatMap((one) => [one.resource1_idx, one.resource2_idx])),
+    weight: (a, b) => table.get(place(a.resource, a.group))?.get(place(b.resource, b.group)) ?? 0,
+  };
 }
 
 /**

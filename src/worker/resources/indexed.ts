@@ -64,6 +64,10 @@ export class IndexedResource {
     return this.freeUnitsNow;
   }
 
+  get isNumbered(): boolean {
+    return this.labels.every((label) => /^\d+$/.test(label));
+  }
+
   label(index: number): string {
     return this.labels[index] as string;
   }

@@ -31,6 +31,16 @@ export interface ResolvedEntry {
 /** A request that this worker could meet when it were unused. */
 export interface ResolvedRequest {
   readonly entries: readonly ResolvedEntry[];
+  /** An entry asks for more than its least amount if there is more. */
+  readonly isRange: boolean;
+}
+
+/** Tasks that wait here beside the one that is to start; what a range takes above its least amount, it takes from them. */
+export interface Rivals {
+  /** Waiting tasks with the same request, this one included. */
+  readonly same: number;
+  /** Least amounts of all other waiting tasks together, units by resource position. */
+  readonly others: readonly number[];
 }
 
 /** What a task holds of one resource. */
@@ -54,6 +64,7 @@ interface PoolResource {
 }
 
 const NOTHING_KEPT: readonly number[] = [];
+const NO_RIVALS: Rivals = { same: 1, others: [] };
 
 export class ResourcePool {
   private readonly resources: readonly PoolResource[];
@@ -87,18 +98,19 @@ export class ResourcePool {
       const most = policy === 'all' ? total : units;
       entries.push({ name, resource, policy, units: most, maxUnits: Math.max(most, Math.min(maxUnits ?? most, total)), asked });
     }
-    return { entries };
+    return { entries, isRange: entries.some((entry) => entry.maxUnits > entry.units) };
   }
 
   /**
    * @param kept units by resource position that must stay free because a task further ahead waits for them
+   * @param rivals of interest to ranges only
    * @returns what the task holds from now on, or undefined when it does not fit now (nothing changes)
    */
-  tryAllocate(request: ResolvedRequest, kept: readonly number[] = NOTHING_KEPT): Allocation | undefined {
+  tryAllocate(request: ResolvedRequest, kept: readonly number[] = NOTHING_KEPT, rivals: Rivals = NO_RIVALS): Allocation | undefined {
     for (const entry of request.entries) {
       if (this.freeUnits(entry.resource) - (kept[entry.resource] ?? 0) < entry.units) return undefined;
     }
-    const amounts = request.entries.map((entry) => this.amountNow(entry, kept[entry.resource] ?? 0));
+    const amounts = request.entries.map((entry) => this.amountNow(entry, kept[entry.resource] ?? 0, rivals));
     const sets = this.chooseSets(request, amounts);
     if (sets === undefined) return undefined;
     return { entries: request.entries.map((entry, i) => this.takeEntry(entry, amounts[i] as number, sets[i])) };
@@ -137,6 +149,12 @@ export class ResourcePool {
     return this.at(resource).indexed !== undefined;
   }
 
+  /** The CPUs are called by the numbers that the kernel gives them, as far as one can see. */
+  get hasNumberedCpus(): boolean {
+    const position = this.positions.get('cpus');
+    return position !== undefined && this.at(position).indexed?.isNumbered === true;
+  }
+
   /** Labels of the indices that are held, whole ones first; empty for sums. */
   labels({ entry, indices }: AllocatedEntry): string[] {
     const indexed = this.at(entry.resource).indexed;
@@ -153,11 +171,11 @@ export class ResourcePool {
     return this.resources[position] as PoolResource;
   }
 
-  /** A range takes what is free, in whole steps above its least amount. */
-  private amountNow(entry: ResolvedEntry, keptUnits: number): number {
+  /** A range takes its share of what is free and nobody else waits for, in whole steps above its least amount. */
+  private amountNow(entry: ResolvedEntry, keptUnits: number, rivals: Rivals): number {
     if (entry.maxUnits === entry.units) return entry.units;
     const indexed = this.at(entry.resource).indexed;
-    let free = this.freeUnits(entry.resource) - keptUnits;
+    let free = (this.freeUnits(entry.resource) - keptUnits - (rivals.others[entry.resource] ?? 0)) / rivals.same;
     if (indexed !== undefined) {
       // Shared indices cannot add up to a whole one.
       const wholes = indexed.freeFor(0).wholes.reduce((sum, count) => sum + count, 0);

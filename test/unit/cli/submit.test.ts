@@ -70,6 +70,8 @@ describe('the request', () => {
       'none',
       '--stream',
       'logs/',
+      '--pin',
+      'omp',
       '--priority',
       '-7',
       '--time-limit',
@@ -91,6 +93,7 @@ describe('the request', () => {
       cwd: 'runs/%{JOB_ID}',
       stdout: { path: '%{CWD}/%{TASK_ID}.out', onClose: 'rm-if-finished' },
       stderr: null,
+      pin: 'omp',
       priority: -7,
       timeLimitMs: 5_400_000,
       crashLimit: 5,
@@ -152,6 +155,16 @@ describe('resource variants', () => {
     expect(resources()).toEqual([{ gpus: '1', cpus: '4 compact!' }, { cpus: '16' }]);
     const mixed = await world.hq(['submit', '--variant', 'cpus=1', '--cpus', '2', 'true']);
     expect([mixed.code, mixed.stderr]).toEqual([2, expect.stringContaining("'--variant' cannot be used with '--cpus'")]);
+  });
+
+  test('one weight is for all of them, several are for each', async () => {
+    const weights = (): unknown => (spec()['request'] as { weight: number }[]).map(({ weight }) => weight);
+    const variants = ['--variant', 'gpus=1', '--variant', 'cpus=16'];
+    await world.ok(['submit', ...variants, '--weight', '2.5', 'true']);
+    expect(weights()).toEqual([2.5, 2.5]);
+    world.facade.changes.length = 0;
+    await world.ok(['submit', ...variants, '--weight', '3', '--weight=0.5', 'true']);
+    expect(weights()).toEqual([3, 0.5]);
   });
 
   test('the original refuses a repeated resource', async () => {

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { detectHardware } from '../../../src/worker/hardware.ts';
 import { CliWorld } from '../../helpers/cli.ts';
 import { START_MS, worker } from '../../helpers/cliFacade.ts';
 
@@ -108,6 +109,17 @@ describe('worker info', () => {
     expect(await world.quiet('worker', 'info', 'all')).toBe('');
   });
 
+  test('couplings are shown as they are typed', async () => {
+    const one = worker(1);
+    const gpus = { name: 'gpus', kind: 'groups' as const, groups: [['a'], ['b']] };
+    const coupling = { weights: [{ resource1_idx: 0, group1_idx: 1, resource2_idx: 1, group2_idx: 0, weight: 256 }] };
+    const resources = { resources: [one.configuration.resources.resources[0] as typeof gpus, gpus], coupling };
+    world.facade.workers = [{ ...one, configuration: { ...one.configuration, resources } }];
+    expect(await world.ok(['worker', 'info', '1'])).toMatch(
+      /Resources +\| cpus: \[\[0,1\],\[2,3\]\] +\|\n\| +\| gpus: \[\[a\],\[b\]\] +\|\n\| +\| coupling: cpus\[1\]:gpus\[0\]=256 +\|/,
+    );
+  });
+
   test('tells what is running only of a worker that is there', async () => {
     const infos = (await world.json('worker', 'info', '1-2')) as { runtime_info: unknown }[];
     expect(infos.map(({ runtime_info }) => runtime_info)).toEqual([
@@ -151,6 +163,8 @@ describe('worker hwdetect', () => {
     expect(json.resources.map(({ name }) => name)).toEqual(['cpus', 'gpus/nvidia', 'mem']);
     expect(json).toMatchObject({ coupling: { weights: [] } });
     expect(await world.quiet('worker', 'hwdetect')).toBe('');
+    const one = JSON.parse(await world.ok(['--output-mode', 'json', 'worker', 'hwdetect', '--no-hyper-threading'])) as unknown;
+    expect(one).toEqual(detectHardware({ env: {}, hyperThreading: false }));
   });
 });
 
@@ -162,6 +176,11 @@ describe('worker start', () => {
       stdout: '',
       stderr: expect.stringMatching(/^ERROR .*hq server start\n$/),
     });
+  });
+
+  test('an option without effect is a warning', async () => {
+    const { code, stderr } = await world.hq(['worker', 'start', '--cpus', '2', '--no-hyper-threading', '--coupling', 'cpus[0]:a[0]']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^WARN .*--no-hyper-threading changes nothing.*\nerror: /)]);
   });
 
   test('CPUs said twice', async () => {

@@ -48,6 +48,8 @@ describe('one resource', () => {
     ['cpus', 1e-7, /'cpus=1e-7'/],
     ['cpus', '4GiB', /'4GiB' is not an amount/],
     ['mem', '4 parsecs', /'parsecs' is no policy/],
+    ['mem', '999999999TiB', /'999999999TiB' is too large/],
+    ['cpus', '999999999999', /'999999999999' is too large/],
     ['mem', '4pc', /'4pc' is not a size/],
     ['9lives', 1, /'9lives' is not a resource name/],
     ['', 1, /not a resource name/],
@@ -81,6 +83,11 @@ describe('a whole request', () => {
     ]);
     expect(variants.map(({ entries }) => entries.map(({ name }) => name))).toEqual([['cpus', 'gpus'], ['cpus']]);
     expect(variants[0]).toMatchObject({ nodes: 0, minTimeMs: 60_000, weight: 25_000 });
+  });
+
+  test('a weight that cannot be told from nothing is refused', () => {
+    expect(parseRequest([spec({ weight: 0.0001 })]).variants[0]?.weight).toBe(1);
+    expect(() => spec({ weight: 0.00001 })).toThrow('>=0.0001');
   });
 
   test('whole nodes come without single resources', () => {

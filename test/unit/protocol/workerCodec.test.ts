@@ -75,6 +75,7 @@ const badToWorker: [string, unknown][] = [
   ['compute: stdout or stderr', ['compute', [{ ...b, stdout: { path: 'x' } }], []]],
   ['compute: stdin', ['compute', [{ ...b, stdin: 'text' }], []]],
   ['compute: time limit', ['compute', [{ ...b, timeLimitMs: 0 }], []]],
+  ['compute: pin', ['compute', [{ ...b, pin: 'hard' }], []]],
   ['compute: request', ['compute', [{ ...b, request: [] }], []]],
   [
     'compute: request',

@@ -47,6 +47,14 @@ test('the affinity mask and the limit of an enclosing control group count', () =
   ]);
 });
 
+test('a mask over parts of two nodes gives two groups; a node with memory alone gives none', () => {
+  const groups = [
+    ['2', '3'],
+    ['4', '5'],
+  ];
+  expect(detect('partOfNodes', { only: ['cpus'] })).toEqual([{ name: 'cpus', kind: 'groups', groups }]);
+});
+
 test('in a container of version 1 control groups quota and memory limit count', () => {
   expect(detect('container')).toEqual([
     { name: 'cpus', kind: 'range', start: 0, end: 1 },
@@ -54,13 +62,36 @@ test('in a container of version 1 control groups quota and memory limit count', 
   ]);
 });
 
-test('Slurm may grant less memory than the machine has; 0 means all', () => {
-  expect(detect('twoSockets', { only: ['mem'], env: { SLURM_MEM_PER_NODE: '1000' } })).toEqual([
-    { name: 'mem', kind: 'sum', size: 10_000_000 },
-  ]);
-  expect(detect('twoSockets', { only: ['mem'], env: { SLURM_MEM_PER_NODE: '0' } })).toEqual([
-    { name: 'mem', kind: 'sum', size: 642_220_117 },
-  ]);
+test.each<[string, Record<string, string>, number]>([
+  ['of the node', { SLURM_MEM_PER_NODE: '1000' }, 10_000_000],
+  ['0 means all', { SLURM_MEM_PER_NODE: '0' }, 642_220_117],
+  ['of each CPU', { SLURM_MEM_PER_CPU: '500', SLURM_CPUS_ON_NODE: '4' }, 20_000_000],
+  ['more than there is', { SLURM_MEM_PER_NODE: '1000000' }, 642_220_117],
+])('memory that Slurm grants: %s', (_name, env, size) => {
+  const slurm = { SLURM_JOB_ID: '7', ...env };
+  expect(detect('twoSockets', { only: ['mem'], env: slurm })).toEqual([{ name: 'mem', kind: 'sum', size }]);
+  for (const outside of [{ env }, { env: slurm, manager: 'none' as const }])
+    expect(detect('twoSockets', { only: ['mem'], ...outside })).toEqual([{ name: 'mem', kind: 'sum', size: 642_220_117 }]);
+});
+
+test.each<[string, Record<string, string>]>([
+  ['Slurm', { SLURM_JOB_ID: '9', SLURM_CPUS_ON_NODE: '4' }],
+  ['PBS', { PBS_JOBID: '9.pbs', PBS_ENVIRONMENT: 'PBS_BATCH', NCPUS: '4' }],
+  ['Torque', { PBS_JOBID: '9.pbs', PBS_ENVIRONMENT: 'PBS_BATCH', PBS_NUM_PPN: '4' }],
+])('in a job of 4 CPUs on a node of 64 that binds nothing, %s says how many there are', (_name, env) => {
+  expect(detect('sharedNode', { only: ['cpus'], env })).toEqual([{ name: 'cpus', kind: 'range', start: 0, end: 3 }]);
+});
+
+test('a mask wins over a larger number from Slurm; without one its number counts', () => {
+  const env = { SLURM_JOB_ID: '9', SLURM_CPUS_ON_NODE: '12' };
+  expect(detect('slurmStep', { only: ['cpus'], env })).toEqual([{ name: 'cpus', kind: 'list', values: ['4', '5', '12', '13'] }]);
+  expect(detect('amdNode', { only: ['cpus'], env })).toEqual([{ name: 'cpus', kind: 'range', start: 0, end: 11 }]);
+});
+
+test('GPUs that belong to another job are not counted', () => {
+  expect(detect('sharedNode', { only: ['gpus/nvidia'] })).toEqual([{ name: 'gpus/nvidia', kind: 'range', start: 0, end: 1 }]);
+  expect(detect('amdNode', { only: ['gpus/amd', 'gpus/nvidia'] })).toEqual([{ name: 'gpus/amd', kind: 'range', start: 0, end: 1 }]);
+  expect(detect('amdNode', { only: ['gpus/amd'], env: { CUDA_VISIBLE_DEVICES: '' } })).toEqual([]);
 });
 
 test('the environment names GPUs, hides them, or is wrong', () => {

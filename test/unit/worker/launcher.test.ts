@@ -202,10 +202,16 @@ describe.each(LAUNCHERS)('%s', (name) => {
     expect(usage?.maxRssBytes).toBeGreaterThan(100_000);
   });
 
-  test('CPUs, where a process can be bound to them', async () => {
+  test('CPUs that the process is bound to, and those that are not there', async () => {
     await one.run({ sh: 'grep Cpus_allowed_list /proc/self/status', lane: { cpus: [0] } });
-    if (name === 'node') expect(read('out')).not.toBe('');
-    else expect(read('out')).toBe('Cpus_allowed_list:\t0\n');
+    expect(read('out')).toBe('Cpus_allowed_list:\t0\n');
+    const { end } = await one.run({ sh: 'true', lane: { cpus: [1023] } });
+    if (name === 'node') {
+      expect(end).toEqual({ kind: 'exit', code: 1 });
+      expect(read('err')).toMatch(/taskset: .*affinity/);
+      return;
+    }
+    expect(end).toMatchObject({ kind: 'spawn', error: expect.stringMatching(/^Cannot bind the task to the CPUs 1023: Invalid argument/) });
   });
 });
 

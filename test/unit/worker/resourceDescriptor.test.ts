@@ -75,6 +75,9 @@ const bad: [string, string, string][] = [
   ['licenses', '1.00001', 'has more than 4 decimals'],
   ['licenses', '4GiB', "'4GiB' is not an amount"],
   ['mem', '4 parsecs', "'4 parsecs' is not a size"],
+  ['licenses', '0', 'the amount must be above zero'],
+  ['licenses', 'sum(0)', 'the amount must be above zero'],
+  ['licenses', '-4', "'-4' is not an amount"],
   ['x', 'sum(a)', "'a' is not an amount"],
   ['2x', '4', "'2x' is not a resource name"],
   ['cpus', 'related[[0],[1]]', 'cannot be used for them'],
@@ -118,6 +121,7 @@ test('couplings name groups that exist', () => {
   expect(() => makeWorkerResources(parsed, parseCoupling('cpus[0]:fpgas[0]'))).toThrow("no resource 'fpgas'");
   expect(() => makeWorkerResources(parsed, parseCoupling('cpus[0]:lic[0]'))).toThrow("'lic' has no groups");
   expect(() => makeWorkerResources(parsed, parseCoupling('cpus[0]:cpus[1]'))).toThrow('coupled with itself');
+  expect(() => makeWorkerResources(parsed, parseCoupling('cpus[0]:gpus[1],gpus[1]:cpus[0]=7'))).toThrow('coupled twice');
   expect(() => makeWorkerResources([...parsed, parseResourceDescriptor('cpus', '4')])).toThrow('described twice');
   expect(() => parseCoupling('cpus[0]')).toThrow("'cpus[0]' is not like");
   expect(() => parseCoupling('cpus[0]:gpus[0]=70000')).toThrow('larger than 65535');

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   UPDATE_CANCELED as CANCELED,
   UPDATE_FAILED as FAILED,
@@ -50,6 +50,29 @@ test('higher priority first, then order of arrival', () => {
     task = out.start[0];
   }
   expect(order).toEqual([2, 4, 1, 3]);
+});
+
+describe('ranges', () => {
+  const range = makeBody({ entries: [{ name: 'cpus', policy: 'compact', units: 20_000, maxUnits: 80_000 }] });
+  const amounts = (out: Instructions): number[] => out.start.map((task) => (task.allocation?.entries[0]?.units ?? 0) / 10_000);
+
+  test('one task takes what is free, several share it, many get the least amount', () => {
+    expect(amounts(step(machine(['cpus=10']), compute([1], range)))).toEqual([8]);
+    expect(amounts(step(machine(['cpus=10']), compute([1, 2], range)))).toEqual([5, 5]);
+    expect(amounts(step(machine(['cpus=10']), compute([1, 2, 3, 4], range)))).toEqual([2, 2, 3, 3]);
+    const busy = machine(['cpus=10']);
+    const first = step(busy, compute([1, 2, 3, 4, 5, 6, 7, 8], range));
+    expect(amounts(first)).toEqual([2, 2, 2, 2, 2]);
+    expect(amounts(step(busy, ended(first.start)))).toEqual([3, 3, 4]);
+  });
+
+  test('what other tasks came for is left to them', () => {
+    const state = machine(['cpus=10']);
+    const bodies = [range, makeBody()];
+    const tasks = [0, 1, 1, 1].map((body, id) => [1, id, 0, body, null, 0] as const);
+    const out = step(state, { kind: 'compute', bodies, tasks, nowMs: NOW_MS });
+    expect(amounts(out)).toEqual([7, 1, 1, 1]);
+  });
 });
 
 test('a task that does not fit keeps later ones from taking what it waits for, and only that', () => {

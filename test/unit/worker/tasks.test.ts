@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { parseResourceOption } from '../../../src/common/resourceDescriptor.ts';
+import { parseCpuDescriptor, parseResourceOption } from '../../../src/common/resourceDescriptor.ts';
 import {
   UPDATE_CANCELED as CANCELED,
   UPDATE_FAILED as FAILED,
@@ -10,6 +10,7 @@ import {
   type TaskUpdate,
   type WireBody,
 } from '../../../src/protocol/messages/worker.ts';
+import { detectResources } from '../../../src/worker/detect/hwdetect.ts';
 import type { WorkerOverrides } from '../../../src/worker/options.ts';
 import { FakeServer, processesWith, type RunningWorker, startRegistered } from './fakeServer.ts';
 import { hqspawnPath, LAUNCHERS } from './launchers.ts';
@@ -122,6 +123,34 @@ describe.each(LAUNCHERS.filter((one) => one !== 'native, sanitized'))('%s', (nam
     }
     expect(out.filter((line) => line.startsWith('HQ_RESOURCE_VALUES_mem'))).toEqual([]);
     expect(read('dir with blanks/5-2/err-5')).toBe('oops\n');
+  });
+
+  test('a task is bound to its CPUs by the kernel, or OpenMP is told', async () => {
+    const [cpu] = detectResources({ env: {}, only: ['cpus'] }).map((one) => (one.kind === 'range' ? one.start : 0));
+    await worker({ cpus: parseCpuDescriptor(`[${cpu}]`) }, { env: { HQ_PIN: 'of another server', HQ_RESOURCE_VARIANT: '3' } });
+    const show = 'grep Cpus_allowed_list /proc/self/status; env | grep -E "^(HQ_PIN|HQ_CPUS|HQ_RESOURCE_V.*T|OMP_P.*)=" | sort';
+    server.compute(script(show, { pin: 'taskset' }), [1]);
+    server.compute(script(show, { pin: 'omp' }), [2]);
+    server.compute(script(show, { pin: 'omp', env: { OMP_PLACES: 'cores' } }), [3]);
+    server.compute(script(show), [4]);
+    for (const id of [1, 2, 3, 4]) expect((await server.waitEnd(id))[0]).toBe(FINISHED);
+    const free = /Cpus_allowed_list:.*/.exec(readFileSync('/proc/self/status', 'utf8'))?.[0];
+    expect(read('out-1')).toBe(`Cpus_allowed_list:\t${cpu}\nHQ_CPUS=${cpu}\nHQ_PIN=taskset\n`);
+    expect(read('out-2')).toBe(`${free}\nHQ_CPUS=${cpu}\nHQ_PIN=omp\nOMP_PLACES={${cpu}}\nOMP_PROC_BIND=close\n`);
+    expect(read('out-3')).toBe(`${free}\nHQ_CPUS=${cpu}\nHQ_PIN=omp\nOMP_PLACES=cores\nOMP_PROC_BIND=close\n`);
+    expect(read('out-4')).toBe(`${free}\nHQ_CPUS=${cpu}\n`);
+  });
+
+  test('CPUs with names cannot be bound to', async () => {
+    await worker({ cpus: parseCpuDescriptor('[left,right]') });
+    server.compute(script('true', { pin: 'taskset' }), [1]);
+    expect(failure(await server.waitEnd(1))).toMatchObject({
+      kind: 'internal',
+      error: 'The task cannot run here: its CPUs have names, and a task can be bound only to CPUs with numbers.',
+    });
+    server.compute(script('echo $OMP_PLACES', { pin: 'omp' }), [2]);
+    expect((await server.waitEnd(2))[0]).toBe(FINISHED);
+    expect(read('out-2')).toBe('{right}\n');
   });
 
   test('the user may set OMP_NUM_THREADS; one variant sets no variable', async () => {

@@ -107,6 +107,7 @@ class RequestSpec(TypedDict, total=False):
     resources: Dict[str, Union[float, str]]
     nodes: int
     timeRequestMs: float
+    # of the alternatives the one with the largest is preferred
     weight: float
 
 
@@ -142,6 +143,9 @@ class TaskSpec(_TaskSpec, total=False):
     stdin: str
     # alternatives, the preferred one first
     request: List["RequestSpec"]
+    # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
+    # alternative needs CPUs
+    pin: Literal["taskset", "omp"]
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -175,6 +179,9 @@ class TaskPatch(TypedDict, total=False):
     stdin: str
     # alternatives, the preferred one first
     request: List["RequestSpec"]
+    # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
+    # alternative needs CPUs
+    pin: Literal["taskset", "omp"]
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -208,6 +215,9 @@ class GraphTask(TypedDict, total=False):
     stdin: str
     # alternatives, the preferred one first
     request: List["RequestSpec"]
+    # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
+    # alternative needs CPUs
+    pin: Literal["taskset", "omp"]
     # higher first
     priority: int
     # the task is killed after this time, milliseconds

@@ -1,0 +1,48 @@
+/**
+ * The options that say what a worker provides and when it leaves: the same for a worker that is started by hand and for one that an allocation
+ * starts. Loaded with the command table.
+ */
+import { InvalidArgumentError, type Option } from 'commander';
+import { DETECTABLE, type Detectable } from '../protocol/resourceTerms.ts';
+import { append, decimal, opt, positiveDurationMs, text, val } from './options.ts';
+
+/** As commander delivers them; durations in milliseconds. */
+export interface WorkerFlags {
+  readonly cpus?: string;
+  readonly resource?: string[];
+  readonly coupling?: string;
+  /** False: `--no-detect-resources`. */
+  readonly detectResources?: readonly Detectable[] | false;
+  readonly hyperThreading?: boolean;
+  readonly group?: string;
+  readonly idleTimeout?: number;
+  readonly minUtilization?: number;
+}
+
+export function workerOptions(): Option[] {
+  return [
+    val('--cpus <CPUS>', 'CPUs, e.g. 8, 2x4 or [[0-3],[4-7]] (default: all that this process may use)', text),
+    opt(
+      '--resource <NAME=DESC>',
+      'other resource, repeatable, e.g. licenses=4, gpus=[0,1], ids=range(1-10), mem=sum(4096), gpus=related[[0],[1]]',
+    ).argParser(append),
+    val('--coupling <SPEC>', 'groups that belong together, e.g. cpus[0]:gpus[0],cpus[1]:gpus[1]=128', text),
+    val('--detect-resources <NAMES>', `what to detect: all, none or some of ${DETECTABLE.join(',')} (default: all)`, detectList),
+    opt('--no-detect-resources', 'the same as --detect-resources none'),
+    opt('--no-hyper-threading', 'when CPUs are detected, one per core'),
+    val('--group <NAME>', 'group for multi-node tasks (default: id of the batch job, else default)', text),
+    val('--idle-timeout <DURATION>', "leave after this time without tasks (default: the server's)", positiveDurationMs),
+    val('--min-utilization <PART>', 'take tasks only when at least this part of the CPUs gets busy, 0 to 1 (default: 0)', decimal(0, 1)),
+  ];
+}
+
+function detectList(typed: string): readonly Detectable[] {
+  if (typed === 'all') return DETECTABLE;
+  if (typed === 'none') return [];
+  const names = typed.split(',').map((name) => name.trim());
+  return names.map((name) => {
+    const known = DETECTABLE.find((one) => one === name);
+    if (known === undefined) throw new InvalidArgumentError(`'${name}' is not all, none or one of ${DETECTABLE.join(', ')}`);
+    return known;
+  });
+}

@@ -2,6 +2,7 @@
  * How costs grow with the number of tasks of a job: submit, lists, cancel, restart and the server's memory with 10,000 to 1,000,000 waiting tasks, then
  * the same job run to its end on simulated workers. Called by run.mjs.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { hq } from '../../scripts/lib/paths.mjs';
 import { Cluster, nothings } from './lib/cluster.mjs';
 import { figure, growthFigure } from './lib/figures.mjs';
@@ -13,6 +14,9 @@ import { exponent, Samples } from './lib/statistics.mjs';
 const SIZES = { full: [10_000, 100_000, 1_000_000], quick: [1_000, 10_000] };
 const SIMULATED = { workers: 16, slots: 16 };
 const MB = 1_000_000;
+/** Memory has settled when so many looks in a row have found no less. */
+const SETTLED_LOOKS = 10;
+const LOOK_MS = 100;
 /** Its Python API holds an object per task, so that it ends here. */
 const PEER_MOST_TASKS = 100_000;
 const GROWTH_GOAL = { max: 1.05, of: 'value' };
@@ -93,7 +97,7 @@ async function measureFinished(size, samples) {
     const simulation = await cluster.simulate(SIMULATED);
     await simulation.traffic();
     samples.add('run', await cluster.runJob(nothings(size)));
-    samples.add('memory finished', memory(cluster));
+    samples.add('memory finished', await settledMemory(cluster));
     samples.add('sockets', (await socketLimit(await simulation.traffic())).wallMs);
     await cluster.endWorkers();
     await cluster.killServer();
@@ -104,6 +108,17 @@ async function measureFinished(size, samples) {
 }
 
 const memory = ({ server }) => residentBytes(server.pid) / MB;
+
+/** A server gives the memory of a large job back a moment after its end: what remains is what it keeps. */
+async function settledMemory(cluster) {
+  let lowest = memory(cluster);
+  for (let calm = 0; calm < SETTLED_LOOKS; calm += 1) {
+    await delay(LOOK_MS);
+    if (memory(cluster) < lowest * 0.99) calm = 0;
+    lowest = Math.min(lowest, memory(cluster));
+  }
+  return lowest;
+}
 
 async function allTasks(client, jobId) {
   const pages = [];

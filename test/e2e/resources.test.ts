@@ -194,6 +194,18 @@ describe('--pin', () => {
   });
 });
 
+test('a worker with a least utilization takes tasks when enough of them are there', async () => {
+  await cluster.startWorker(['--cpus', '4', '--min-utilization', '0.5']);
+  const script = tellAndStay('$HQ_JOB_ID');
+  const first = await submit('--', 'sh', '-c', script);
+  expect((await client.listTasks(first)).map(({ state }) => state)).toEqual(['waiting']);
+  const second = await submit('--', 'sh', '-c', script);
+  expect(await allTold(2)).toEqual([String(first), String(second)]);
+  go();
+  await finished(first);
+  await finished(second);
+});
+
 describe('what a worker is', () => {
   test('is detected in part, or given whole', async () => {
     await cluster.startWorker(['--detect-resources', 'mem', '--cpus', '2', '--resource', 'gpus/amd=2', '--min-utilization', '0.5']);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { allocationPolicy, type ResourceDescriptor, type ResourceEntry } from '../../src/protocol/schema/resources.ts';
-import { type AllocatedEntry, type Allocation, type ResolvedEntry, ResourcePool } from '../../src/worker/resources/pool.ts';
+import { type AllocatedEntry, type Allocation, type ResolvedEntry, ResourcePool, type Rivals } from '../../src/worker/resources/pool.ts';
 import {
   bestWeight,
   brokenPromise,
@@ -28,8 +28,10 @@ const units = fc.oneof(
   fc.constantFrom(2_500, 5_000, 15_000),
 );
 const entry = fc.record({ policy, units, range: fc.option(fc.integer({ min: 0, max: 5 })) });
+/** Only ranges look at them, and get less for them. */
+const rivals = fc.record({ same: fc.integer({ min: 1, max: 4 }), others: fc.array(fc.nat({ max: 50_000 }), { maxLength: 3 }) });
 const command = fc.oneof(
-  fc.record({ op: fc.constant('take' as const), cpus: fc.option(entry), gpus: fc.option(entry), mem: fc.option(entry) }),
+  fc.record({ op: fc.constant('take' as const), cpus: fc.option(entry), gpus: fc.option(entry), mem: fc.option(entry), rivals }),
   fc.record({ op: fc.constant('release' as const), which: fc.nat() }),
 );
 const world = fc.record({
@@ -161,11 +163,11 @@ function mayBeRefused(made: World, ledger: Ledger, entries: readonly ResolvedEnt
   return !indexed.every(takesFewGroups) || possibleWeight(made, ledger.free, wanted) < possibleWeight(made, made.empty, wanted);
 }
 
-function takeOne(
-  made: World,
-  ledger: Ledger,
-  one: { [name in 'cpus' | 'gpus' | 'mem']: { policy: ResourceEntry['policy']; units: number; range: number | null } | null },
-): void {
+type Take = { readonly rivals: Rivals } & {
+  readonly [name in 'cpus' | 'gpus' | 'mem']: { policy: ResourceEntry['policy']; units: number; range: number | null } | null;
+};
+
+function takeOne(made: World, ledger: Ledger, one: Take): void {
   const entries: ResourceEntry[] = [];
   for (const name of [...INDEXED, 'mem'] as const) {
     const wanted = one[name];
@@ -176,7 +178,7 @@ function takeOne(
   const request = made.pool.resolve({ nodes: 0, minTimeMs: 0, weight: WHOLE, entries });
   if (typeof request === 'string') return;
   const before = { cpus: copy(ledger.free.cpus), gpus: copy(ledger.free.gpus) };
-  const allocation = made.pool.tryAllocate(request);
+  const allocation = made.pool.tryAllocate(request, [], one.rivals);
   if (allocation === undefined) {
     expect(mayBeRefused(made, ledger, request.entries), 'a request that fits was refused').toBe(true);
     return;

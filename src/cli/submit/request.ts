@@ -4,6 +4,7 @@
  */
 import { parseEntry, parseRequest, parseResourceArgument } from '../../common/requestText.ts';
 import { HqError } from '../../protocol/errors.ts';
+import type { PinMode } from '../../protocol/resourceTerms.ts';
 import type { Compat } from '../compat.ts';
 
 /** `--cpus` and `--resource` as typed; commander collects them in one list so that their order is kept. */
@@ -22,6 +23,7 @@ export interface RequestFlags {
   readonly nodes?: number;
   /** One for all alternatives, or one for each. */
   readonly weight?: readonly number[];
+  readonly pin?: PinMode;
 }
 
 /** One alternative as the API takes it. */
@@ -43,17 +45,8 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
   if (flags.variant !== undefined && all.length > 0) {
     throw new HqError('HQ_E_USAGE', { detail: `the argument '--variant' cannot be used with '${all[0]?.flag}'` });
   }
-  const time = flags.timeRequest === undefined ? {} : { timeRequestMs: flags.timeRequest };
-  if (flags.nodes !== undefined && flags.nodes > 0) {
-    const other = flags.variant !== undefined ? '--variant' : all[0]?.flag;
-    if (flags.weight !== undefined && flags.weight.length > 1)
-      throw new HqError('HQ_E_USAGE', { detail: `--weight was given ${flags.weight.length} times for the one request of --nodes` });
-    const weight = flags.weight?.[0] === undefined ? {} : { weight: flags.weight[0] };
-    if (other === undefined) return [{ resources: {}, nodes: flags.nodes, ...time, ...weight }];
-    throw new HqError('HQ_E_USAGE', {
-      detail: `the argument '--nodes' cannot be used with '${other}': such a task takes whole workers`,
-    });
-  }
+  if (flags.nodes !== undefined && flags.nodes > 0) return [wholeWorkers(flags.nodes, flags, all[0]?.flag)];
+  const time = timeOf(flags);
   const variants = flags.variant === undefined ? typedVariants(all, compat) : flags.variant.map(explicitVariant);
   if (variants.length > VARIANTS_MAX) {
     throw new HqError('HQ_E_USAGE', { detail: `${variants.length} resource variants were given, at most ${VARIANTS_MAX} are possible` });
@@ -71,6 +64,24 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
   }));
   parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant })));
   return request;
+}
+
+/** @param typed a flag that asks for single resources, if there is one */
+function wholeWorkers(nodes: number, flags: RequestFlags, typed: string | undefined): VariantInput {
+  const other = flags.variant !== undefined ? '--variant' : (typed ?? (flags.pin === undefined ? undefined : '--pin'));
+  if (other !== undefined) {
+    throw new HqError('HQ_E_USAGE', {
+      detail: `the argument '--nodes' cannot be used with '${other}': such a task takes whole workers`,
+    });
+  }
+  const [weight, ...more] = flags.weight ?? [];
+  if (more.length > 0)
+    throw new HqError('HQ_E_USAGE', { detail: `--weight was given ${more.length + 1} times for the one request of --nodes` });
+  return { resources: {}, nodes, ...timeOf(flags), ...(weight === undefined ? {} : { weight }) };
+}
+
+function timeOf({ timeRequest }: RequestFlags): Pick<VariantInput, 'timeRequestMs'> {
+  return timeRequest === undefined ? {} : { timeRequestMs: timeRequest };
 }
 
 function typedVariants(typed: readonly TypedResource[], compat: Compat): Record<string, string>[] {

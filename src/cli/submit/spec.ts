@@ -1,6 +1,5 @@
 /** The flags of a submit as a task specification. Everything is checked here, before anything is sent. */
 import { HqError } from '../../protocol/errors.ts';
-import type { PinMode } from '../../protocol/resourceTerms.ts';
 import type { CrashLimit, StdioSpec, TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Compat } from '../compat.ts';
 import { type RequestFlags, requestOf } from './request.ts';
@@ -15,7 +14,6 @@ export interface SubmitFlags extends RequestFlags, RetryFlags {
   readonly stdout?: string;
   readonly stderr?: string;
   readonly stream?: string;
-  readonly pin?: PinMode;
   readonly priority?: number;
   readonly timeLimit?: number;
   readonly maxFails?: number;

@@ -25,10 +25,19 @@ export function detectGpus(
   warn: (line: string) => void,
 ): ResourceDescriptor[] {
   const named = VARIABLES.flatMap(({ variable, name }) => fromVariable({ name, variable, text: env[variable] ?? '', warn }));
-  if (named.length > 0) return named;
+  if (named.length > 0) return withoutDoubles(files, named);
   // A variable that is set but empty, or -1, hides the devices on purpose.
   if (VARIABLES.some(({ variable }) => env[variable] !== undefined)) return [];
   return [...numbered('gpus/amd', amdCount(files)), ...numbered('gpus/nvidia', nvidiaCount(files))];
+}
+
+/** Slurm may set the variables of all vendors to the same devices; which vendor's they are, only a driver knows. */
+function withoutDoubles(files: HostFiles, named: ResourceDescriptor[]): ResourceDescriptor[] {
+  const [first, second] = named.map((one) => (one.kind === 'list' ? one.values.join() : ''));
+  if (first !== second) return named;
+  const isAmd = amdCount(files) > 0;
+  if (isAmd && files.list(NVIDIA_DRIVER).length > 0) return named;
+  return named.filter((one) => one.name === (isAmd ? 'gpus/amd' : 'gpus/nvidia'));
 }
 
 /** Runtimes number the devices that a process may open from 0. */

@@ -144,6 +144,7 @@ describe('usage errors', () => {
     ['nodes with cpus', ['submit', '--nodes', '2', '--cpus', '4', 'true'], /'--nodes' cannot be used with '--cpus'/],
     ['nodes with a resource', ['submit', '--nodes', '2', '--resource', 'gpus=1', 'true'], /'--nodes' cannot be used with '--resource'/],
     ['nodes with a variant', ['submit', '--nodes', '2', '--variant', 'gpus=1', 'true'], /'--nodes' cannot be used with '--variant'/],
+    ['nodes and a pin', ['submit', '--nodes', '2', '--pin', 'omp', 'true'], /'--nodes' cannot be used with '--pin'/],
     ['nodes that are no number', ['submit', '--nodes', 'two', 'true'], /'two' for '--nodes/],
     ['environment without a name', ['submit', '--env', '=x', 'true'], /'=x' for '--env/],
     ['stdout with an unknown mode', ['submit', '--stdout', 'x:rm', 'true'], /'x:rm' for '--stdout/],

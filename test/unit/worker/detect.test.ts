@@ -88,6 +88,14 @@ test('a mask wins over a larger number from Slurm; without one its number counts
   expect(detect('amdNode', { only: ['cpus'], env })).toEqual([{ name: 'cpus', kind: 'range', start: 0, end: 11 }]);
 });
 
+test('devices that Slurm names for all vendors are those of the vendor whose driver is there', () => {
+  const env = { SLURM_JOB_ID: '9', CUDA_VISIBLE_DEVICES: '0,1', ROCR_VISIBLE_DEVICES: '0,1' };
+  const of = (machine: string): unknown => detect(machine, { only: ['gpus/nvidia', 'gpus/amd'], env });
+  expect(of('amdNode')).toEqual([{ name: 'gpus/amd', kind: 'list', values: ['0', '1'] }]);
+  expect(of('sharedNode')).toEqual([{ name: 'gpus/nvidia', kind: 'list', values: ['0', '1'] }]);
+  expect(of('container')).toEqual([{ name: 'gpus/nvidia', kind: 'list', values: ['0', '1'] }]);
+});
+
 test('GPUs that belong to another job are not counted', () => {
   expect(detect('sharedNode', { only: ['gpus/nvidia'] })).toEqual([{ name: 'gpus/nvidia', kind: 'range', start: 0, end: 1 }]);
   expect(detect('amdNode', { only: ['gpus/amd', 'gpus/nvidia'] })).toEqual([{ name: 'gpus/amd', kind: 'range', start: 0, end: 1 }]);

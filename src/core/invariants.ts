@@ -4,6 +4,7 @@
 import { invariant } from '../common/assert.ts';
 import type { Core } from './core.ts';
 import { type Job, type JobStats, publicState } from './jobTable.ts';
+import { isMultiNode } from './schedule/gangs.ts';
 import { BLOCKED, DELAYED, HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, HOLD_RETRACTING, READY, RUNNING, SENT } from './taskTable.ts';
 import { type CoreWorker, demandOf } from './workerTable.ts';
 
@@ -30,6 +31,7 @@ export function checkInvariants(core: Core): void {
     for (const [id, count] of worker.queuedOf) queued.set(id, (queued.get(id) ?? 0) + count);
     retracting += worker.retracting;
   }
+  checkGangs(core);
   invariant(sameCounts(queued, core.planned.queued), 'rows queued ahead are miscounted');
   invariant(retracting === core.planned.retracting, `${retracting} rows are asked back, counted ${core.planned.retracting}`);
 }
@@ -97,6 +99,25 @@ function checkWorker(core: Core, worker: CoreWorker): void {
     invariant((units ?? 0) >= 0, `worker ${worker.id}: ${core.names.nameOf(slot)} is over-allocated by ${-(units ?? 0)}`);
   });
   invariant((worker.rows.size === 0) === (worker.idleSinceMs !== null), `worker ${worker.id} is idle or not`);
+}
+
+/** A held multi-node task has its root and nobody else's workers; they hold nothing beside it. */
+function checkGangs(core: Core): void {
+  for (const [row, members] of core.gangs) {
+    invariant(core.tasks.worker[row] === members[0], `row ${row} is held by worker ${core.tasks.worker[row]}, its gang is ${members}`);
+    for (const id of members) invariant(core.workers.get(id)?.gang === row, `worker ${id} does not know that it belongs to row ${row}`);
+  }
+  for (const worker of core.workers.values()) {
+    const { gang } = worker;
+    if (gang !== null)
+      invariant(core.gangs.get(gang)?.includes(worker.id) === true, `worker ${worker.id} is in the gang of row ${gang} alone`);
+    for (const row of worker.rows) {
+      invariant(
+        gang === null ? !isMultiNode(core, row) : gang === row,
+        `worker ${worker.id} holds row ${row} beside the gang of row ${gang}`,
+      );
+    }
+  }
 }
 
 /** The counts that save the planner from looking at each row. */

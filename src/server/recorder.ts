@@ -19,6 +19,7 @@ interface WorkerBatch {
   readonly bodies: WireBody[];
   readonly bodyIndex: Map<WireBody, number>;
   readonly tasks: WireTask[];
+  readonly gangs: JournalEntry[];
   readonly cancel: TaskKey[];
   readonly retract: TaskKey[];
 }
@@ -80,7 +81,10 @@ export class Recorder implements Outbox {
     const [entry, variant] = [entryAt(record, index), tasks.variant[row] as number];
     const gang = gangs.get(row);
     if (gang === undefined) batch.tasks.push([jobId, taskId, instance, body, entry, variant]);
-    else batch.tasks.push([jobId, taskId, instance, body, entry, variant, gang.map(this.hostOf)]);
+    else {
+      batch.tasks.push([jobId, taskId, instance, body, entry, variant, gang.map(this.hostOf)]);
+      batch.gangs.push({ kind: 'gang', jobId, taskId, instance, workerIds: [...gang] });
+    }
   }
 
   /** What a task that was run again asks for may be more than was submitted. */
@@ -159,6 +163,7 @@ export class Recorder implements Outbox {
       const messages: ToWorker[] = [];
       if (batch.tasks.length > 0) {
         this.entries.push({ kind: 'assigned', workerId, tasks: batch.tasks.map((task) => [task[0], task[1], task[2]] as const) });
+        this.entries.push(...batch.gangs);
         messages.push(['compute', batch.bodies, batch.tasks]);
       }
       if (batch.retract.length > 0) messages.push(['retract', batch.retract]);
@@ -204,7 +209,7 @@ export class Recorder implements Outbox {
   private batchOf(workerId: number): WorkerBatch {
     let batch = this.batches.get(workerId);
     if (batch === undefined) {
-      batch = { bodies: [], bodyIndex: new Map(), tasks: [], cancel: [], retract: [] };
+      batch = { bodies: [], bodyIndex: new Map(), tasks: [], gangs: [], cancel: [], retract: [] };
       this.batches.set(workerId, batch);
     }
     return batch;

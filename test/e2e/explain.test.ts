@@ -27,7 +27,7 @@ const explain = async (job: string | number, task: number) => taskExplanation.pa
 test('a task that waits for a place, and for others; then it runs, and has ended', async () => {
   const holder = await quiet('--cpus', '2', '--', 'sh', '-c', 'touch runs; until test -e go; do sleep 0.05; done');
   await waitFor('it to run', async () => (await explain(holder, 0)).reason.kind === 'running');
-  const wide = await quiet('--cpus', '2', '--priority', '5', '--', 'true');
+  const wide = await quiet('--cpus', '1.5', '--priority', '5', '--', 'true');
   const small = await quiet('--array', '0-9', '--', 'true');
   const text = await cluster.ok(['task', 'explain', small, '9']);
   expect(text).toContain(

@@ -2,12 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Cluster, waitFor } from '../helpers/cluster.ts';
+import { Cluster, type HqProcess, waitFor } from '../helpers/cluster.ts';
 
 let cluster: Cluster;
+let server: HqProcess;
 beforeAll(async () => {
   cluster = new Cluster();
-  await cluster.startServer();
+  server = await cluster.startServer();
   for (const name of ['node1.example', 'node2.example']) await cluster.startWorker(['--cpus', '1', '--hostname', name]);
 });
 afterAll(() => cluster.stop());
@@ -25,4 +26,21 @@ test('--nodes 2: one command, the names of both nodes, nothing else beside it', 
   );
   writeFileSync(join(cluster.work, 'go'), '');
   await cluster.ok(['job', 'wait', '1-2']);
+});
+
+test('several of them run one after the other, also when the server is killed meanwhile, and each keeps all of its nodes', async () => {
+  const script =
+    'echo "$HQ_TASK_ID $HQ_INSTANCE_ID $HQ_NUM_NODES" >> runs.txt; test $HQ_TASK_ID != 1 || until test -e on; do sleep 0.05; done';
+  const job = (await cluster.ok(['--output-mode', 'quiet', 'submit', '--array', '0-3', '--nodes', '2', '--', 'sh', '-c', script])).trim();
+  await waitFor('the second task to run', () => cluster.read('runs.txt').includes('1 0 2\n'));
+  await server.kill('SIGKILL');
+  await cluster.startServer();
+  const other = (await cluster.ok(['--output-mode', 'quiet', 'submit', '--', 'true'])).trim();
+  await waitFor('both workers to return, and to belong to the task', async () => {
+    const text = await cluster.ok(['task', 'explain', other, '0']);
+    return /1-2 \(2 workers\).*belongs to the multi-node task/.test(text) && !text.includes('connection');
+  });
+  writeFileSync(join(cluster.work, 'on'), '');
+  await cluster.ok(['job', 'wait', `${job},${other}`]);
+  expect(cluster.read('runs.txt').trim().split('\n').sort()).toEqual(['0 0 2', '1 0 2', '2 0 2', '3 0 2']);
 });

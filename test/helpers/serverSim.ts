@@ -141,6 +141,7 @@ export class ServerSim extends CoreSim {
           ? [
               ...[tasks.instance[row], tasks.worker[row], tasks.crashes[row], tasks.retries[row], tasks.unfinishedDeps[row]],
               this.core.delayed.dueOf(tasks, row) ?? 0,
+              (this.core.gangs.get(row) ?? []).join('+'),
               JSON.stringify(this.core.classes.get(tasks.requestClass[row] as number).request),
             ]
           : [];

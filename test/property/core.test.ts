@@ -1,6 +1,7 @@
 /** Random histories of the scheduler against its promises: no over-allocation, no task lost, no result counted twice. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { TaskTraits } from '../../src/core/reactor/onSubmit.ts';
 import { CoreSim, FAILURE, traits } from '../helpers/coreSim.ts';
 
 const step = fc.oneof(
@@ -15,6 +16,7 @@ const step = fc.oneof(
       retries: fc.integer({ min: 0, max: 2 }),
       delayMs: fc.constantFrom(0, 0, 150),
       memFactor: fc.constantFrom(1, 1, 1.5),
+      nodes: fc.constantFrom(0, 0, 0, 0, 2),
       deps: fc.boolean(),
     }),
   },
@@ -42,6 +44,11 @@ function pick<T>(list: readonly T[], index: number): T | undefined {
   return list[index % Math.max(1, list.length)];
 }
 
+/** The request of a multi-node task; nothing for others. */
+function whole(nodes: number): Partial<TaskTraits> {
+  return nodes === 0 ? {} : { request: { variants: [{ nodes, minTimeMs: 0, weight: 10_000, entries: [] }] } };
+}
+
 function apply(sim: CoreSim, next: Step, submitted: { count: number }): void {
   const workers = [...sim.workers.values()];
   const connected = workers.filter((worker) => worker.connected);
@@ -52,7 +59,7 @@ function apply(sim: CoreSim, next: Step, submitted: { count: number }): void {
       const retry = { maxRetries: next.retries, delayMs: next.delayMs, on: null, memFactor: next.memFactor };
       const deps =
         next.deps && submitted.count > 0 ? Array.from({ length: next.count }, (_, i) => [(submitted.count * 7 + i) % submitted.count]) : [];
-      sim.submit(1, ids, { traits: traits({ needs, priority: next.priority, retry }), deps });
+      sim.submit(1, ids, { traits: traits({ needs, ...whole(next.nodes), priority: next.priority, retry }), deps });
       submitted.count += next.count;
       return;
     }
@@ -106,7 +113,7 @@ test('under random joins, losses, breaks, failures, cancels and retracts every t
       const submitted = { count: 0 };
       sim.openJob(1);
       for (const next of steps) apply(sim, next, submitted);
-      sim.addWorker({ cpus: 4, gpus: 2, mem: 300 });
+      for (let i = 0; i < 2; i += 1) sim.addWorker({ cpus: 4, gpus: 2, mem: 300 });
       sim.drain();
       const job = sim.core.jobs.get(1);
       expect(job?.stats.waiting).toBe(0);

@@ -73,6 +73,16 @@ const entry = fc.oneof(
     }),
   },
   {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('gang'),
+      jobId,
+      taskId,
+      instance,
+      workerIds: fc.array(workerId, { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
     weight: 4,
     arbitrary: fc.record({
       ...{ kind: fc.constant('ended'), jobId, taskId, instance, atMs, usage, failure },

@@ -25,7 +25,7 @@ const NO_STATS: TaskStats = { running: 0, finished: 0, failed: 0, canceled: 0, a
 const hasEnded = (row: TaskRow): boolean => !['waiting', 'assigned', 'running'].includes(row.state);
 
 function blank(taskId: number): TaskRow {
-  const attempt = { workerId: null, variant: 0, crashes: 0, retries: 0, dueAtMs: null, startedAtMs: null };
+  const attempt = { workerId: null, variant: 0, crashes: 0, retries: 0, dueAtMs: null, gang: null, startedAtMs: null };
   return { taskId, state: 'waiting', instance: 0, ...attempt, ...NO_END };
 }
 
@@ -107,8 +107,13 @@ export class JournalModel {
         return this.task(entry.jobId, entry.taskId, (row) => {
           if (row.instance > entry.nextInstance) return row;
           const { nextInstance, crashes, retries, dueAtMs } = entry;
-          return { ...blank(row.taskId), instance: nextInstance, crashes, retries, dueAtMs };
+          return { ...blank(row.taskId), instance: nextInstance, crashes, retries, dueAtMs, gang: row.gang };
         });
+      case 'gang': {
+        const row = this.jobs.get(entry.jobId)?.tasks.get(entry.taskId);
+        if (row === undefined || row.instance !== entry.instance) return;
+        return this.task(entry.jobId, entry.taskId, (known) => ({ ...known, gang: [...entry.workerIds] }));
+      }
       case 'ended':
         return this.task(entry.jobId, entry.taskId, (row) => {
           if (row.instance !== entry.instance) return row;

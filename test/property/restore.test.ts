@@ -21,6 +21,7 @@ const tasks = fc.record({
   retryMemFactor: fc.constantFrom(undefined, undefined, 1.5),
   crashLimit: fc.constantFrom('unlimited' as const, 'never-restart' as const, 1, 2),
   timeRequestMs: fc.constantFrom(0, 0, 300),
+  nodes: fc.constantFrom(0, 0, 0, 0, 2),
   deps: fc.boolean(),
   secret: fc.boolean(),
 });
@@ -60,14 +61,18 @@ function chosen<T>(list: readonly T[], index: number): T | undefined {
   return list[index % Math.max(1, list.length)];
 }
 
+function requestOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never) {
+  return [
+    { resources: { cpus: spec.cpus, mem: '100', ...(spec.gpu > 0 ? { gpus: spec.gpu } : {}) }, timeRequestMs: spec.timeRequestMs },
+    { resources: { cpus: 4 } },
+  ];
+}
+
 /** A graph whose tasks may depend on a task of the job or of the submit before them. */
 function submitOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, firstId: number): SubmitInput {
   const shared = {
     command: ['true'],
-    request: [
-      { resources: { cpus: spec.cpus, mem: '100', ...(spec.gpu > 0 ? { gpus: spec.gpu } : {}) }, timeRequestMs: spec.timeRequestMs },
-      { resources: { cpus: 4 } },
-    ],
+    request: spec.nodes > 0 ? [{ nodes: spec.nodes }] : requestOf(spec),
     ...{ priority: spec.priority, maxRetries: spec.retries, crashLimit: spec.crashLimit },
     ...(spec.retryDelayMs === undefined ? {} : { retryDelayMs: spec.retryDelayMs }),
     ...(spec.retryMemFactor === undefined ? {} : { retryMemFactor: spec.retryMemFactor }),
@@ -198,7 +203,7 @@ test('a server that dies at any moment goes on where it was', () => {
       }
       for (const job of [...sim.core.jobs.values()]) if (job.open) void sim.jobs.closeJob(job.id);
       for (const worker of [...sim.workers.values()]) if (!worker.connected) sim.reconnect(worker);
-      sim.addWorker({ cpus: 4, gpus: 2, mem: 250 });
+      for (let i = 0; i < 2; i += 1) sim.addWorker({ cpus: 4, gpus: 2, mem: 250 });
       sim.drain();
       expect(sim.picture()).toEqual({});
       expect(sim.core.jobs.size).toBe(0);

@@ -3,6 +3,7 @@ import { invariant } from '../../common/assert.ts';
 import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
 import { rowOf, unfinishedCount } from '../jobTable.ts';
+import { formGang, isMultiNode } from '../schedule/gangs.ts';
 import { ABORTED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
 import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { promoteQueued, takeHold } from './holds.ts';
@@ -21,6 +22,8 @@ export interface RestoredTask {
   readonly retries: number;
   /** Of a waiting task: not to be started before, Unix milliseconds; null for none. */
   readonly dueAtMs: number | null;
+  /** Workers of a multi-node task that is out, the root first. */
+  readonly gang: readonly number[] | null;
 }
 
 export interface RestoredSubmit {
@@ -91,9 +94,17 @@ function giveBack(core: Core, row: number, task: RestoredTask): void {
     return;
   }
   const running = task.state === 'running';
+  const isGang = isMultiNode(core, row);
   restoreState(core, row, running ? RUNNING : SENT);
   const variant = running ? task.variant : possibleVariant(core, row, task.workerId);
-  takeHold(core, { row, workerId: task.workerId, hold: running ? HOLD_RESERVED : HOLD_PREFILLED, variant });
+  takeHold(core, { row, workerId: task.workerId, hold: running || isGang ? HOLD_RESERVED : HOLD_PREFILLED, variant });
+  const members = (task.gang ?? [task.workerId]).map((id) => core.workers.get(id));
+  if (isGang)
+    formGang(
+      core,
+      row,
+      members.filter((worker) => worker !== undefined),
+    );
 }
 
 /** The journal does not know the variant of a task that has not started: one that the worker can run, until its start tells. */

@@ -3,7 +3,7 @@ import type { WorkerEnd } from '../../protocol/schema/worker.ts';
 import type { Core } from '../core.ts';
 import { rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
-import { leaveGang } from '../schedule/gangs.ts';
+import { isComplete, leaveGang } from '../schedule/gangs.ts';
 import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, HOLD_NONE, RUNNING, SENT } from '../taskTable.ts';
 import { createWorker, type WorkerSpec } from '../workerTable.ts';
 import { forgetRetracts } from './holds.ts';
@@ -63,6 +63,8 @@ export function onWorkerReconnected(
     if (heldRows.has(row)) continue;
     // Ended rows that the worker no longer holds are settled: it killed them, or its report was already applied.
     if (isEnded(core.tasks.state[row] as number)) releaseHold(core, row, o.nowMs);
+    // A worker of its gang was lost meanwhile: it is gathered anew.
+    else if (!isComplete(core, row)) requeueNext(core, out, { row, cause: 'worker-lost', error: null, nowMs: o.nowMs });
     else resend.push(row);
   }
   out.askPlan();

@@ -40,6 +40,18 @@ export function couldEverGather(workers: Iterable<CoreWorker>, nodes: number): b
   return [...sizes.values()].some((size) => size >= nodes);
 }
 
+/** Does the row ask for whole workers? Then all its variants do. */
+export function isMultiNode(core: Core, row: number): boolean {
+  return (core.classes.get(core.tasks.requestClass[row] as number).variants[0]?.nodes ?? 0) > 0;
+}
+
+/** Has the held row all workers that it asks for? */
+export function isComplete(core: Core, row: number): boolean {
+  const { tasks, classes, gangs } = core;
+  const nodes = classes.get(tasks.requestClass[row] as number).variants[tasks.variant[row] as number]?.nodes ?? 0;
+  return nodes === 0 || gangs.get(row)?.length === nodes;
+}
+
 /** The row holds these workers from now on. */
 export function formGang(core: Core, row: number, members: readonly CoreWorker[]): void {
   core.gangs.set(

@@ -47,6 +47,8 @@ function feed(core: Core, out: Outbox, o: Feeding): void {
   const variant = core.classes.get(requestClass).variants[reserved.variant];
   // A worker near its end would give such tasks back at once.
   if (variant === undefined || !livesFor(worker, variant, o.nowMs)) return;
+  // The next multi-node task needs all of its workers, not only the one that runs this one.
+  if (variant.nodes > 0) return;
   const budget = Math.min(o.share, wantedAhead(worker, reserved.count) - worker.queued.size);
   for (let i = 0; i < budget; i += 1) {
     const row = core.ready.take(core.tasks, o.priority, requestClass);

@@ -170,6 +170,7 @@ function packCold(entry: Exclude<JournalEntry, { kind: HotKind }>): ColdEntry {
     case 'job-forgotten':
     case 'redact':
     case 'bulk-ended':
+    case 'gang':
     case 'worker-ended':
       return entry;
     default:

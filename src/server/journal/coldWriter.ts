@@ -80,6 +80,9 @@ export class ColdWriter {
       case 'bulk-ended':
         this.tasks.bulkEnded(entry);
         return;
+      case 'gang':
+        this.tasks.gang(entry);
+        return;
       case 'worker':
         sql.otherSession.run(entry.workerId, entry.workerId, entry.session);
         sql.worker.run(entry.workerId, entry.session, entry.configuration, entry.atMs);

@@ -42,7 +42,7 @@ export function submitRowOf(raw: RawRow): SubmitRow {
 
 /** The task id comes first: the paging of task rows relies on it. */
 export const TASK_COLUMNS = `task, state, instance, worker, variant, crashes, retries, started_at_ms, finished_at_ms,
-  wall_ms, user_ms, system_ms, max_rss_bytes, failure, error, exit_code, signal, peak_mem_bytes, due_at_ms`;
+  wall_ms, user_ms, system_ms, max_rss_bytes, failure, error, exit_code, signal, peak_mem_bytes, due_at_ms, gang`;
 
 /** Indexed and in one literal, because a restart does this for every task that was ever touched: spreading costs ten times as much. */
 export function taskRowOf(raw: RawRow): TaskRow {
@@ -57,6 +57,7 @@ export function taskRowOf(raw: RawRow): TaskRow {
     crashes: raw[5] as number,
     retries: raw[6] as number,
     dueAtMs: raw[18] as number | null,
+    gang: raw[19] === null ? null : String(raw[19]).split(',').map(Number),
     startedAtMs: raw[7] as number | null,
     finishedAtMs: raw[8] as number | null,
     error: raw[14] as string | null,

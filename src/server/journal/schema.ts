@@ -61,8 +61,8 @@ const VERSION_1 = `
 
 const VERSION_2 = 'ALTER TABLE tasks ADD COLUMN peak_mem_bytes INTEGER';
 
-/** When the next attempt of a waiting task may start, if that is not at once. */
-const VERSION_3 = 'ALTER TABLE tasks ADD COLUMN due_at_ms INTEGER';
+/** When the next attempt of a waiting task may start, if that is not at once; ids of the workers of a multi-node task, comma separated. */
+const VERSION_3 = 'ALTER TABLE tasks ADD COLUMN due_at_ms INTEGER; ALTER TABLE tasks ADD COLUMN gang TEXT';
 
 /** The n-th entry makes version n + 1 out of version n. Entries are never changed once released. */
 const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];

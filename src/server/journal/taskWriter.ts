@@ -19,6 +19,7 @@ export class TaskWriter {
   private readonly endBadly: Statement;
   private readonly enterFresh: Statement;
   private readonly requeue: Statement;
+  private readonly setGang: Statement;
   private readonly bulk: Statement;
   private readonly bulkRows: Statement;
 
@@ -54,6 +55,7 @@ export class TaskWriter {
        due_at_ms = excluded.due_at_ms, worker = NULL, variant = 0, started_at_ms = NULL
        WHERE state < ${finished} AND instance <= excluded.instance`,
     );
+    this.setGang = db.prepare(`UPDATE tasks SET gang = ? WHERE job = ? AND task = ? AND instance = ? AND state < ${finished}`);
     this.bulk = db.prepare('INSERT INTO bulk_ends (job, task_ids, state, at_ms, error) VALUES (?, ?, ?, ?, ?)');
     this.bulkRows = db.prepare(
       `UPDATE tasks SET state = ?, finished_at_ms = ?, error = ?
@@ -116,6 +118,10 @@ export class TaskWriter {
     const R = HOT_FIELDS.requeued;
     const key = [hot[at + R.jobId], hot[at + R.taskId], hot[at + R.nextInstance]];
     this.requeue.run(...key, hot[at + R.crashes], hot[at + R.retries], hot[at + R.dueAtMs]);
+  }
+
+  gang({ jobId, taskId, instance, workerIds }: Extract<ColdEntry, { kind: 'gang' }>): void {
+    this.setGang.run(workerIds.join(','), jobId, taskId, instance);
   }
 
   /** Tasks that wait end; a row of such a task says so, too. @throws Error for ids that are no IntArray */

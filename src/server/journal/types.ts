@@ -61,6 +61,14 @@ export type JournalEntry =
       /** The next attempt does not start before, Unix milliseconds; null: at once. */
       readonly dueAtMs: number | null;
     }
+  /** The workers of a multi-node task that is assigned in this transaction, the root first. */
+  | {
+      readonly kind: 'gang';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly workerIds: readonly number[];
+    }
   | {
       readonly kind: 'ended';
       readonly jobId: number;
@@ -119,6 +127,8 @@ export interface TaskRow {
   readonly retries: number;
   /** Of a waiting task: its next attempt does not start before, Unix milliseconds. Without meaning in other states. */
   readonly dueAtMs: number | null;
+  /** Workers of a multi-node task that is assigned or running, the root first; null for others. Without meaning in other states. */
+  readonly gang: readonly number[] | null;
   readonly startedAtMs: number | null;
   readonly finishedAtMs: number | null;
   readonly error: string | null;

@@ -34,6 +34,27 @@ describe('a task of two nodes', () => {
     expect(ids(member).length).toBeGreaterThan(0);
   });
 
+  test('the next one is not sent ahead to the root, which alone could not run it', () => {
+    const { sim, workers } = cluster(['a', 'a', 'a']);
+    sim.submit(1, '0-5', { traits: nodes(2) });
+    receiveAll(sim, workers);
+    expect(workers.map(ids)).toEqual([[0], [], []]);
+    sim.drain();
+    expect(sim.starts).toEqual(['1.0.0', '1.1.0', '1.2.0', '1.3.0', '1.4.0', '1.5.0']);
+  });
+
+  test('that a lost worker has left before its root came back is gathered anew when the root never got it', () => {
+    const { sim, workers } = cluster(['a', 'a', 'a']);
+    sim.submit(1, '0', { traits: nodes(2) });
+    const [root, member] = workers as [SimWorker, SimWorker];
+    sim.disconnect(root);
+    sim.lose(member);
+    sim.reconnect(root);
+    sim.drain();
+    expect(sim.starts).toEqual(['1.0.1']);
+    expect(sim.core.gangs.size).toBe(0);
+  });
+
   test('takes workers of one group only', () => {
     const { sim, workers } = cluster(['a', 'b', 'b']);
     sim.submit(1, '0', { traits: nodes(2) });

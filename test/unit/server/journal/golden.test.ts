@@ -95,6 +95,7 @@ function batches(): JournalBatch[] {
     batchOf([
       assigned([0, 1, 2, 3]),
       assigned([100], { workerId: 2 }),
+      { kind: 'gang', jobId: 1, taskId: 2, instance: 0, workerIds: [1, 2] },
       started(0),
       started(1),
       started(2),

@@ -12,6 +12,7 @@ const BLANK: TaskRow = {
   crashes: 0,
   retries: 0,
   dueAtMs: null,
+  gang: null,
   startedAtMs: null,
   finishedAtMs: null,
   error: null,
@@ -76,6 +77,12 @@ test('a requeued task waits as its next instance and keeps its counters through 
   expect(rowAfter(assigned([0]), started(0), requeued(1, 1, 2))).toEqual(waiting);
   const again = rowAfter(assigned([0]), started(0), requeued(1, 1, 2), assigned([0], { instance: 1, workerId: 9 }));
   expect(again).toEqual({ ...waiting, state: 'assigned', workerId: 9 });
+});
+
+test('the workers of a multi-node task are kept with their instance', () => {
+  const gang: JournalEntry = { kind: 'gang', jobId: 1, taskId: 0, instance: 0, workerIds: [3, 1, 12] };
+  expect(rowAfter(assigned([0], { workerId: 3 }), gang)?.gang).toEqual([3, 1, 12]);
+  expect(rowAfter(assigned([0]), { ...gang, instance: 1 })?.gang).toBeNull();
 });
 
 test('the time of the next attempt is kept until the task waits for another reason', () => {

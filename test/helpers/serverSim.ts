@@ -201,6 +201,7 @@ function configurationOf(resources: Record<string, number>, nowMs: number, lifet
     group: 'default',
     startedAtMs: nowMs,
     timeLimitMs,
+    minUtilization: 0,
   } as unknown as WorkerConfiguration;
 }
 

@@ -49,15 +49,16 @@ function reasonWithoutPlace(core: Core, row: number): WaitReason | null {
 function dependencies(core: Core, row: number): WaitReason {
   const { tasks } = core;
   const found: { taskId: number; state: TaskExplanation['state'] }[] = [];
+  const unfinished = tasks.unfinishedDeps[row] as number;
   for (const other of allRows(jobOf(core, row))) {
-    if (found.length === SHOWN_DEPENDENCIES) break;
+    if (found.length === Math.min(SHOWN_DEPENDENCIES, unfinished)) break;
     for (const dependent of core.dependencies.of(tasks, other)) {
       if (dependent !== row) continue;
       found.push({ taskId: tasks.taskId[other] as number, state: publicState(tasks.state[other] as number) });
       break;
     }
   }
-  return { kind: 'dependencies', unfinished: tasks.unfinishedDeps[row] as number, tasks: found };
+  return { kind: 'dependencies', unfinished, tasks: found };
 }
 
 function delayed(core: Core, row: number): WaitReason {

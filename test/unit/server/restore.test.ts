@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createJob } from '../../../src/protocol/schema/job.ts';
 import { submit } from '../../../src/protocol/schema/task.ts';
-import type { SimWorker } from '../../helpers/coreSim.ts';
+import { FAILURE, type SimWorker } from '../../helpers/coreSim.ts';
 import { ServerSim } from '../../helpers/serverSim.ts';
 
 function create(sim: ServerSim, ids: string, spec: object): void {
@@ -28,6 +28,23 @@ test('a task whose frame was lost with the server is sent again with a variant t
   sim.report(worker);
   const { free = [] } = sim.core.workers.get(worker.id) ?? {};
   expect(free[sim.core.names.idOf('cpus')]).toBe(0);
+});
+
+test('a delay that ended while no server ran is over: the task runs with the memory of its next attempt', () => {
+  const sim = new ServerSim();
+  const worker = sim.addWorker({ cpus: 1, mem: 1_000 });
+  const request = [{ resources: { cpus: 1, mem: 100 } }];
+  create(sim, '0', { request, maxRetries: 2, retryDelayMs: 5_000, retryMemFactor: 3 });
+  sim.receive(worker);
+  const [task] = worker.tasks;
+  if (task !== undefined) sim.end(worker, task, FAILURE);
+  sim.report(worker);
+  sim.crash(() => {});
+  expect(sim.core.delayed.nextMs(sim.core.tasks)).toBe(sim.nowMs + 5_000);
+  sim.nowMs += 6_000;
+  sim.reconnect(worker);
+  sim.receive(worker);
+  expect(worker.tasks.map(({ key, needs }) => [key, needs.get('mem')])).toEqual([['1.0.1', 3_000_000]]);
 });
 
 test('secrets are deleted with the last task of their submit, also when a part of it ended before a restart', () => {

@@ -7,7 +7,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
+import { builtFile } from '../../common/builtFile.ts';
 
 /** `unknown`: the second process could not be started, so nothing can be said. Anything else is a sentence that says what does not work. */
 export type ProbeAnswer = 'works' | 'unknown' | { readonly problem: string };
@@ -42,11 +44,27 @@ export function probeFileSystem(directory: string): ProbeAnswer {
   }
 }
 
-/** @returns whether a second process is kept out of the database; null when it could not find out */
+/**
+ * Asks the compiled launcher, which answers in a millisecond, and where there is none, or it does not know, a second Node.
+ * @returns whether a second process is kept out of the database; null when it could not find out
+ */
 export function isLockedForOthers(file: string): boolean | null {
+  const { status } = spawnSync(fileURLToPath(builtFile('worker/launcher/hqspawn')), ['--is-locked', file], {
+    stdio: 'ignore',
+    timeout: CHILD_LIMIT_MS,
+  });
+  return answerOf(status) ?? isLockedForNode(file);
+}
+
+/** The same by SQLite itself. */
+export function isLockedForNode(file: string): boolean | null {
   const library = createRequire(import.meta.url).resolve('better-sqlite3');
   const env = { ...process.env, NODE_OPTIONS: '' };
   const { status } = spawnSync(process.execPath, ['-e', CHILD, library, file], { env, stdio: 'ignore', timeout: CHILD_LIMIT_MS });
+  return answerOf(status);
+}
+
+function answerOf(status: number | null): boolean | null {
   if (status === LOCKED) return true;
   return status === NOT_LOCKED ? false : null;
 }

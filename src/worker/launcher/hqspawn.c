@@ -2,7 +2,8 @@
  * hqspawn: starts the tasks of one worker. A tiny process makes children much faster than a big one, and it can do what Node cannot:
  * parent-death signal, resource use of each task, reaping of orphans. Started by nativeLauncher.ts; the frames are described in launcherFrames.ts.
  *
- * usage: hqspawn DIRECTORY     requests on stdin, answers on stdout; DIRECTORY is node-local and takes captured output
+ * usage: hqspawn DIRECTORY         requests on stdin, answers on stdout; DIRECTORY is node-local and takes captured output
+ *        hqspawn --is-locked FILE  for a starting server: does another process see the lock of its database? exit code 75: yes, 76: no
  *
  * One loop, one thread, no waiting but in ppoll. Files are opened by the child, so that a slow file system delays that task alone; what goes
  * wrong there is left in memory shared with the parent, which finds it when the child has ended. When the requests end, the worker is gone:
@@ -870,7 +871,16 @@ static void set_up(void) {
   sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
+/* The bytes that SQLite locks, after its documentation of the file format ("the lock-byte page"): 512 from the first gigabyte on. */
+static int is_locked(const char *file) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512};
+  int fd = open(file, O_RDWR | O_CLOEXEC);
+  if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0) return 1;
+  return lock.l_type == F_UNLCK ? 76 : 75;
+}
+
 int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--is-locked") == 0) return is_locked(argv[2]);
   if (argc != 2) die("usage: hqspawn DIRECTORY", 0);
   directory = argv[1];
   set_up();

@@ -41,6 +41,12 @@ export class Cluster {
   async startServer(...args) {
     const started = performance.now();
     this.server = this.spawn('server', 'start', '--host', '127.0.0.1', ...args);
+    // It says when it is ready: to ask all the time until then would take from it the cores that it starts on.
+    await new Promise((ready) => {
+      this.server.stdout.once('data', ready);
+      this.server.once('close', ready);
+    });
+    this.server.stdout.resume();
     for (;;) {
       const client = await this.attempt();
       if (client !== undefined) {
@@ -133,7 +139,7 @@ export class Cluster {
   }
 
   spawn(...args) {
-    return start(process.execPath, [hq, ...args], { env: this.env, cwd: this.root });
+    return start(process.execPath, [hq, ...args], { env: this.env, cwd: this.root, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   async attempt() {

@@ -1,10 +1,12 @@
 /** What only hqspawn does: outlive nothing, be replaced when it dies, take requests while it is stopped, refuse garbage. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { isLockedForNode } from '../../../src/server/journal/lockProbe.ts';
 import { chooseLauncher } from '../../../src/worker/executor/chooseLauncher.ts';
 import { AnswerParser, RequestBatch } from '../../../src/worker/executor/launcherFrames.ts';
 import { NativeLauncher } from '../../../src/worker/executor/nativeLauncher.ts';
@@ -23,6 +25,19 @@ describe.each(NATIVE_LAUNCHERS)('%s', (name) => {
     const { directory } = one;
     await one.stop();
     await vi.waitFor(() => expect(processesWith(`MARKER=${directory}`), 'processes left behind').toEqual([]));
+  });
+
+  test('a starting server may ask whether the lock of its database is seen', async () => {
+    const [path, file] = [await hqspawnPath(name), join(one.directory, 'some.db')];
+    const ask = (database: string): number | null => spawnSync(path, ['--is-locked', database]).status;
+    const db = new Database(file);
+    db.exec('CREATE TABLE t (value)');
+    expect([ask(file), isLockedForNode(file)]).toEqual([76, false]);
+    db.exec('BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)');
+    expect([ask(file), isLockedForNode(file)]).toEqual([75, true]);
+    db.exec('COMMIT');
+    db.close();
+    expect(ask(join(one.directory, 'missing.db'))).toBe(1);
   });
 
   test('files of captured output are used again, empty', async () => {

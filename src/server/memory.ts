@@ -17,7 +17,7 @@ export class MemoryReturn {
   private timer: NodeJS.Timeout | undefined;
 
   /** @param collect default: the engine's garbage collector */
-  constructor(collect: () => void = engineCollector()) {
+  constructor(collect: () => void = collectNow) {
     this.collect = collect;
   }
 
@@ -34,8 +34,11 @@ export class MemoryReturn {
   }
 }
 
-/** Node hands the collector out only under a flag, which may be set while it runs. */
-function engineCollector(): () => void {
+/**
+ * Node hands the collector out only under a flag, which may be set while it runs. Not before it is needed: code that was compiled under other flags
+ * (bin/codeCache.ts) is refused.
+ */
+export function collectNow(): void {
   setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
+  (runInNewContext('gc') as () => void)();
 }

@@ -1,8 +1,10 @@
 /** The code that was compiled at the build only makes hq quicker: without it, or with a damaged one, everything is as it was. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { wrap } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Script } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cacheKind, cachePath } from '../../src/bin/codeCache.ts';
 
@@ -17,8 +19,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const version = (): string => execFileSync(process.execPath, [join(folder, 'bin/hq.js'), '--version'], { encoding: 'utf8' });
 
-test('the build has made both', () => {
-  for (const kind of ['command', 'service'] as const) expect(existsSync(cachePath(resolve('dist/bin'), kind))).toBe(true);
+test.each(['command', 'service'] as const)('the build has made one for each %s, and the engine takes it', (kind) => {
+  const filename = resolve('dist/bin/main.js');
+  const cachedData = readFileSync(cachePath(resolve('dist/bin'), kind));
+  expect(new Script(wrap(readFileSync(filename, 'latin1')), { filename, cachedData }).cachedDataRejected).toBe(false);
 });
 
 test('servers and workers have one of their own', () => {

@@ -71,7 +71,7 @@ export class CommandThread {
     }
     const worker = new Worker(fileURLToPath(builtFile('bin/commandThread.js')), {
       ...{ name: 'hq-commands', execArgv: [], workerData: this.socketPath },
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB, maxYoungGenerationSizeMb: 4 },
     });
     this.worker = worker;
     // A server is not kept alive by it.

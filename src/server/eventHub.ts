@@ -10,7 +10,7 @@ import { type EventPage, typeBits } from './journal/eventCodec.ts';
 import type { Journal } from './journal/types.ts';
 
 /** Events kept in memory: many seconds of a busy server, a few MB. */
-const RING_EVENTS = 65_536;
+const RING_EVENTS = 32_768;
 /** Events handed over, and asked of the journal, at once: a reader of a long history must not hold the server. */
 const PAGE_EVENTS = 2_048;
 

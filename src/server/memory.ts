@@ -5,8 +5,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** The turn that freed them must be over, and its answers gone, milliseconds. */
-const DELAY_MS = 200;
+/**
+ * The turn that freed them must be over, and its answers gone, milliseconds. The second time frees what the first could not: memory outside the heap is
+ * given back a moment after its owner was collected, and pages of the heap once they have stayed empty.
+ */
+const DELAYS_MS = [200, 1_000] as const;
 
 /** What a collection takes (some 30 ms) is worth this much: columns of half a million tasks, rows. */
 const WORTH_ROWS = 500_000;
@@ -25,10 +28,15 @@ export class MemoryReturn {
   review(givenBackRows: number): void {
     if (givenBackRows - this.seenRows < WORTH_ROWS || this.timer !== undefined) return;
     this.seenRows = givenBackRows;
+    this.collectAfter(DELAYS_MS);
+  }
+
+  private collectAfter([delayMs, ...rest]: readonly number[]): void {
     this.timer = setTimeout(() => {
       this.timer = undefined;
       this.collect();
-    }, DELAY_MS);
+      if (rest.length > 0) this.collectAfter(rest);
+    }, delayMs);
     // It keeps no server alive that ends.
     this.timer.unref();
   }

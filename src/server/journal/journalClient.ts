@@ -71,7 +71,7 @@ async function connectHost(options: HostOptions): Promise<Link> {
     name: 'hq-journal',
     execArgv: [],
     // What it makes lives for one transaction; left alone it would keep some 50 MB for that.
-    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });
   const link: Link = {
     onMessage: () => {},

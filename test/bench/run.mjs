@@ -16,6 +16,7 @@ HQ_PEER=/path/to/hq compares with that command instead of the package hyperqueue
 const BENCHES = {
   throughput: () => import('./throughput.mjs'),
   server: () => import('./server.mjs'),
+  scheduler: () => import('./scheduler.mjs'),
   scale: () => import('./scale.mjs'),
   graph: () => import('./graph.mjs'),
   startup: () => import('./startup.mjs'),

@@ -138,23 +138,38 @@ export class CoreSim implements Outbox {
     lifetimeMs = Number.POSITIVE_INFINITY,
     o: { group?: string; minUtilization?: number } = {},
   ): SimWorker {
+    let worker: SimWorker | undefined;
+    this.turn(() => {
+      worker = this.connect(resources, lifetimeMs, o);
+    });
+    return worker as SimWorker;
+  }
+
+  /** Many in one turn, so that one plan sees them all. */
+  addWorkers(list: readonly Record<string, number>[]): SimWorker[] {
+    let workers: SimWorker[] = [];
+    this.turn(() => {
+      workers = list.map((resources) => this.connect(resources, Number.POSITIVE_INFINITY, {}));
+    });
+    return workers;
+  }
+
+  private connect(resources: Record<string, number>, lifetimeMs: number, o: { group?: string; minUtilization?: number }): SimWorker {
     const id = this.nextWorker;
     this.nextWorker += 1;
     const capacity = new Map(Object.entries(resources).map(([name, amount]) => [name, amount * 10_000]));
     const worker: SimWorker = { id, capacity, tasks: [], connected: true, inbox: [], outgoing: [] };
     this.workers.set(id, worker);
-    this.turn(() =>
-      onWorkerConnected(this.core, this, {
-        spec: {
-          id,
-          resources: capacity,
-          group: o.group ?? 'default',
-          endsAtMs: this.nowMs + lifetimeMs,
-          minUtilization: o.minUtilization ?? 0,
-        },
-        nowMs: this.nowMs,
-      }),
-    );
+    onWorkerConnected(this.core, this, {
+      spec: {
+        id,
+        resources: capacity,
+        group: o.group ?? 'default',
+        endsAtMs: this.nowMs + lifetimeMs,
+        minUtilization: o.minUtilization ?? 0,
+      },
+      nowMs: this.nowMs,
+    });
     return worker;
   }
 

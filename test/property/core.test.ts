@@ -105,6 +105,22 @@ function apply(sim: CoreSim, next: Step, submitted: { count: number }): void {
   }
 }
 
+test('the same events give the same plan', () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) => {
+      const [first, second] = [new CoreSim(), new CoreSim()];
+      for (const sim of [first, second]) {
+        const submitted = { count: 0 };
+        sim.openJob(1);
+        for (const next of steps) apply(sim, next, submitted);
+      }
+      expect(second.starts).toEqual(first.starts);
+      expect(second.changes).toEqual(first.changes);
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test('under random joins, losses, breaks, failures, cancels and retracts every task ends exactly once', () => {
   const runs = Number(process.env['HQ_PROPERTY_RUNS'] ?? 500);
   fc.assert(

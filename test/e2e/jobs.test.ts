@@ -132,13 +132,14 @@ describe('task list', () => {
 
   test('table and quiet', async () => {
     const rows = table(await mode('cli', 'task', 'list', '2', '-v'));
-    expect(rows[0]?.map((cell) => cell.toLowerCase())).toEqual(['task id', 'state', 'worker', 'makespan', 'error']);
+    expect(rows[0]?.map((cell) => cell.toLowerCase())).toEqual(['task id', 'state', 'worker', 'makespan', 'error', 'peak memory']);
     expect(rows[2]).toMatchObject([
       '2',
       'FAILED',
       expect.stringContaining('1'),
       expect.any(String),
       'Program terminated with exit code 7.',
+      expect.any(String),
     ]);
     expect(await mode('quiet', 'task', 'list', '2')).toBe('');
   });

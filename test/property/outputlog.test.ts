@@ -284,7 +284,8 @@ test('a disk that takes any number of bytes at a time, or none: nothing is lost 
           },
         );
         const patiently = (action: () => void): void => {
-          for (let tries = 0; tries < 1000; tries++) {
+          // Enough for the slowest disk that is drawn: a byte at every second try, for what is just too short to be taken faster.
+          for (let tries = 0; tries < 25_000; tries++) {
             try {
               action();
               return;

@@ -76,16 +76,12 @@ class RealServer:
         return str(self.directory).encode() in arguments and is_alive(pid)
 
     def spawn(self, *arguments: str) -> subprocess.Popen:
-        """`hq` with these arguments on this server's directory."""
-        return self.spawn_script(os.environ["HQ_BRIDGE_HQ"], *arguments, "--server-dir", str(self.directory))
-
-    def spawn_script(self, script: str | Path, *arguments: str) -> subprocess.Popen:
-        """A script for Node; what it prints goes to a file in the server's directory."""
+        """`hq` with these arguments on this server's directory; what it prints goes to a file there."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         node = shutil.which("node")
         assert node is not None
         with open(self.log_of(len(self.processes)), "wb") as log:
-            command = [node, str(script), *arguments]
+            command = [node, os.environ["HQ_BRIDGE_HQ"], *arguments, "--server-dir", str(self.directory)]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         self.processes.append(process)
         return process

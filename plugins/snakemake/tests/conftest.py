@@ -22,8 +22,7 @@ from workflow import Workflow
 class RealServer(AnyServer):
     def bare_worker(self, cpus: int) -> None:
         """A worker that provides CPUs and nothing else."""
-        script = Path(__file__).parent / "bare_worker.mjs"
-        self.register(self.spawn_script(script, str(self.directory), str(cpus)))
+        self.worker("--cpus", str(cpus), "--detect-resources", "none")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -193,7 +193,7 @@ def test_time_limit_can_be_off(workflow):
 MEMORY = """
     rule a:
         output: "a.txt"
-        resources: mem_mb=50, slurm_partition="long"
+        resources: mem_mb=500, slurm_partition="long"
         shell: "touch {output}"
 """
 
@@ -212,7 +212,7 @@ def test_memory_is_asked_for_where_it_is_provided(lone_workflow):
     workflow.server.worker("--cpus", "2", "--resource", "mem=sum(1000)")
     workflow.write(MEMORY)
     assert "no worker provides" not in workflow.succeed()
-    assert workflow.tasks()[0]["spec"]["request"][0]["resources"] == {"cpus": 1, "mem": 50}
+    assert workflow.tasks()[0]["spec"]["request"][0]["resources"] == {"cpus": 1, "mem": 500}
 
 
 def test_job_that_no_worker_can_run_is_told(workflow):

@@ -6,10 +6,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /**
- * The turn that freed them must be over, and its answers gone, milliseconds. The second time frees what the first could not: memory outside the heap is
+ * The turn that freed them must be over, and its answers gone, milliseconds. Later times free what the first could not: memory outside the heap is
  * given back a moment after its owner was collected, and pages of the heap once they have stayed empty.
  */
-const DELAYS_MS = [200, 1_000] as const;
+const DELAYS_MS = [200, 500, 1_000] as const;
 
 /** What a collection takes (some 30 ms) is worth this much: columns of half a million tasks, rows. */
 const WORTH_ROWS = 500_000;

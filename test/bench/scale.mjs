@@ -15,7 +15,7 @@ const SIZES = { full: [10_000, 100_000, 1_000_000], quick: [1_000, 10_000] };
 const SIMULATED = { workers: 16, slots: 16 };
 const MB = 1_000_000;
 /** Memory has settled when so many looks in a row have found no less. */
-const SETTLED_LOOKS = 10;
+const SETTLED_LOOKS = 20;
 const LOOK_MS = 100;
 /** Its Python API holds an object per task, so that it ends here. */
 const PEER_MOST_TASKS = 100_000;

@@ -1,10 +1,9 @@
 /** Every command with its arguments, options and examples: the source of the commander tree and of the help. */
 import type { Option } from 'commander';
 import type { Effect } from '../protocol/frontFrames.ts';
-import { PIN_MODES } from '../protocol/resourceTerms.ts';
 import type { Context } from './context.ts';
-import { append, atMost, decimal, durationMs, integer, jobName, opt, port, positiveDurationMs, text, val, weights } from './options.ts';
-import { typedResources } from './submit/typed.ts';
+import { atMost, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
+import { submitOptions } from './submit/options.ts';
 import { workerOptions } from './workerOptions.ts';
 
 /** @returns an exit code, or nothing for the context's */
@@ -42,48 +41,6 @@ const job = () => import('./commands/job.ts');
 const jobShow = () => import('./commands/jobShow.ts');
 const task = () => import('./commands/task.ts');
 const submit = () => import('./commands/submit.ts');
-
-function submitOptions(): Option[] {
-  const resources = typedResources();
-  return [
-    val('--name <NAME>', "job name (default: the program's file name)", jobName),
-    val('--array <IDS>', 'task ids, e.g. 1-100 or 1-10:2,20', text),
-    val('--cpus <AMOUNT>', "CPUs per task, e.g. 4, 0.5, all, 2-8 or '4 compact' (default: 1)", resources.cpus),
-    opt(
-      '--resource <NAME=AMOUNT>',
-      'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB; a name given again begins the next variant',
-    ).argParser(resources.other),
-    val('--nodes <N>', 'run the task on N whole workers of one group; the first of them runs the command', integer(0, 65_535)),
-    opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
-    opt(
-      '--weight <F>',
-      'weight of the request, repeatable: one for each variant, the one with the largest is preferred (default: 1)',
-    ).argParser(weights),
-    opt('--pin <MODE>', 'bind the task to its CPUs: taskset (by the kernel) or omp (OpenMP is told; default: not bound)').choices(
-      PIN_MODES,
-    ),
-    opt('--env <NAME=VALUE>', 'environment variable, repeatable').argParser(append),
-    val('--cwd <DIR>', 'working directory, placeholders allowed (default: the current one)', text),
-    val('--stdout <SPEC>', 'none, PATH or PATH:rm-if-finished (default: %{CWD}/job-%{JOB_ID}/%{TASK_ID}.stdout)', text),
-    val('--stderr <SPEC>', 'the same for the error output', text),
-    val('--stream <DIR>', 'write all output into one consolidated log per job in this directory', text),
-    val('--priority <N>', 'higher first (default: 0)', integer(-0x8000_0000, 0x7fff_ffff)),
-    val('--time-limit <DURATION>', 'kill the task after this time', positiveDurationMs),
-    val('--time-request <DURATION>', 'only start on workers that live at least this long', durationMs),
-    val('--max-fails <N>', 'abort the job when more tasks than this have failed', integer(0, 0xffff_ffff)),
-    val(
-      '--crash-limit <N>',
-      'fail a task lost N times with its worker, and abort the job after more than N failed tasks; or never-restart, unlimited (default: 5, per task only)',
-      text,
-    ),
-    val('--max-retries <N>', 'run a failed task again up to N times (default: 0)', integer(0, 65_535)),
-    val('--retry-delay <DURATION>', 'time between a failure and the next attempt (default: none)', positiveDurationMs),
-    val('--retry-on <CODES>', 'run again only after these exit codes and reasons, e.g. 1,137,signal,memory-limit (default: all)', text),
-    val('--retry-mem-factor <F>', "multiply the 'mem' request by this at each retry, e.g. 1.5 (default: 1)", decimal(1, 100)),
-    opt('--strict', 'refuse tasks that no connected worker could ever run'),
-    opt('--stdin', 'pass the standard input of this command to every task'),
-  ];
-}
 
 const waiting = (): Option[] => [
   opt('--wait', 'wait until the job has ended').conflicts('progress'),

@@ -16,7 +16,7 @@ import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
 
 /** Node's timers hold no longer time, milliseconds. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+export const LONGEST_TIMER_MS = 0x7fff_ffff;
 
 type Mode = 'idle' | 'scheduled' | 'running' | 'failed';
 

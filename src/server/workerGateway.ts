@@ -24,7 +24,7 @@ import type { WorkerEnd } from '../protocol/schema/worker.ts';
 import { VERSION } from '../protocol/version.ts';
 import { checkHello } from './helloCheck.ts';
 import type { Recorder } from './recorder.ts';
-import type { TurnLoop } from './turnLoop.ts';
+import { LONGEST_TIMER_MS, type TurnLoop } from './turnLoop.ts';
 import { encodeFitting } from './workerFrames.ts';
 import { type WorkerEntry, type WorkerRegistry, workerSpec } from './workerRegistry.ts';
 
@@ -33,9 +33,6 @@ const STOP_AWAY_MS = 5_000;
 
 /** A worker is silent for this many of its heartbeats before it counts as lost (HyperQueue's rule). */
 const SILENT_HEARTBEATS = 2;
-
-/** Longest time that a timer can run; a longer one would fire at once. */
-const LONGEST_TIMER_MS = 0x7fff_ffff;
 
 export interface GatewayOptions {
   readonly core: Core;

@@ -23,7 +23,8 @@ import { type HeldTask, keyOf, outcomeOf, type StopCause } from './heldTask.ts';
 import { type Allocation, ResourcePool } from './resources/pool.ts';
 import { type Recall, Staging, stagingTarget } from './staging.ts';
 import type { Instructions, TaskEnded, WorkerEvent } from './stateEvents.ts';
-import { type QueueClass, TaskQueue } from './taskQueue.ts';
+import { checkBooks } from './stateInvariants.ts';
+import { noteDuration, type QueueClass, TaskQueue } from './taskQueue.ts';
 
 export interface WorkerStateOptions {
   readonly resources: WorkerResources;
@@ -217,7 +218,7 @@ export class WorkerState {
     task.allocation = null;
     task.state = 'ended';
     queueClass.running -= 1;
-    if (usage !== null) queueClass.meanMs = averaged(queueClass.meanMs, usage.wallMs);
+    if (usage !== null) noteDuration(queueClass, usage.wallMs);
     if (next === null) this.pool.release(allocation);
     const outcome = outcomeOf(task, end);
     if (outcome !== 'unwanted') this.held.remove(task);
@@ -381,31 +382,9 @@ export class WorkerState {
 
   /** Throws when the books disagree. Called by tests after every event. */
   checkInvariants(): void {
-    let [held, queued, staged] = [0, 0, 0];
-    for (const task of this.held) {
-      held += 1;
-      if (task.state === 'queued') queued += 1;
-      else if (task.state === 'staged') staged += 1;
-      else if (task.state !== 'running' || !this.running.has(task)) throw new Error('a held task is neither queued nor running');
-    }
-    if (held !== this.held.size || queued !== this.queue.size || queued !== [...this.queue.all()].length)
-      throw new Error('held tasks are miscounted');
-    if (staged > this.staging.size) throw new Error('staged tasks are miscounted');
-    const used = new Array<number>(this.pool.resourceCount).fill(0);
-    for (const { allocation } of this.running) {
-      if (allocation === null) throw new Error('a running task holds nothing');
-      for (const { entry, units } of allocation.entries) used[entry.resource] = (used[entry.resource] as number) + units;
-    }
-    used.forEach((units, resource) => {
-      if (units + this.pool.freeUnits(resource) !== this.pool.totalUnits(resource))
-        throw new Error(`${this.pool.nameOf(resource)} does not add up`);
-    });
+    const { held, running, queue, staging, pool } = this;
+    checkBooks({ held, running, queue, staging, pool });
   }
-}
-
-/** Exponentially: the last few tasks decide. */
-function averaged(mean: number | null, next: number): number {
-  return mean === null ? next : 0.8 * mean + 0.2 * next;
 }
 
 function stopTask(out: Instructions, task: HeldTask, cause: StopCause): void {

@@ -28,6 +28,11 @@ export interface QueueClass {
 /** Entries in front of the head are dropped when there are this many, so that a long-lived class does not grow for ever. */
 const COMPACT_AT = 1_024;
 
+/** A task of the class has taken so long, milliseconds: the last few decide what is expected of the next. */
+export function noteDuration(queueClass: QueueClass, wallMs: number): void {
+  queueClass.meanMs = queueClass.meanMs === null ? wallMs : 0.8 * queueClass.meanMs + 0.2 * wallMs;
+}
+
 export class TaskQueue {
   private readonly classes = new Map<string, QueueClass>();
   /** Classes with waiting tasks, highest priority first. */

@@ -9,11 +9,9 @@ import type { RequestVariant } from '../schema/resources.ts';
 import type { FailureKind, StdioSpec, TaskUsage } from '../schema/task.ts';
 import { workerConfiguration } from '../schema/worker.ts';
 
-/** State of a held task in a hello: queued on the worker, started, or ended without an acknowledgement yet. */
+/** State of a held task in a hello: queued on the worker, or started. Ended ones are not named: their last update is repeated. */
 export const HELD_QUEUED = 0;
 export const HELD_RUNNING = 1;
-/** Ended, but its last update is in a frame that was not acknowledged: it will be sent again, the task must be neither killed nor given again. */
-export const HELD_REPORTED = 2;
 
 /** First frame of a worker on every connection. */
 export const workerHello = z.object({

@@ -196,6 +196,8 @@ describe('resources', () => {
     ]);
     const job = Number(text);
     await waitFor('four to run', () => readdirSync(cluster.work).filter((name) => name.startsWith('gpu-')).length >= 4);
+    // A worker gathers its news for some milliseconds: the files are there before the server has heard.
+    await waitFor('the server to know', async () => (await client.jobDetail(job)).stats.running === 4);
     expect((await client.jobDetail(job)).stats).toMatchObject({ running: 4, waiting: 1 });
     writeFileSync(join(cluster.work, 'go-gpu'), '');
     await ended(client, job);
@@ -209,6 +211,8 @@ describe('resources', () => {
       await cluster.ok(['--output-mode', 'quiet', 'submit', '--array', '1-6', '--resource', 'licenses=1', '--', 'sh', '-c', script]),
     );
     await waitFor('two to run', () => cluster.read('held.txt').split('\n').length === 3);
+    // A worker gathers its news for some milliseconds: the files are there before the server has heard.
+    await waitFor('the server to know', async () => (await client.jobDetail(job)).stats.running === 2);
     expect((await client.jobDetail(job)).stats).toMatchObject({ running: 2, waiting: 4 });
     writeFileSync(join(cluster.work, 'go-held'), '');
     await ended(client, job);

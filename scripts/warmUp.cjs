@@ -1,5 +1,5 @@
 /**
- * usage: node warmUp.cjs command|service     runs dist/bin/main.js for a moment and writes its code cache. Started by lib/codeCache.mjs
+ * usage: node warmUp.cjs command|service     runs dist/bin/command.js or service.js for a moment and writes its code cache and those of its libraries. Started by lib/codeCache.mjs
  *
  * service: a server and a worker in this process, and commands that make them work. command: only the commands, the server is another process.
  * All on loopback, in a directory that is removed.
@@ -13,19 +13,27 @@ const { PassThrough } = require('node:stream');
 const kind = process.argv[2];
 const bin = resolve(__dirname, '../dist/bin');
 const folder = mkdtempSync(join(tmpdir(), 'hq-warm-'));
-const target = join(bin, `main.${kind}.cache`);
-
 /** What `load.ts` does, without a cache; here from the built file, because there are no sources in a package. */
 function load() {
   const { readFileSync } = require('node:fs');
   const { createRequire, wrap } = require('node:module');
   const { Script } = require('node:vm');
-  const filename = join(bin, 'main.js');
+  const filename = join(bin, `${kind}.js`);
   const script = new Script(wrap(readFileSync(filename, 'latin1')), { filename });
   const module = { exports: {} };
   process.argv = [process.execPath, join(bin, 'hq.js'), '--version'];
   script.runInThisContext().call(module.exports, module.exports, createRequire(filename), module, filename, bin);
-  return { script, runCli: module.exports.runCli };
+  const { runCli, loadedScripts } = module.exports;
+  return { runCli, scripts: () => [[filename, script], ...loadedScripts] };
+}
+
+/** The engine's code of what has run until now. */
+function writeCaches(scripts) {
+  for (const [path, script] of scripts) {
+    const target = path.replace(/\.js$/, '.cache');
+    writeFileSync(`${target}.new`, script.createCachedData());
+    renameSync(`${target}.new`, target);
+  }
 }
 
 const abort = new AbortController();
@@ -59,7 +67,7 @@ function serverElsewhere() {
 }
 
 async function main() {
-  const { script, runCli } = load();
+  const { scripts, runCli } = load();
   const services = [kind === 'service' ? runCli(START, io()) : serverElsewhere()];
   if ((await runCli(['server', 'wait', '--timeout', '30s'], io())) !== 0) throw new Error('the server does not answer');
   if (kind === 'service') services.push(runCli(['worker', 'start', '--cpus', '1'], io()));
@@ -67,8 +75,7 @@ async function main() {
     const waits = command.includes('--wait') || command.includes('wait');
     if (kind === 'service' || !waits) await runCli(command, io());
   }
-  writeFileSync(`${target}.new`, script.createCachedData());
-  renameSync(`${target}.new`, target);
+  writeCaches(scripts());
   abort.abort('SIGINT');
   await Promise.all(services);
 }

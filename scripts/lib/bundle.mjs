@@ -9,14 +9,18 @@ import { dist, inRoot, root } from './paths.mjs';
 import { filesBelow } from './stamp.mjs';
 import { Trouble } from './text.mjs';
 
-/** What is started by its path, and under which name. All other modules lie inside these files. */
+/** What is started by its path, and of which module it is made. All other modules lie inside these files. */
 const PROGRAMS = {
-  'bin/hq.ts': 'bin/main.js',
-  'bin/load.ts': 'bin/hq.js',
-  'bin/commandThread.ts': 'bin/commandThread.js',
-  'server/journal/journalThread.ts': 'server/journal/journalThread.js',
-  'server/outputThread.ts': 'server/outputThread.js',
+  'bin/service.js': 'bin/hq.ts',
+  'bin/command.js': 'bin/hq.ts',
+  'bin/hq.js': 'bin/load.ts',
+  'bin/commandThread.js': 'bin/commandThread.ts',
+  'server/journal/journalThread.js': 'server/journal/journalThread.ts',
+  'server/outputThread.js': 'server/outputThread.ts',
 };
+
+/** Those that are the command line alone: src/bin/codeCache.ts says which commands are not run by them. */
+const COMMAND_LINES = ['bin/command.js', 'bin/commandThread.js'];
 
 /** Large libraries that few commands need, each a file of its own, read when it is needed. */
 const LIBRARIES = { undici: 'lib/undici.js', '@peculiar/x509': 'lib/x509.js' };
@@ -29,25 +33,48 @@ const EXTERNAL = ['better-sqlite3', 'msgpackr-extract'];
  * @returns {Promise<string[]>} paths of everything that went into it, relative to the root of the repository
  */
 export async function bundle() {
-  const programs = Object.entries(PROGRAMS).map(([entry, output]) => buildFile(inRoot('src', entry), output, [besides(output)]));
+  const programs = Object.entries(PROGRAMS).map(([output, entry]) => {
+    const plugins = COMMAND_LINES.includes(output) ? [besides(output), withoutServices] : [besides(output)];
+    return buildFile(inRoot('src', entry), output, plugins);
+  });
   const libraries = Object.entries(LIBRARIES).map(([name, output]) => buildFile(name, output, []));
   const built = await Promise.all([...programs, ...libraries]);
   // The sources are modules; what is made of them here is not.
   writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
   for (const { outputs } of built) checkZod(outputs);
-  removeStale(new Set([...Object.values(PROGRAMS), ...Object.values(LIBRARIES)].map((output) => join(dist, output))));
+  removeStale(new Set([...Object.keys(PROGRAMS), ...Object.values(LIBRARIES)].map((output) => join(dist, output))));
   return [...new Set(built.flatMap(({ inputs }) => Object.keys(inputs)))];
 }
 
-/** Leaves the libraries where they are. */
+/** Leaves the libraries where they are, to be loaded with their compiled code, like the programs. */
 function besides(output) {
   const names = new RegExp(`^(${Object.keys(LIBRARIES).join('|')})$`);
   const pathOf = (name) => relative(dirname(output), LIBRARIES[name]);
+  const loader = JSON.stringify(inRoot('src/bin/codeCache.ts'));
   return {
     name: 'besides',
-    setup: ({ onResolve }) => onResolve({ filter: names }, ({ path }) => ({ path: pathOf(path), external: true })),
+    setup: ({ onResolve, onLoad }) => {
+      onResolve({ filter: names }, ({ path }) => ({ path, namespace: 'library' }));
+      onLoad({ filter: /.*/, namespace: 'library' }, ({ path }) => ({
+        contents: `module.exports = require(${loader}).loadScript(require('node:path').join(__dirname, ${JSON.stringify(pathOf(path))}));`,
+        resolveDir: root,
+      }));
+    },
   };
 }
+
+/** Servers and workers are imported dynamically alone: a command that does so is none of these programs. */
+const withoutServices = {
+  name: 'without-services',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /\/(server|worker)\// }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path, namespace: 'service' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'service' }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${path} is not in this program: SERVICE_WORDS in bin/codeCache.ts lacks the command`)});`,
+    }));
+  },
+};
 
 async function buildFile(entry, output, plugins) {
   const outfile = join(dist, output);

@@ -15,7 +15,7 @@ const KINDS = ['command', 'service'];
  * @returns {Promise<boolean>} whether they are there
  */
 export async function makeCodeCaches() {
-  const path = (kind) => join(dist, `bin/main.${kind}.cache`);
+  const path = (kind) => join(dist, `bin/${kind}.cache`);
   for (const kind of KINDS) rmSync(path(kind), { force: true });
   const results = await Promise.all(
     KINDS.map((kind) => run(process.execPath, [inRoot('scripts/warmUp.cjs'), kind], { limitMs: LIMIT_MS, env: { HQ_LAUNCHER: 'node' } })),

@@ -1,36 +1,49 @@
 /**
- * The program with its compiled code: `main.js` and beside it one cache for commands and one for servers and workers, because reading code that is not
- * run costs time, too. The engine itself refuses a cache of another version or of another text. Used by `load.ts` and by the build.
+ * Scripts with their compiled code. `hq` is two programs, `command.js`, the command line alone, and `service.js`, with servers and workers, too, because
+ * reading code that is not run costs time; large libraries lie beside them. The engine itself refuses a cache of another version or of another text.
+ * Used by `load.ts`, by what the build puts in the place of the import of such a library, and by the tests.
  */
 import { readFileSync } from 'node:fs';
-import { wrap } from 'node:module';
-import { join } from 'node:path';
+import { createRequire, wrap } from 'node:module';
+import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
 
-export type CacheKind = 'command' | 'service';
+export type Program = 'command' | 'service';
 
-/** @param directory of main.js */
-export function cachePath(directory: string, kind: CacheKind): string {
-  return join(directory, `main.${kind}.cache`);
+/** Names of the commands that start a server or a worker, or try what those would do: all that import these layers. */
+const SERVICE_WORDS: ReadonlySet<string> = new Set(['start', 'hwdetect', 'doctor']);
+
+/** @param argv arguments after `hq`; those of a task count, too, which costs a command some milliseconds and is never wrong */
+export function programOf(argv: readonly string[]): Program {
+  return argv.some((word) => SERVICE_WORDS.has(word)) ? 'service' : 'command';
 }
 
-/** @param argv arguments after `hq` */
-export function cacheKind(argv: readonly string[]): CacheKind {
-  return argv.includes('start') && (argv.includes('server') || argv.includes('worker')) ? 'service' : 'command';
+/** @param directory of the programs */
+export function programPath(directory: string, program: Program): string {
+  return join(directory, `${program}.js`);
 }
+
+/** @param path of the script */
+export function cachePath(path: string): string {
+  return path.replace(/\.js$/, '.cache');
+}
+
+/** What was loaded here, by path: the build asks for the code that was compiled meanwhile. */
+export const loadedScripts = new Map<string, Script>();
 
 /**
- * Runs main.js as Node would.
- * @returns the compiled script, and what main.js exports
+ * Runs a script as `require` would, in its CommonJS form.
+ * @param path absolute
+ * @returns what it exports
  */
-export function loadProgram(directory: string): { script: Script; exports: unknown } {
-  const filename = join(directory, 'main.js');
-  const cachedData = readCache(cachePath(directory, cacheKind(process.argv.slice(2))));
-  const script = new Script(wrap(readFileSync(filename, 'latin1')), { filename, ...(cachedData === undefined ? {} : { cachedData }) });
+export function loadScript(path: string): unknown {
+  const cachedData = readCache(cachePath(path));
+  const script = new Script(wrap(readFileSync(path, 'latin1')), { filename: path, ...(cachedData === undefined ? {} : { cachedData }) });
+  loadedScripts.set(path, script);
   const module = { exports: {} };
   const run = script.runInThisContext() as (...scope: unknown[]) => void;
-  run.call(module.exports, module.exports, require, module, filename, directory);
-  return { script, exports: module.exports };
+  run.call(module.exports, module.exports, createRequire(path), module, path, dirname(path));
+  return module.exports;
 }
 
 function readCache(path: string): Buffer | undefined {

@@ -9,7 +9,7 @@ import type { ServerDirOptions } from '../common/serverDir.ts';
 import { ERRORS, type ErrorCode, HqError } from '../protocol/errors.ts';
 import type { ErrorBody } from '../protocol/schema/error.ts';
 import { type FoundAccess, readAccess } from './access.ts';
-import { HttpTransport } from './httpTransport.ts';
+import { SocketTransport } from './socketTransport.ts';
 import { type Transport, type TransportAnswer, TransportError, type TransportRequest } from './transport.ts';
 
 export interface CallOptions {
@@ -48,13 +48,21 @@ export class Connection {
    * @throws HqError the server's own, or HQ_E_NO_SERVER, HQ_E_SERVER_UNREACHABLE, HQ_E_SERVER_GONE, HQ_E_AUTH, HQ_E_PROTOCOL
    */
   async call(method: TransportRequest['method'], path: string, options: CallOptions = {}): Promise<unknown> {
-    const answer = await this.send(method, path, options);
+    const answer = await this.sendFor(method, path, { ...options, whole: true });
     const text = await this.readText(answer, options.signal);
     return text === '' ? undefined : parseAnswer(text, answer.status);
   }
 
   /** Like `call`, but hands over the body unread. The caller has to read or destroy it. */
-  async send(method: TransportRequest['method'], path: string, { body, signal }: CallOptions = {}): Promise<TransportAnswer> {
+  send(method: TransportRequest['method'], path: string, options: CallOptions = {}): Promise<TransportAnswer> {
+    return this.sendFor(method, path, { ...options, whole: false });
+  }
+
+  private async sendFor(
+    method: TransportRequest['method'],
+    path: string,
+    { body, signal, whole }: CallOptions & { whole: boolean },
+  ): Promise<TransportAnswer> {
     const json = body === undefined ? null : JSON.stringify(body);
     const answer = await this.deliver((token) => ({
       method,
@@ -65,6 +73,7 @@ export class Connection {
       },
       body: json,
       signal,
+      whole,
     }));
     if (answer.status >= 200 && answer.status < 300) return answer;
     throw this.serverError(await this.readText(answer, signal), answer.status);
@@ -136,8 +145,7 @@ export class Connection {
   private candidates(): Candidate[] {
     const { socket, client } = this.found.access;
     const list: Candidate[] = [];
-    if (socket !== null && socket.hostname === hostname() && existsSync(socket.path))
-      list.push(() => new HttpTransport({ socketPath: socket.path }, this.agent));
+    if (socket !== null && socket.hostname === hostname() && existsSync(socket.path)) list.push(() => this.onSocket(socket.path));
     const { certificate, token, port } = client;
     if (certificate === null && token !== null) {
       throw new HqError('HQ_E_ACCESS_FILE', {
@@ -146,10 +154,16 @@ export class Connection {
       });
     }
     for (const host of client.hosts) {
-      if (certificate === null) list.push(() => new HttpTransport({ host, port }));
+      if (certificate === null) list.push(async () => new (await import('./httpTransport.ts')).HttpTransport({ host, port }));
       else list.push(async () => new (await import('./tlsTransport.ts')).TlsTransport({ host, port, certificate }));
     }
     return list;
+  }
+
+  /** Somebody who holds connections open has many requests. */
+  private async onSocket(path: string): Promise<Transport> {
+    if (this.agent === undefined) return new SocketTransport(path);
+    return new (await import('./httpTransport.ts')).HttpTransport({ socketPath: path }, this.agent);
   }
 
   private unreachable(failures: readonly { transport: Transport; error: TransportError }[]): HqError {

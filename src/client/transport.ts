@@ -8,6 +8,8 @@ export interface TransportRequest {
   /** JSON text. */
   readonly body: string | null;
   readonly signal: AbortSignal | undefined;
+  /** The body is read to its end before anything is done with it. */
+  readonly whole: boolean;
 }
 
 export interface TransportAnswer {

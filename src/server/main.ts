@@ -3,9 +3,8 @@
  * `hq server start` by dynamic import.
  */
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
-import { openIdentity } from './identity/identity.ts';
-import { takeJournal } from './identity/takeJournal.ts';
-import { makeLog } from './logStream.ts';
+import { JournalThread } from './journal/journalLink.ts';
+import type { ServerProcess } from './serverProcess.ts';
 
 export interface RunServerOptions {
   /** Absolute path of the server directory. */
@@ -40,16 +39,30 @@ export interface RunServerOptions {
  * @throws HqError when it cannot start: HQ_E_SERVER_DIR, HQ_E_SERVER_RUNNING, HQ_E_JOURNAL, HQ_E_PORT, HQ_E_USAGE
  */
 export async function runServer(options: RunServerOptions): Promise<number> {
-  const log = makeLog(options.stderr, options.debug);
-  const opened = await openIdentity({
+  const thread = JournalThread.start();
+  let started: ServerProcess;
+  try {
+    started = await openServer(options, thread);
+  } catch (error) {
+    await thread?.discard();
+    throw error;
+  }
+  return started.run();
+}
+
+/** Loads most of the program while the journal's thread comes up and reads what it has. */
+async function openServer(options: RunServerOptions, thread: JournalThread | null): Promise<ServerProcess> {
+  const { openIdentity } = await import('./identity/identity.ts');
+  const identity = await openIdentity({
     serverDir: options.serverDir,
     fresh: options.fresh,
     ...(options.journalPath === undefined ? {} : { journalPath: options.journalPath }),
   });
-  const taking = takeJournal(opened, { logger: log });
-  // The greater part of the program is loaded while the journal's thread reads what it has.
+  const [{ takeJournal }, { makeLog }] = await Promise.all([import('./identity/takeJournal.ts'), import('./logStream.ts')]);
+  const log = makeLog(options.stderr, options.debug);
+  const taking = takeJournal(identity, { logger: log, thread });
   const loading = import('./serverProcess.ts');
-  const { identity, journal } = await taking;
-  const { ServerProcess } = await loading;
-  return new ServerProcess({ options, log, identity, journal }).run();
+  // Both are waited for, so that a failure of one leaves nothing behind that nobody hears of.
+  const [taken, { ServerProcess }] = await Promise.all([taking, loading]);
+  return new ServerProcess({ options, log, ...taken });
 }

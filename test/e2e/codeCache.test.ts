@@ -6,30 +6,44 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Script } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { cacheKind, cachePath } from '../../src/bin/codeCache.ts';
+import { cachePath, programOf, programPath } from '../../src/bin/codeCache.ts';
 
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'hq-cache-'));
   mkdirSync(join(folder, 'bin'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }');
-  for (const file of ['hq.js', 'main.js']) copyFileSync(resolve('dist/bin', file), join(folder, 'bin', file));
+  for (const file of ['hq.js', 'command.js']) copyFileSync(resolve('dist/bin', file), join(folder, 'bin', file));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const version = (): string => execFileSync(process.execPath, [join(folder, 'bin/hq.js'), '--version'], { encoding: 'utf8' });
 
-test.each(['command', 'service'] as const)('the build has made one for each %s, and the engine takes it', (kind) => {
-  const filename = resolve('dist/bin/main.js');
-  const cachedData = readFileSync(cachePath(resolve('dist/bin'), kind));
+test.each(['command', 'service'] as const)('the build has made one for each %s, and the engine takes it', (program) => {
+  const filename = programPath(resolve('dist/bin'), program);
+  const cachedData = readFileSync(cachePath(filename));
   expect(new Script(wrap(readFileSync(filename, 'latin1')), { filename, cachedData }).cachedDataRejected).toBe(false);
 });
 
-test('servers and workers have one of their own', () => {
-  expect(cacheKind(['server', 'start', '--new'])).toBe('service');
-  expect(cacheKind(['worker', 'start'])).toBe('service');
-  expect(cacheKind(['server', 'info'])).toBe('command');
-  expect(cacheKind(['submit', '--', 'start'])).toBe('command');
+test('so it has for the library of a new identity', () => {
+  const filename = resolve('dist/lib/x509.js');
+  const cachedData = readFileSync(cachePath(filename));
+  expect(new Script(wrap(readFileSync(filename, 'latin1')), { filename, cachedData }).cachedDataRejected).toBe(false);
+});
+
+test('servers and workers have one of their own, and so has what tries out their parts', () => {
+  expect(programOf(['server', 'start', '--new'])).toBe('service');
+  expect(programOf(['worker', 'start'])).toBe('service');
+  expect(programOf(['worker', 'hwdetect'])).toBe('service');
+  expect(programOf(['--debug', 'doctor'])).toBe('service');
+  expect(programOf(['server', 'info'])).toBe('command');
+  expect(programOf(['submit', '--', '/bin/true'])).toBe('command');
+});
+
+test('the program of short commands holds neither a server nor a worker', () => {
+  const text = readFileSync(programPath(resolve('dist/bin'), 'command'), 'latin1');
+  expect(text).not.toContain('better-sqlite3');
+  expect(text).toContain('SERVICE_WORDS in bin/codeCache.ts');
 });
 
 test.each([
@@ -37,14 +51,14 @@ test.each([
   ['an empty one', ''],
   ['garbage', 'x'.repeat(10_000)],
 ])('%s is no obstacle', (_what, content) => {
-  const path = cachePath(join(folder, 'bin'), 'command');
+  const path = cachePath(programPath(join(folder, 'bin'), 'command'));
   if (content === undefined) rmSync(path, { force: true });
   else writeFileSync(path, content);
   expect(version()).toBe(execFileSync(process.execPath, [resolve('dist/bin/hq.js'), '--version'], { encoding: 'utf8' }));
 });
 
 test('that of another program is refused by the engine', () => {
-  copyFileSync(cachePath(resolve('dist/bin'), 'service'), cachePath(join(folder, 'bin'), 'command'));
-  writeFileSync(join(folder, 'bin/main.js'), 'process.stdout.write("another program\\n");\n');
+  copyFileSync(cachePath(programPath(resolve('dist/bin'), 'service')), cachePath(programPath(join(folder, 'bin'), 'command')));
+  writeFileSync(join(folder, 'bin/command.js'), 'process.stdout.write("another program\\n");\n');
   expect(version()).toBe('another program\n');
 });

@@ -1,14 +1,13 @@
 /**
- * The HTTP API as a Hono application: mounts the route table on a facade. Knows nothing of sockets and tokens (`listen.ts`, `guard.ts`).
- * Called by the server's main function and by the tests.
+ * The HTTP API: mounts the route table on a facade. Works on Node's own requests and answers, because the classes of `fetch` would cost a starting server
+ * 40 ms. Knows nothing of sockets and tokens (`listen.ts`, `guard.ts`). Called by the server's main function and by the tests.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { type Context, Hono } from 'hono';
+import findMyWay, { type HTTPMethod } from 'find-my-way';
 import * as z from 'zod';
 import { badField } from '../../protocol/badField.ts';
 import { HqError, toHqError } from '../../protocol/errors.ts';
-import { errorResponse } from './answers.ts';
+import { sendError, sendJson } from './answers.ts';
 import { readJsonBody } from './body.ts';
 import { EventStreams, type StreamContext } from './eventStream.ts';
 import type { ServerFacade } from './facade.ts';
@@ -18,25 +17,35 @@ import { openApiDocument } from './openapi.ts';
 import { sendOutput } from './outputStream.ts';
 import { ROUTES, type Route, type RouteAnswer, type RouteInput, type RouteName } from './routes.ts';
 
-/** What a listener hands over with each request. */
-export interface ApiBindings {
+/** One request and its answer, as a listener hands them over. */
+export interface ApiExchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   /** Aborted when the listener closes: event streams end. */
   readonly closing: AbortSignal;
 }
-export type ApiApp = Hono<{ Bindings: ApiBindings }>;
+/** Answers; never rejects. */
+export type ApiApp = (exchange: ApiExchange) => Promise<void>;
+
+/** What a handler returns that answers by itself. */
+const SENT = Symbol('sent');
 /** Routes without a query refuse every parameter: none is silently ignored. */
 const NO_QUERY = z.strictObject({});
-type ApiContext = Context<{ Bindings: ApiBindings }>;
+/** Longest text in the place of a parameter of a path; what is longer is no id. */
+const PARAMETER_MAX_CHARS = 500;
 
-/** One handler per route; returning a `Response` bypasses the JSON answer. */
+/** One handler per route. */
 type Handlers = {
   readonly [Name in RouteName]: (
     input: RouteInput<Name>,
-    context: ApiContext,
-  ) => Promise<RouteAnswer<Name> | Response> | RouteAnswer<Name> | Response;
+    exchange: ApiExchange,
+  ) => Promise<RouteAnswer<Name> | typeof SENT | JsonText> | RouteAnswer<Name> | typeof SENT | JsonText;
 };
+
+/** An answer that is JSON already. */
+interface JsonText {
+  readonly json: string;
+}
 
 /**
  * @param facade  answers the calls
@@ -44,32 +53,35 @@ type Handlers = {
  */
 export function createApi(facade: ServerFacade, options: { logger: ApiLogger; limits?: Partial<ApiLimits> }): ApiApp {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const app: ApiApp = new Hono();
-  app.use(async (c, next) => {
-    // Hono answers HEAD with GET's handler, which would start an endless event stream without a body.
-    if (c.req.method === 'HEAD') return methodError(c);
-    return await next();
-  });
+  const router = findMyWay({ maxParamLength: PARAMETER_MAX_CHARS, querystringParser: allValues });
   const streams = new EventStreams({ facade, limits, logger: options.logger });
   const handlers = makeHandlers({ facade, limits, logger: options.logger }, streams);
-  for (const name of Object.keys(ROUTES) as RouteName[]) mount(app, { route: ROUTES[name], handler: handlers[name] as AnyHandler, limits });
-  for (const path of new Set(Object.values(ROUTES).map((route) => route.path))) app.all(honoPath(path), methodError);
-  app.notFound((c) => errorResponse(new HqError('HQ_E_ROUTE', { path: c.req.path })));
-  app.onError((thrown, c) => {
-    const error = toHqError(thrown);
-    const where = { method: c.req.method, path: c.req.path, code: error.code };
-    if (error.code === 'HQ_E_INTERNAL') options.logger.error({ ...where, err: thrown }, 'a request failed');
-    else options.logger.debug({ ...where, detail: error.message }, 'a request was refused');
-    return errorResponse(error);
-  });
-  return app;
+  for (const name of Object.keys(ROUTES) as RouteName[]) {
+    const mounted: Mounted = { route: ROUTES[name], handler: handlers[name] as AnyHandler };
+    router.on(methodOf(mounted.route), routerPath(mounted.route.path), NO_HANDLER, mounted);
+  }
+  return async (exchange) => {
+    const { incoming, outgoing } = exchange;
+    const { method = '', url = '' } = incoming;
+    try {
+      const found = router.find(method as HTTPMethod, pathOf(incoming));
+      if (found === null) throw noRoute(router, method, url);
+      await answer(exchange, { ...(found.store as Mounted), params: found.params, query: found.searchParams, limits });
+    } catch (thrown) {
+      const error = toHqError(thrown);
+      const where = { method, path: withoutQuery(url), code: error.code };
+      if (error.code === 'HQ_E_INTERNAL') options.logger.error({ ...where, err: thrown }, 'a request failed');
+      else options.logger.debug({ ...where, detail: error.message }, 'a request was refused');
+      sendError(outgoing, error, error.code === 'HQ_E_METHOD' ? { allow: String(error.data['allowed']) } : {});
+    }
+  };
 }
 
 function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
   const { facade } = context;
   return {
     health: () => ({ status: 'ok' }),
-    openApi: (_input, c) => c.json(openApiDocument()),
+    openApi: () => ({ json: JSON.stringify(openApiDocument()) }),
     serverInfo: () => facade.serverInfo(),
     stopServer: ({ body }) => facade.stopServer(body),
     createJob: ({ body }) => facade.createJob(body),
@@ -87,17 +99,17 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     listTasks: ({ params, query }) => facade.listTasks(params.id, query),
     taskDetail: ({ params }) => facade.taskDetail(params.id, params.task),
     explainTask: ({ params }) => facade.explainTask(params.id, params.task),
-    taskOutput: async ({ params, query }, c) => {
+    taskOutput: async ({ params, query }, { outgoing, closing }) => {
       const options = { channel: params.channel, follow: query.follow, tailBytes: query.tail };
-      await sendOutput({ jobId: params.id, taskId: params.task, options, outgoing: c.env.outgoing, closing: c.env.closing }, context);
-      return RESPONSE_ALREADY_SENT;
+      await sendOutput({ jobId: params.id, taskId: params.task, options, outgoing, closing }, context);
+      return SENT;
     },
     listWorkers: ({ query }) => facade.listWorkers({ all: query.all }),
     workerInfo: ({ params }) => facade.workerInfo(params.id),
     stopWorker: ({ params }) => facade.stopWorker(params.id),
     endLease: ({ params }) => ({ ended: streams.endLease(params.lease) }),
-    events: ({ query }, c) => {
-      const after = lastEventId(c) ?? query.after;
+    events: ({ query }, { incoming, outgoing, closing }) => {
+      const after = lastEventId(incoming) ?? query.after;
       const filter = {
         follow: query.follow,
         ...(after !== undefined && { after }),
@@ -105,33 +117,44 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
         ...(query.types !== undefined && { types: query.types }),
         ...(query.lease !== undefined && { lease: query.lease }),
       };
-      streams.open({ filter, outgoing: c.env.outgoing, closing: c.env.closing });
-      return RESPONSE_ALREADY_SENT;
+      streams.open({ filter, outgoing, closing });
+      return SENT;
     },
   };
 }
 
 /** Browsers send it when they reconnect by themselves, with the old query; so it has precedence. */
-function lastEventId(c: ApiContext): number | undefined {
-  const text = c.req.header('last-event-id');
+function lastEventId({ headers }: IncomingMessage): number | undefined {
+  const text = headers['last-event-id'];
   if (text === undefined || text === '') return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw new HqError('HQ_E_REQUEST', { detail: 'Last-Event-ID is not a sequence number' });
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text))
+    throw new HqError('HQ_E_REQUEST', { detail: 'Last-Event-ID is not a sequence number' });
   return Number(text);
 }
 
-type AnyHandler = (input: { params: unknown; query: unknown; body: unknown }, context: ApiContext) => unknown;
+type AnyHandler = (input: { params: unknown; query: unknown; body: unknown }, exchange: ApiExchange) => unknown;
 
-function mount(app: ApiApp, { route, handler, limits }: { route: Route; handler: AnyHandler; limits: ApiLimits }): void {
-  app.on(route.method.toUpperCase(), honoPath(route.path), async (c) => {
-    const params = route.params && checked(route.params, c.req.param());
-    const query = checked(route.query ?? NO_QUERY, c.req.queries());
-    const body =
-      route.body &&
-      (await readJsonBody(c.env.incoming, { model: route.body, optional: route.bodyOptional ?? false, limitBytes: limits.bodyBytes }));
-    const answer = await handler({ params, query, body }, c);
-    if (answer instanceof Response) return answer;
-    return route.status === 204 ? c.body(null, 204) : c.json(answer as object, route.status);
-  });
+interface Mounted {
+  readonly route: Route;
+  readonly handler: AnyHandler;
+}
+
+interface Matched extends Mounted {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly limits: ApiLimits;
+}
+
+async function answer(exchange: ApiExchange, { route, handler, limits, ...given }: Matched): Promise<void> {
+  const params = route.params && checked(route.params, given.params);
+  const query = checked(route.query ?? NO_QUERY, given.query);
+  const body =
+    route.body &&
+    (await readJsonBody(exchange.incoming, { model: route.body, optional: route.bodyOptional ?? false, limitBytes: limits.bodyBytes }));
+  const result = await handler({ params, query, body }, exchange);
+  if (result === SENT) return;
+  const text = route.status === 204 ? null : route.answer === null ? (result as JsonText).json : JSON.stringify(result);
+  sendJson(exchange.outgoing, route.status, text);
 }
 
 function checked(schema: z.ZodObject, values: unknown): unknown {
@@ -140,15 +163,41 @@ function checked(schema: z.ZodObject, values: unknown): unknown {
   throw new HqError('HQ_E_REQUEST', { detail: badField(result.error, 'the query') });
 }
 
-function methodError(c: ApiContext): Response {
-  const matches = (path: string) => new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`).test(c.req.path);
-  const allowed = Object.values(ROUTES)
-    .filter((route) => matches(route.path))
-    .map((route) => route.method.toUpperCase())
-    .join(', ');
-  if (allowed === '') return errorResponse(new HqError('HQ_E_ROUTE', { path: c.req.path }));
-  return errorResponse(new HqError('HQ_E_METHOD', { method: c.req.method, path: c.req.path, allowed }), { allow: allowed });
+/** @returns the address with its query. @throws HqError HQ_E_REQUEST for what is no address */
+function pathOf({ url = '', headers: { host } }: IncomingMessage): string {
+  if (!url.startsWith('/') || url.includes('\\') || !isDecodable(withoutQuery(url)) || /[\s/@?#\\]/.test(host ?? ''))
+    throw new HqError('HQ_E_REQUEST', { detail: 'the address or the Host header of the request is not valid' });
+  return url;
 }
 
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const withoutQuery = (url: string): string => url.replace(/[?#].*$/s, '');
+
+/** @returns every parameter with all its values, so that none that is given twice is silently dropped */
+function allValues(text: string): Record<string, string[]> {
+  const query = new URLSearchParams(text);
+  return Object.fromEntries([...new Set(query.keys())].map((name) => [name, query.getAll(name)]));
+}
+
+function noRoute(router: Router, method: string, url: string): HqError {
+  const methods = new Set(Object.values(ROUTES).map(methodOf));
+  const allowed = [...methods].filter((other) => router.find(other, url) !== null).join(', ');
+  const path = withoutQuery(url);
+  return allowed === '' ? new HqError('HQ_E_ROUTE', { path }) : new HqError('HQ_E_METHOD', { method, path, allowed });
+}
+
+type Router = ReturnType<typeof findMyWay>;
+/** The router only finds; what it found is in the store. */
+const NO_HANDLER = (): void => {};
+
+const methodOf = (route: Route): HTTPMethod => route.method.toUpperCase() as HTTPMethod;
 /** `/v1/jobs/{id}` -> `/v1/jobs/:id` */
-const honoPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
+const routerPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');

@@ -5,9 +5,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, isIP, type Socket } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
-import { HqError, toHqError } from '../../protocol/errors.ts';
-import { errorResponse, rawErrorAnswer } from './answers.ts';
+import { HqError } from '../../protocol/errors.ts';
+import { rawErrorAnswer, sendError } from './answers.ts';
 import type { ApiApp } from './app.ts';
 import { type Guard, openGuard, plainGuard, tokenGuard } from './guard.ts';
 import { type ApiLimits, DEFAULT_LIMITS } from './limits.ts';
@@ -119,33 +118,17 @@ interface ListenerParts {
 }
 
 function requestListener({ app, guard, closing, logger, answers }: ListenerParts) {
-  const adapted = getRequestListener(
-    (request, env) => {
-      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
-      const refused = guard(incoming.headers);
-      if (refused === null) return app.fetch(request, { incoming, outgoing, closing });
-      const challenge: Record<string, string> = refused.code === 'HQ_E_AUTH' ? { 'www-authenticate': 'Bearer' } : {};
-      return errorResponse(refused, { connection: 'close', ...challenge });
-    },
-    {
-      hostname: 'localhost',
-      // The process has other users of fetch's classes; replacing them globally is not this listener's business.
-      overrideGlobalObjects: false,
-      errorHandler: (thrown) => {
-        const error = toHqError(thrown);
-        if (error.code !== 'HQ_E_INTERNAL') return errorResponse(error);
-        // The adapter's own complaint about an address or a Host header that is none.
-        logger.debug({ detail: error.message }, 'a request was refused');
-        return errorResponse(new HqError('HQ_E_REQUEST', { detail: 'the address or the Host header of the request is not valid' }));
-      },
-    },
-  );
   return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (closing.aborted) outgoing.setHeader('connection', 'close');
     track(answers, outgoing);
     // A client that leaves in mid-answer is no event; without a listener it would end the process.
     outgoing.on('error', (error) => logger.debug({ detail: error.message }, 'an answer could not be delivered'));
-    void adapted(incoming, outgoing);
+    // What is left of a body that was refused: the sender reads the answer only when it has sent all. Its time is limited, as for any request.
+    outgoing.once('finish', () => incoming.resume());
+    const refused = guard(incoming.headers);
+    if (refused === null) return void app({ incoming, outgoing, closing });
+    const challenge: Record<string, string> = refused.code === 'HQ_E_AUTH' ? { 'www-authenticate': 'Bearer' } : {};
+    sendError(outgoing, refused, { connection: 'close', ...challenge });
   };
 }
 

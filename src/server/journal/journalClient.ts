@@ -2,13 +2,12 @@
  * The journal as the server sees it: batches and questions go to the journal's thread, tickets and rows come back. Opened once by a
  * starting server, and by tests.
  */
-import { MessageChannel, Worker } from 'node:worker_threads';
-import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { encodeBatch, transferList } from './batchCodec.ts';
 import { EventPage } from './eventCodec.ts';
+import { type JournalLink, JournalThread, linkOwnThread } from './journalLink.ts';
 import { PAGE_ROWS, type Query } from './journalReader.ts';
-import type { FromJournal, HostOptions, SentError, ToJournal } from './messages.ts';
+import type { FromJournal, SentError, ToJournal } from './messages.ts';
 import { unpackBytes } from './pack.ts';
 import { RestoreAssembler, type RestorePart } from './restore.ts';
 import { bulkRowOf, jobRowOf, type RawRow, submitRowOf, taskRowOf, workerRowOf } from './rows.ts';
@@ -20,6 +19,8 @@ export interface OpenJournalOptions {
   /** Becomes the journal's when it has none yet; an existing journal keeps its own (`restored.serverUid`). */
   readonly serverUid?: string;
   readonly logger?: { warn(data: object, message: string): void };
+  /** One that was started ahead; default: a new one. */
+  readonly thread?: JournalThread | null;
 }
 
 type ErrorListener = (ticket: number, error: Error) => void;
@@ -35,7 +36,9 @@ interface Waiting {
  *   `identity/takeJournal.ts`), HQ_E_JOURNAL when the file or its file system cannot be used
  */
 export async function openJournal(options: OpenJournalOptions): Promise<Journal> {
-  const link = await connectHost({ path: options.path, serverUid: options.serverUid });
+  const thread = options.thread ?? JournalThread.start();
+  const hostOptions = { path: options.path, serverUid: options.serverUid };
+  const link = thread === null ? await linkOwnThread(hostOptions) : thread.open(hostOptions);
   const assembler = new RestoreAssembler();
   try {
     await new Promise<void>((resolve, reject) => {
@@ -53,66 +56,9 @@ export async function openJournal(options: OpenJournalOptions): Promise<Journal>
   }
 }
 
-/** The way to the journal's thread. */
-interface Link {
-  onMessage: (message: FromJournal) => void;
-  /** The thread has ended, by order or by a crash. */
-  onEnd: (detail: string) => void;
-  post(message: ToJournal, transfer: ArrayBuffer[]): void;
-  /** Ends the thread as it is. */
-  end(): Promise<void>;
-}
-
-async function connectHost(options: HostOptions): Promise<Link> {
-  // A thread cannot load TypeScript: run from its sources (in tests), the journal works on the calling thread, with the same messages.
-  if (import.meta.url.endsWith('.ts')) return linkOwnThread(options);
-  const worker = new Worker(builtFile('server/journal/journalThread.js'), {
-    workerData: options,
-    name: 'hq-journal',
-    execArgv: [],
-    // What it makes lives for one transaction; left alone it would keep some 50 MB for that.
-    resourceLimits: { maxYoungGenerationSizeMb: 4 },
-  });
-  const link: Link = {
-    onMessage: () => {},
-    onEnd: () => {},
-    post: (message, transfer) => worker.postMessage(message, transfer),
-    end: async () => {
-      await worker.terminate();
-    },
-  };
-  worker.on('message', (message: FromJournal) => link.onMessage(message));
-  worker.on('error', (error) => link.onEnd(`its thread failed: ${error.message}`));
-  worker.on('exit', () => link.onEnd('its thread has ended'));
-  return link;
-}
-
-async function linkOwnThread(options: HostOptions): Promise<Link> {
-  const { startHost } = await import('./journalHost.ts');
-  const { port1, port2 } = new MessageChannel();
-  const link: Link = {
-    onMessage: () => {},
-    onEnd: () => {},
-    post: (message, transfer) => port1.postMessage(message, transfer),
-    end: () => {
-      port1.close();
-      return closed;
-    },
-  };
-  const closed = new Promise<void>((resolve) => {
-    port1.once('close', () => {
-      link.onEnd('it was closed');
-      resolve();
-    });
-  });
-  port1.on('message', (message: FromJournal) => link.onMessage(message));
-  setImmediate(() => startHost(port2, options));
-  return link;
-}
-
 class JournalClient implements Journal {
   readonly restored: Restored;
-  private readonly link: Link;
+  private readonly link: JournalLink;
   private readonly options: OpenJournalOptions;
   private readonly commitListeners: CommitListener[] = [];
   private readonly errorListeners: ErrorListener[] = [];
@@ -124,7 +70,7 @@ class JournalClient implements Journal {
   private closing: Promise<void> | null = null;
   private threadEnded = false;
 
-  constructor(link: Link, restored: Restored, options: OpenJournalOptions) {
+  constructor(link: JournalLink, restored: Restored, options: OpenJournalOptions) {
     this.link = link;
     this.restored = restored;
     this.options = options;

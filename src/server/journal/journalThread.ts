@@ -1,6 +1,8 @@
-/** Entry of the journal's thread: started by `openJournal` with the options as its data. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** Entry of the journal's thread: started by `JournalThread`, whose first message says what to open. */
+import { parentPort } from 'node:worker_threads';
 import { startHost } from './journalHost.ts';
 import type { HostOptions } from './messages.ts';
 
-if (parentPort !== null) startHost(parentPort, workerData as HostOptions);
+parentPort?.once('message', (options: HostOptions) => {
+  if (parentPort !== null) startHost(parentPort, options);
+});

@@ -3,7 +3,7 @@ import type { ErrorCode, ErrorData } from '../../protocol/errors.ts';
 import type { EncodedBatch } from './batchCodec.ts';
 import type { Query } from './journalReader.ts';
 
-/** Given to the thread at its start. */
+/** The first message to the thread. */
 export interface HostOptions {
   readonly path: string;
   readonly serverUid?: string | undefined;

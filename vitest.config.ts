@@ -1,6 +1,6 @@
 /**
  * Test projects: fast ones that mostly stay in one process, and those that start real processes (end to end out of dist/), where commands go
- * through the front; `plain` repeats the tests of commands without it.
+ * through the front; `plain` repeats the tests of commands without it; `slurm` has a real Slurm cluster.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -36,6 +36,17 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers,
+        },
+      },
+      {
+        test: {
+          name: 'slurm',
+          include: ['test/slurm/**/*.test.ts'],
+          globalSetup: ['test/helpers/slurmSetup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // a machine has room for one cluster
+          fileParallelism: false,
         },
       },
     ],

@@ -73,8 +73,8 @@ function whenEnded(child, callback) {
   const codeOf = (code, signal) => code ?? 128 + constants.signals[signal];
   child.once('error', (error) => end(127, error.message));
   child.once('close', (code, signal) => end(codeOf(code, signal), ''));
-  // a daemon that the program has left behind may hold its output open, and must not hold us
-  child.once('exit', (code, signal) => setTimeout(end, DRAIN_MS, codeOf(code, signal), ''));
+  // a daemon that the program has left behind may hold its output open, and must not hold us; nor must the timer when the output has ended
+  child.once('exit', (code, signal) => setTimeout(end, DRAIN_MS, codeOf(code, signal), '').unref());
 }
 
 /**

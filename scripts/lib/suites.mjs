@@ -1,6 +1,7 @@
 /** The test suites and what each of their parts runs. A part answers with counts; test.mjs adds them up. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { lacks as slurmLacks } from '../../fixtures/slurm-cluster/lib/machine.mjs';
 import { run } from './command.mjs';
 import { build, commandFolder, inRoot, venvBin } from './paths.mjs';
 import { countJunit, countVitest, judge, noCounts } from './report.mjs';
@@ -43,6 +44,15 @@ function vitest(...projects) {
   };
 }
 
+/** The tests take their cluster away by themselves, unless they are cut off. */
+async function onSlurm() {
+  try {
+    return await vitest('slurm')();
+  } finally {
+    await run(process.execPath, [inRoot('fixtures/slurm-cluster/cluster.mjs'), 'stop']);
+  }
+}
+
 function pytest(name, folder) {
   return async () => {
     const file = freshReport(`${name}.xml`);
@@ -60,7 +70,10 @@ export function pythonEnv() {
 const biome = inRoot('node_modules/.bin/biome');
 const tsc = inRoot('node_modules/.bin/tsc');
 
-/** In the order in which they run. `needs` are set-up steps; `complete` forbids skipped tests on CI. */
+/**
+ * In the order in which they run. `needs` are set-up steps; `complete` forbids skipped tests on CI; `lacks` answers why the suite cannot run
+ * on this machine, if so: it is skipped then.
+ */
 export const SUITES = [
   {
     name: 'check',
@@ -82,6 +95,22 @@ export const SUITES = [
     complete: true,
     parts: [{ name: 'executor plugin', needs: ['compiled', 'environment'], work: pytest('snakemake', 'plugins/snakemake/tests') }],
   },
+  {
+    name: 'slurm',
+    lacks: slurmLacks,
+    parts: [{ name: 'tests on a Slurm cluster', needs: ['compiled'], work: onSlurm }],
+  },
 ];
 
 export const hasSuite = (name) => SUITES.some((suite) => suite.name === name);
+
+/**
+ * Why a suite may not have skipped tests, if so.
+ * @param {{ name: string, complete?: boolean }} suite
+ * @param {Record<string, string | undefined>} env CI: true or 1; HQ_REQUIRE: suites that must run here, as `slurm,…`
+ * @returns {string | undefined}
+ */
+export function forbidsSkips({ name, complete }, env) {
+  if ((env.HQ_REQUIRE ?? '').split(',').includes(name)) return 'HQ_REQUIRE wants all of them';
+  return complete && ['true', '1'].includes(env.CI) ? 'on CI none may be' : undefined;
+}

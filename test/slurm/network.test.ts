@@ -1,0 +1,83 @@
+/** A test cluster whose nodes have networks of their own, with everything else that can be switched on; and that nothing of it is left. */
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DIR, ETC } from '../../fixtures/slurm-cluster/lib/places.mjs';
+import { waitFor } from '../helpers/cluster.ts';
+import { SlurmCluster, slurmFixture } from '../helpers/slurm.ts';
+
+const USER = 'hqslurmtest';
+const SLEEP = 'sleep 47114711';
+
+let slurm: SlurmCluster;
+
+beforeAll(async () => {
+  slurm = await SlurmCluster.start({ netns: true, accounting: true, user: USER });
+});
+afterAll(() => slurm.clean());
+
+test('a node reaches this host at its address, not at 127.0.0.1, and not at all without its cable', async () => {
+  const server = createServer((socket) => socket.end()).listen(0, '0.0.0.0');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const reaches = async (host: string) =>
+    (await slurm.exec('n1', 'timeout', '3', 'bash', '-c', `exec 3<>/dev/tcp/${host}/${port}`)).code === 0;
+  try {
+    expect(await reaches(slurm.host)).toBe(true);
+    expect(await reaches('127.0.0.1')).toBe(false);
+    await slurm.node('unplug', 'n1');
+    expect(await reaches(slurm.host)).toBe(false);
+    await slurm.node('plug', 'n1');
+    await waitFor('the network', () => reaches(slurm.host));
+  } finally {
+    server.close();
+  }
+});
+
+test('on the login node, srun reaches steps on all nodes', async () => {
+  const { stdout } = await slurm.exec('login', 'srun', '--nodes=4', 'hostname');
+  expect(stdout.split('\n').sort()).toEqual(['n1', 'n2', 'n3', 'n4']);
+});
+
+test('stopped, the cluster has left nothing on the machine', async () => {
+  const id = await slurm.submit(`(setsid ${SLEEP} &); ${SLEEP}`);
+  await slurm.untilJob(id, 'RUNNING');
+  expect(await traces()).not.toEqual(NONE);
+  await slurmFixture(['stop']);
+  expect(await traces()).toEqual(NONE);
+});
+
+const NONE = { files: [], processes: [], mounts: [], interfaces: [], routes: [], groups: [], users: [] };
+
+/** All that a cluster puts on a machine. Each list is filled while it is up. */
+async function traces(): Promise<Record<keyof typeof NONE, string[]>> {
+  const linesOf = (file: string, word: string) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(word));
+  const namesIn = (folder: string, pattern: RegExp) => (existsSync(folder) ? readdirSync(folder).filter((name) => pattern.test(name)) : []);
+  return {
+    files: [...namesIn(ETC, /^(slurm|gres|cgroup|slurmdbd)\.conf$/), ...(existsSync(DIR) ? [DIR] : [])],
+    processes: processesWith(DIR, 'slurmd', 'slurmctld', 'slurmstepd', SLEEP),
+    mounts: linesOf('/proc/self/mountinfo', 'hqslurm'),
+    interfaces: namesIn('/sys/class/net', /^hqslurm/),
+    routes: (await slurm.ok('ip', 'route')).split('\n').filter((line) => line.includes('10.231.7.')),
+    groups: namesIn('/sys/fs/cgroup/freezer', /^slurm/),
+    users: linesOf('/etc/passwd', USER),
+  };
+}
+
+/** Command lines of living processes that contain one of these words. A zombie has none. */
+function processesWith(...words: readonly string[]): string[] {
+  const lines = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      } catch {
+        return ''; // it has ended meanwhile
+      }
+    });
+  return lines.filter((line) => words.some((word) => line.includes(word)));
+}

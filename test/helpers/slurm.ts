@@ -2,7 +2,7 @@
  * The Slurm test cluster for tests: start it with the wanted options, submit jobs, wait for states, break things. All of it goes through the
  * command line of fixtures/slurm-cluster and Slurm's own commands. One cluster at a time; slurmSetup.ts takes the last one away.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -146,4 +146,18 @@ export class SlurmCluster {
 /** Reads `Key=Value Key=Value …`: values may hold spaces; keys begin with a capital. Exported for the helper's own test. */
 export function fieldsOf(line: string): Record<string, string> {
   return Object.fromEntries([...line.trim().matchAll(/([A-Z][\w:/]*)=(.*?)(?=\s+[A-Z][\w:/]*=|$)/g)].map(([, key, value]) => [key, value]));
+}
+
+/** Command lines of living processes, those on nodes included, that contain one of these words. A zombie has none. */
+export function processesWith(...words: readonly string[]): string[] {
+  const lines = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      } catch {
+        return ''; // it has ended meanwhile
+      }
+    });
+  return lines.filter((line) => words.some((word) => line.includes(word)));
 }

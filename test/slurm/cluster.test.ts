@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../helpers/cluster.ts';
-import { SlurmCluster } from '../helpers/slurm.ts';
+import { processesWith, SlurmCluster } from '../helpers/slurm.ts';
 
 const USER = 'hqslurmtest';
 const SLEEP = 'sleep 300';
@@ -68,11 +68,12 @@ describe('jobs', () => {
   });
 
   test('what a job has left behind dies with it', async () => {
-    const id = await slurm.submit(`(setsid sleep 4711 &); ${SLEEP}`, '--nodelist=n1');
-    const finds = async () => (await slurm.exec('n1', 'pgrep', '-f', '^sleep 4711')).code === 0;
-    await waitFor('the orphan', finds);
+    const orphan = 'sleep 47114712';
+    const id = await slurm.submit(`(setsid ${orphan} &); ${SLEEP}`, '--nodelist=n1');
+    const orphans = () => processesWith(orphan).filter((line) => line.startsWith(orphan)).length;
+    await waitFor('the orphan', () => orphans() === 1);
     await slurm.ok('scancel', id);
-    await waitFor('its end', async () => !(await finds()));
+    await waitFor('its end', () => orphans() === 0);
   });
 });
 

@@ -1,11 +1,11 @@
-/** A test cluster whose nodes have networks of their own, with everything else that can be switched on; and that nothing of it is left. */
+/** A test cluster whose nodes have networks of their own; and that nothing of a cluster is left when it is stopped. */
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DIR, ETC } from '../../fixtures/slurm-cluster/lib/places.mjs';
 import { waitFor } from '../helpers/cluster.ts';
-import { SlurmCluster, slurmFixture } from '../helpers/slurm.ts';
+import { processesWith, SlurmCluster, slurmFixture } from '../helpers/slurm.ts';
 
 const USER = 'hqslurmtest';
 const SLEEP = 'sleep 47114711';
@@ -13,7 +13,7 @@ const SLEEP = 'sleep 47114711';
 let slurm: SlurmCluster;
 
 beforeAll(async () => {
-  slurm = await SlurmCluster.start({ netns: true, accounting: true, user: USER });
+  slurm = await SlurmCluster.start({ netns: true, user: USER });
 });
 afterAll(() => slurm.clean());
 
@@ -66,18 +66,4 @@ async function traces(): Promise<Record<keyof typeof NONE, string[]>> {
     groups: namesIn('/sys/fs/cgroup/freezer', /^slurm/),
     users: linesOf('/etc/passwd', USER),
   };
-}
-
-/** Command lines of living processes that contain one of these words. A zombie has none. */
-function processesWith(...words: readonly string[]): string[] {
-  const lines = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      } catch {
-        return ''; // it has ended meanwhile
-      }
-    });
-  return lines.filter((line) => words.some((word) => line.includes(word)));
 }

@@ -2,12 +2,12 @@
  * The Slurm test cluster for tests: start it with the wanted options, submit jobs, wait for states, break things. All of it goes through the
  * command line of fixtures/slurm-cluster and Slurm's own commands. One cluster at a time; slurmSetup.ts takes the last one away.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
+import { isOurs } from '../../fixtures/slurm-cluster/lib/lifecycle.mjs';
 import { type ClusterOptions, hostAddress, startOptions } from '../../fixtures/slurm-cluster/lib/options.mjs';
-import { RECORD } from '../../fixtures/slurm-cluster/lib/places.mjs';
 import { waitFor } from './cluster.ts';
 
 const FIXTURE = resolve('fixtures/slurm-cluster/cluster.mjs');
@@ -131,15 +131,20 @@ export class SlurmCluster {
     return this.run(process.execPath, FIXTURE, 'exec', name, ...command);
   }
 
-  /** Remove the working directory; before, where the cluster is up, cancel all jobs and wait until the queue is empty. For `afterAll`. */
+  /** Cancel all jobs and wait until the queue is empty, while the cluster is up and ours; then remove the working directory. For `afterAll`. */
   async clean(): Promise<void> {
-    const jobs = async () => (await this.ok('squeue', '-h', '-o', '%i')).split('\n').filter(Boolean);
-    if (existsSync(RECORD)) {
-      const left = await jobs();
-      if (left.length > 0) await this.ok('scancel', ...left);
-      await waitFor('an empty queue', async () => (await jobs()).length === 0);
+    try {
+      if (isOurs()) await this.emptyQueue();
+    } finally {
+      rmSync(this.work, { recursive: true, force: true });
     }
-    rmSync(this.work, { recursive: true, force: true });
+  }
+
+  private async emptyQueue(): Promise<void> {
+    const jobs = async () => (await this.ok('squeue', '-h', '-o', '%i')).split('\n').filter(Boolean);
+    const left = await jobs();
+    if (left.length > 0) await this.ok('scancel', ...left);
+    await waitFor('an empty queue', async () => (await jobs()).length === 0);
   }
 }
 

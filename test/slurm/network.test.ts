@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stop } from '../../fixtures/slurm-cluster/lib/lifecycle.mjs';
+import { alone } from '../../fixtures/slurm-cluster/lib/lock.mjs';
 import { DIR, ETC } from '../../fixtures/slurm-cluster/lib/places.mjs';
 import { waitFor } from '../helpers/cluster.ts';
-import { processesWith, SlurmCluster, slurmFixture } from '../helpers/slurm.ts';
+import { processesWith, SlurmCluster } from '../helpers/slurm.ts';
 
 const USER = 'hqslurmtest';
 const SLEEP = 'sleep 47114711';
@@ -44,8 +46,12 @@ test('stopped, the cluster has left nothing on the machine', async () => {
   const id = await slurm.submit(`(setsid ${SLEEP} &); ${SLEEP}`);
   await slurm.untilJob(id, 'RUNNING');
   expect(await traces()).not.toEqual(NONE);
-  await slurmFixture(['stop']);
-  expect(await traces()).toEqual(NONE);
+  // under one lock: another checkout may wait to start its own
+  const left = await alone(async () => {
+    await stop({});
+    return traces();
+  });
+  expect(left).toEqual(NONE);
 });
 
 const NONE = { files: [], processes: [], mounts: [], interfaces: [], routes: [], groups: [], users: [] };

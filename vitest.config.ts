@@ -44,8 +44,8 @@ export default defineConfig({
           include: ['test/slurm/**/*.test.ts'],
           globalSetup: ['test/helpers/slurmSetup.ts'],
           testTimeout: 120_000,
-          hookTimeout: 120_000,
-          // a machine has room for one cluster
+          // a machine has room for one cluster: the start may have to wait until another checkout's is down
+          hookTimeout: 700_000,
           fileParallelism: false,
         },
       },

@@ -2,6 +2,7 @@
  * Interning of resource requests: tasks that ask for the same are one class, and planning works per class. Used at submit and by
  * everything that needs to know what a row asks for.
  */
+import { UNITS_PER_WHOLE } from '../protocol/resourceTerms.ts';
 import type { RequestVariant, ResourceRequest } from '../protocol/schema/resources.ts';
 
 /** One resource of a variant with its name interned. */
@@ -27,6 +28,8 @@ export interface RequestClass {
   readonly variants: readonly ClassVariant[];
   /** Indices of the variants, the preferred one first: falling weight, then as they were given. */
   readonly order: readonly number[];
+  /** Of its preferred variant: among classes of one priority the heavier one comes first. */
+  readonly weight: number;
   /** Tasks of it are killed after this time; Infinity for no limit. */
   readonly timeLimitMs: number;
   /** Number of workers that have resources reserved for tasks of it. */
@@ -73,7 +76,8 @@ export class RequestClasses {
       const variants = request.variants.map((variant) => this.compile(variant));
       const order = [...variants.keys()].sort((a, b) => (variants[b]?.weight ?? 0) - (variants[a]?.weight ?? 0));
       const limit = timeLimitMs ?? Number.POSITIVE_INFINITY;
-      found = { id: this.list.length, request, variants, order, timeLimitMs: limit, workers: 0 };
+      const weight = variants[order[0] ?? 0]?.weight ?? UNITS_PER_WHOLE;
+      found = { id: this.list.length, request, variants, order, weight, timeLimitMs: limit, workers: 0 };
       this.byKey.set(key, found);
       this.list.push(found);
     }

@@ -21,7 +21,7 @@ import {
 } from '../protocol/messages/worker.ts';
 import { decodeFromWorker, encodeToWorker } from '../protocol/messages/workerCodec.ts';
 import type { WorkerEnd } from '../protocol/schema/worker.ts';
-import { VERSION } from '../protocol/version.ts';
+import { MEMBER_SINCE_MINOR, VERSION } from '../protocol/version.ts';
 import { checkHello } from './helloCheck.ts';
 import type { Recorder } from './recorder.ts';
 import { LONGEST_TIMER_MS, type TurnLoop } from './turnLoop.ts';
@@ -88,7 +88,10 @@ export class WorkerGateway {
   send(workerId: number, frames: readonly ToWorker[]): void {
     const entry = this.o.registry.get(workerId);
     if (entry === undefined || entry.connection === null || entry.welcomed !== entry.connection) return;
-    for (const message of frames) for (const frame of encodeFitting(message)) entry.connection.send(frame);
+    for (const message of frames) {
+      if (message[0] === 'member' && entry.protocolMinor < MEMBER_SINCE_MINOR) continue;
+      for (const frame of encodeFitting(message)) entry.connection.send(frame);
+    }
   }
 
   /** Asks one worker to stop its tasks and leave. */
@@ -177,6 +180,7 @@ export class WorkerGateway {
       session: hello.session,
       configuration: hello.configuration,
       connectedAtMs: nowMs,
+      protocolMinor: hello.protocol[1],
       connection,
       welcomed: null,
       lastSeq: 0,
@@ -199,6 +203,9 @@ export class WorkerGateway {
     entry.lossTimer = null;
     const previous = entry.connection;
     entry.connection = connection;
+    entry.protocolMinor = hello.protocol[1];
+    // Its welcome forgets what it was told before.
+    core.gangChanges.add(entry.id);
     previous?.destroy('the worker opened another connection');
     const held = hello.held.map(([job, task, instance]) => [job, task, instance] as const);
     const { wanted, resend } = onWorkerReconnected(core, recorder, { workerId: entry.id, held, nowMs: this.o.now() });

@@ -19,6 +19,8 @@ export interface WorkerEntry {
   connection: Connection | null;
   /** The connection that has carried its welcome: nothing else may go before that. */
   welcomed: Connection | null;
+  /** Minor version of the protocol that it speaks; 0, the least, until it has said hello to this server. */
+  protocolMinor: number;
   /** Highest update sequence number applied. */
   lastSeq: number;
   /** Highest one whose frame is on disk: what the worker may forget. */

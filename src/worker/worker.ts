@@ -82,6 +82,8 @@ export class Worker {
   private executor: Executor | undefined;
   private streams: Streams | undefined;
   private ending: Ending | undefined;
+  /** It belongs to a multi-node task that another worker runs. */
+  private isMember = false;
   /** Without a line nothing is held back: what is neither held nor repeated after a reconnect would be a task that never came. */
   private online = false;
   /** News that the session has not been given yet. */
@@ -151,6 +153,7 @@ export class Worker {
     }
     this.lossTold = '';
     this.online = true;
+    this.isMember = false;
     this.apply(this.state.handle({ kind: 'reconnected', wanted: welcome.wanted, settled: repeated, nowMs: Date.now() }));
   }
 
@@ -201,6 +204,10 @@ export class Worker {
       case 'retract':
         this.apply(this.state.handle({ kind: message[0], tasks: message[1], nowMs }));
         break;
+      case 'member':
+        this.isMember = message[1];
+        this.noteIdle();
+        break;
       case 'stop':
         this.parts.log('INFO', 'the server stops this worker');
         this.end('STOPPED');
@@ -215,8 +222,12 @@ export class Worker {
     for (const task of unstage) this.executor?.unstage(task);
     for (const task of start) this.executor?.start(task);
     for (const task of stage) this.executor?.stage(task);
-    this.lifetime.setIdle(this.state.isIdle && this.ending === undefined);
+    this.noteIdle();
     this.settle();
+  }
+
+  private noteIdle(): void {
+    this.lifetime.setIdle(this.state.isIdle && !this.isMember && this.ending === undefined);
   }
 
   private report(updates: readonly TaskUpdate[]): void {

@@ -87,6 +87,11 @@ export type ToWorker =
   | readonly ['cancel', tasks: readonly TaskKey[]]
   /** Give back what has not started; answered by RETRACTED, or by nothing when the task has started (STARTED tells). */
   | readonly ['retract', tasks: readonly TaskKey[]]
+  /**
+   * Another worker runs a multi-node task to which this one belongs, or no longer: it is busy, though it holds nothing. False after every welcome.
+   * Not for workers before MEMBER_SINCE_MINOR.
+   */
+  | readonly ['member', isMember: boolean]
   /** Every update up to this sequence number is on disk. */
   | readonly ['ack', seq: number]
   /** Answer to a heartbeat; a worker that has had one takes longer silence for a dead line. */

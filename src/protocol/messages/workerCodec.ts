@@ -56,6 +56,9 @@ export function decodeToWorker(body: Uint8Array): ToWorker {
     case 'retract':
       check(message.length === 2 && isTuples(message[1], 3), `${message[0]}: tasks`);
       break;
+    case 'member':
+      check(message.length === 2 && typeof message[1] === 'boolean', 'member: layout');
+      break;
     case 'ack':
       check(message.length === 2 && isCount(message[1]), 'ack: sequence number');
       break;

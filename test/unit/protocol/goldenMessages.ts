@@ -70,6 +70,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     ],
   ],
   retract: ['retract', [[3, 4, 0]]],
+  member: ['member', true],
   ack: ['ack', 70_000],
   heartbeat: ['heartbeat'],
   stop: ['stop'],

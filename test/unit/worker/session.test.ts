@@ -10,6 +10,7 @@ import {
   UPDATE_STOPPED as STOPPED,
   type WireBody,
 } from '../../../src/protocol/messages/worker.ts';
+import { PROTOCOL } from '../../../src/protocol/version.ts';
 import { FakeServer, processesWith, type RunningWorker, startRegistered, startWorker } from './fakeServer.ts';
 import { makeBody } from './stateHelp.ts';
 
@@ -58,7 +59,7 @@ async function reconnected(count: number): Promise<void> {
 test('the hello says who the worker is; heartbeats follow', async () => {
   const one = await worker({ group: 'g', hostname: 'node9', resources: [parseResourceOption('licenses=3')] });
   expect(server.hellos[0]).toMatchObject({
-    protocol: [1, 0],
+    protocol: [PROTOCOL.major, PROTOCOL.minor],
     role: 'worker',
     token: 'secret',
     serverUid: 'fAke01',

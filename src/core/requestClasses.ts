@@ -3,7 +3,7 @@
  * everything that needs to know what a row asks for.
  */
 import { UNITS_PER_WHOLE } from '../protocol/resourceTerms.ts';
-import type { RequestVariant, ResourceRequest } from '../protocol/schema/resources.ts';
+import type { RequestVariant, ResourceEntry, ResourceRequest } from '../protocol/schema/resources.ts';
 
 /** One resource of a variant with its name interned. */
 export interface Need {
@@ -13,6 +13,12 @@ export interface Need {
   readonly units: number;
   /** Everything the worker has of it, which must be entirely free. */
   readonly all: boolean;
+  /** A range: the worker decides how much it gets. */
+  readonly isRange: boolean;
+  /** Where it has indices, one of them is shared. */
+  readonly isShared: boolean;
+  /** Where it has groups, it waits for the best of them. */
+  readonly insists: boolean;
 }
 
 export interface ClassVariant {
@@ -20,6 +26,11 @@ export interface ClassVariant {
   readonly minTimeMs: number;
   readonly weight: number;
   readonly needs: readonly Need[];
+  /** Where a worker has indices of what it needs, sums may not tell whether it fits. */
+  readonly mayBeIntricate: boolean;
+  readonly insists: boolean;
+  /** As it was submitted. */
+  readonly asked: RequestVariant;
 }
 
 export interface RequestClass {
@@ -92,11 +103,26 @@ export class RequestClasses {
   }
 
   private compile(variant: RequestVariant): ClassVariant {
+    const needs = variant.entries.map((entry) => this.needOf(entry));
     return {
       nodes: variant.nodes,
       minTimeMs: variant.minTimeMs,
       weight: variant.weight,
-      needs: variant.entries.map((entry) => ({ resource: this.names.idOf(entry.name), units: entry.units, all: entry.policy === 'all' })),
+      needs,
+      mayBeIntricate: needs.some(({ isRange, isShared, insists }) => isRange || isShared || insists),
+      insists: needs.some(({ insists }) => insists),
+      asked: variant,
+    };
+  }
+
+  private needOf({ name, policy, units, maxUnits }: ResourceEntry): Need {
+    return {
+      resource: this.names.idOf(name),
+      units,
+      all: policy === 'all',
+      isRange: maxUnits !== undefined,
+      isShared: units % UNITS_PER_WHOLE > 0,
+      insists: policy.endsWith('!'),
     };
   }
 }

@@ -82,6 +82,8 @@ export class Worker {
   private executor: Executor | undefined;
   private streams: Streams | undefined;
   private ending: Ending | undefined;
+  /** The server reads what is free here. */
+  private wantsRoom = false;
   /** It belongs to a multi-node task that another worker runs. */
   private isMember = false;
   /** Without a line nothing is held back: what is neither held nor repeated after a reconnect would be a task that never came. */
@@ -154,6 +156,7 @@ export class Worker {
     this.lossTold = '';
     this.online = true;
     this.isMember = false;
+    this.wantsRoom = welcome.wantsRoom === true;
     this.apply(this.state.handle({ kind: 'reconnected', wanted: welcome.wanted, settled: repeated, nowMs: Date.now() }));
   }
 
@@ -218,6 +221,7 @@ export class Worker {
   /** Reports first, because starting processes takes long compared with it. */
   private apply({ updates, stop, unstage, start, stage }: Instructions): void {
     if (updates.length > 0) this.report(updates);
+    if (this.mustTellRoom && this.online) this.sendNews();
     for (const task of stop) this.executor?.stop(task);
     for (const task of unstage) this.executor?.unstage(task);
     for (const task of start) this.executor?.start(task);
@@ -247,10 +251,15 @@ export class Worker {
     clearTimeout(this.newsTimer);
     this.newsTimer = undefined;
     this.newsDelays = 0;
-    if (this.news.length === 0) return;
+    if (this.news.length === 0 && !this.mustTellRoom) return;
     const { news } = this;
     this.news = [];
-    this.session.report(news);
+    // The room is that of this moment, and so are the news: all that there are.
+    this.session.report(news, this.wantsRoom ? this.state.takeRoom() : undefined);
+  }
+
+  private get mustTellRoom(): boolean {
+    return this.wantsRoom && this.state.hasRoomToTell;
   }
 
   private sweep(): void {

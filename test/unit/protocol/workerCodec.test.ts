@@ -8,7 +8,7 @@ import { FROM_WORKER, TO_WORKER } from './goldenMessages.ts';
 
 const GOLDEN = new URL('../../../fixtures/frames/', import.meta.url);
 /** Messages that the first version of the protocol did not have. */
-const SINCE_1_1 = new Set(['to-worker.member', 'from-worker.updates-room']);
+const SINCE_1_1 = new Set(['to-worker.member', 'to-worker.welcome-room', 'from-worker.updates-room']);
 const packr = new Packr({ useRecords: false });
 
 const cases = [
@@ -99,6 +99,10 @@ const badFromWorker: [string, unknown][] = [
   ['unknown message kind "stop"', ['stop']],
   ['updates: layout', ['updates', 0, []]],
   ['updates: layout', ['updates', 1, {}]],
+  ['updates: layout', ['updates', 1, [], [], []]],
+  ['updates: room', ['updates', 1, [], [[[1.5]]]]],
+  ['updates: room', ['updates', 1, [], [[1]]]],
+  ['updates: room', ['updates', 1, [], null]],
   ['updates: an update', ['updates', 1, [[9, 1, 0, 0, 5]]]],
   ['updates: an update', ['updates', 1, [[3, 1, 0, 0, 5, 1]]]],
   ['updates: an update', ['updates', 1, [[3, 1, 0, -1, 5]]]],

@@ -6,6 +6,7 @@ import { HqError } from '../protocol/errors.ts';
 import { ALLOCATION_POLICIES, RESOURCE_NAME, UNITS_PER_WHOLE } from '../protocol/resourceTerms.ts';
 import type { RequestSpec, RequestVariant, ResourceEntry, ResourceRequest } from '../protocol/schema/resources.ts';
 import { formatAmount, parseAmount, parseMemory } from './amount.ts';
+import { overlapOf } from './resourceAlias.ts';
 
 /**
  * @param specs alternatives, the preferred one first
@@ -19,6 +20,21 @@ export function parseRequest(specs: readonly RequestSpec[]): ResourceRequest {
     throw fault(`nodes=${Math.max(...variants.map((variant) => variant.nodes))}`, 'variants with and without nodes cannot be mixed');
   }
   return { variants };
+}
+
+/**
+ * A request for `gpus` stands for a GPU of any vendor, so it may be met by what `gpus/nvidia` beside it asks for: which of the two gets what would
+ * depend on the worker. Apart from `parseRequest`, because a journal may hold such requests.
+ * @throws HqError HQ_E_RESOURCE_REQUEST for a variant that asks for one thing under two names
+ */
+export function refuseOverlaps({ variants }: ResourceRequest): void {
+  for (const { entries } of variants) {
+    const names = entries.map(({ name }) => name);
+    const [general, special] = overlapOf(names) ?? [];
+    if (general === undefined || special === undefined) continue;
+    const detail = `'${special}' is part of '${general}': ask for one of them, or put them into two variants`;
+    throw fault(names.join(', '), detail);
+  }
 }
 
 /**

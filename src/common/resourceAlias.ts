@@ -3,7 +3,8 @@
  * (`gpus/nvidia`, `gpus/amd`). Used by the scheduler (does it fit) and by the worker (what to allocate), so that both agree.
  */
 
-const VENDOR_GPUS = ['gpus/nvidia', 'gpus/amd'];
+/** By requested name: the worker's resources that meet it when there is none of that name, the preferred one first. */
+const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([['gpus', ['gpus/nvidia', 'gpus/amd']]]);
 
 /**
  * @param wanted name in the request
@@ -12,5 +13,17 @@ const VENDOR_GPUS = ['gpus/nvidia', 'gpus/amd'];
  */
 export function resolveResourceName(wanted: string, provides: (name: string) => boolean): string | undefined {
   if (provides(wanted)) return wanted;
-  return wanted === 'gpus' ? VENDOR_GPUS.find(provides) : undefined;
+  return ALIASES.get(wanted)?.find(provides);
+}
+
+/**
+ * @param names what one variant asks for
+ * @returns two of them that one resource of a worker could meet, the general name first; undefined when there are none
+ */
+export function overlapOf(names: readonly string[]): [general: string, special: string] | undefined {
+  for (const [general, specials] of ALIASES) {
+    const special = names.includes(general) ? specials.find((one) => names.includes(one)) : undefined;
+    if (special !== undefined) return [general, special];
+  }
+  return undefined;
 }

@@ -45,6 +45,8 @@ export interface Core {
   readonly workers: Map<number, CoreWorker>;
   /** Workers of running multi-node tasks by row, the root first. */
   readonly gangs: Map<number, number[]>;
+  /** Ids of workers that have joined or left a gang and have not been told. */
+  readonly gangChanges: Set<number>;
   readonly planned: PlanMemory;
   /** When the next plan is due even if nothing happens until then, Unix milliseconds; Infinity for never. */
   wakeAtMs: number;
@@ -52,17 +54,19 @@ export interface Core {
 
 export function createCore(): Core {
   const names = new ResourceNames();
+  const classes = new RequestClasses(names);
   return {
     names,
-    classes: new RequestClasses(names),
+    classes,
     tasks: new TaskTable(),
     dependencies: new Dependencies(),
-    ready: new ReadyQueues(),
+    ready: new ReadyQueues((id) => classes.get(id).weight),
     retryPolicies: new RetryPolicies(),
     delayed: new DelayedRows(),
     jobs: new Map(),
     workers: new Map(),
     gangs: new Map(),
+    gangChanges: new Set(),
     wakeAtMs: Number.POSITIVE_INFINITY,
     planned: {
       changed: new Set(),

@@ -6,7 +6,7 @@ import type { Core } from './core.ts';
 import { type Job, type JobStats, publicState } from './jobTable.ts';
 import { isMultiNode } from './schedule/gangs.ts';
 import { BLOCKED, DELAYED, HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, HOLD_RETRACTING, READY, RUNNING, SENT } from './taskTable.ts';
-import { type CoreWorker, demandOf } from './workerTable.ts';
+import { type CoreWorker, demandOf, isIntricate } from './workerTable.ts';
 
 /** @throws Error that names the first thing that is wrong. */
 export function checkInvariants(core: Core): void {
@@ -77,6 +77,7 @@ function checkRow(core: Core, job: Job, row: number): void {
 
 function checkWorker(core: Core, worker: CoreWorker): void {
   const free = [...worker.total];
+  let intricate = 0;
   for (const row of worker.rows) {
     invariant(core.tasks.worker[row] === worker.id, `worker ${worker.id} holds row ${row} of worker ${core.tasks.worker[row]}`);
     const hold = core.tasks.hold[row] as number;
@@ -86,11 +87,14 @@ function checkWorker(core: Core, worker: CoreWorker): void {
     );
     if (hold !== HOLD_RESERVED) continue;
     const variant = core.classes.get(core.tasks.requestClass[row] as number).variants[core.tasks.variant[row] as number];
+    if (variant !== undefined && isIntricate(core.names, worker, variant)) intricate += 1;
     for (const need of variant?.needs ?? []) {
       const demand = demandOf(core.names, worker, need);
       if (demand !== undefined) free[demand.slot] = (free[demand.slot] as number) - demand.units;
     }
   }
+  invariant(intricate === worker.intricate, `worker ${worker.id} has ${intricate} rows that share indices, counted ${worker.intricate}`);
+  invariant(intricate > 0 === (worker.room !== null), `worker ${worker.id} counts its indices without need, or not`);
   free.forEach((units, slot) => {
     invariant(
       units === worker.free[slot],

@@ -104,6 +104,12 @@ export class ReadyQueues {
   /** Priorities in `byPriority`, highest first. */
   private priorities: number[] = [];
   private total = 0;
+  private readonly weightOf: (requestClass: number) => number;
+
+  /** @param weightOf weight of a request class */
+  constructor(weightOf: (requestClass: number) => number) {
+    this.weightOf = weightOf;
+  }
 
   /** Number of ready rows. */
   get size(): number {
@@ -154,15 +160,16 @@ export class ReadyQueues {
     return this.priorities;
   }
 
-  /** Request classes with ready rows of this priority, the one with the oldest first row first. */
+  /** Request classes with ready rows of this priority: the heaviest first, among equal ones the one with the oldest first row. */
   activeClasses(tasks: TaskTable, priority: number): number[] {
-    const heads: { requestClass: number; jobId: number; taskId: number }[] = [];
+    const heads: { requestClass: number; weight: number; jobId: number; taskId: number }[] = [];
     for (const bucket of this.byPriority.get(priority)?.values() ?? []) {
       const row = bucket.peek(tasks);
-      if (row >= 0)
-        heads.push({ requestClass: bucket.requestClass, jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number });
+      const { requestClass } = bucket;
+      const weight = this.weightOf(requestClass);
+      if (row >= 0) heads.push({ requestClass, weight, jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number });
     }
-    heads.sort((a, b) => a.jobId - b.jobId || a.taskId - b.taskId);
+    heads.sort((a, b) => b.weight - a.weight || a.jobId - b.jobId || a.taskId - b.taskId);
     return heads.map((head) => head.requestClass);
   }
 

@@ -2,7 +2,8 @@
  * Interning of resource requests: tasks that ask for the same are one class, and planning works per class. Used at submit and by
  * everything that needs to know what a row asks for.
  */
-import type { RequestVariant, ResourceRequest } from '../protocol/schema/resources.ts';
+import { UNITS_PER_WHOLE } from '../protocol/resourceTerms.ts';
+import type { RequestVariant, ResourceEntry, ResourceRequest } from '../protocol/schema/resources.ts';
 
 /** One resource of a variant with its name interned. */
 export interface Need {
@@ -12,6 +13,12 @@ export interface Need {
   readonly units: number;
   /** Everything the worker has of it, which must be entirely free. */
   readonly all: boolean;
+  /** A range: the worker decides how much it gets. */
+  readonly isRange: boolean;
+  /** Where it has indices, one of them is shared. */
+  readonly isShared: boolean;
+  /** Where it has groups, it waits for the best of them. */
+  readonly insists: boolean;
 }
 
 export interface ClassVariant {
@@ -19,6 +26,11 @@ export interface ClassVariant {
   readonly minTimeMs: number;
   readonly weight: number;
   readonly needs: readonly Need[];
+  /** Where a worker has indices of what it needs, sums may not tell whether it fits. */
+  readonly mayBeIntricate: boolean;
+  readonly insists: boolean;
+  /** As it was submitted. */
+  readonly asked: RequestVariant;
 }
 
 export interface RequestClass {
@@ -27,6 +39,8 @@ export interface RequestClass {
   readonly variants: readonly ClassVariant[];
   /** Indices of the variants, the preferred one first: falling weight, then as they were given. */
   readonly order: readonly number[];
+  /** Of its preferred variant: among classes of one priority the heavier one comes first. */
+  readonly weight: number;
   /** Tasks of it are killed after this time; Infinity for no limit. */
   readonly timeLimitMs: number;
   /** Number of workers that have resources reserved for tasks of it. */
@@ -73,7 +87,8 @@ export class RequestClasses {
       const variants = request.variants.map((variant) => this.compile(variant));
       const order = [...variants.keys()].sort((a, b) => (variants[b]?.weight ?? 0) - (variants[a]?.weight ?? 0));
       const limit = timeLimitMs ?? Number.POSITIVE_INFINITY;
-      found = { id: this.list.length, request, variants, order, timeLimitMs: limit, workers: 0 };
+      const weight = variants[order[0] ?? 0]?.weight ?? UNITS_PER_WHOLE;
+      found = { id: this.list.length, request, variants, order, weight, timeLimitMs: limit, workers: 0 };
       this.byKey.set(key, found);
       this.list.push(found);
     }
@@ -88,11 +103,26 @@ export class RequestClasses {
   }
 
   private compile(variant: RequestVariant): ClassVariant {
+    const needs = variant.entries.map((entry) => this.needOf(entry));
     return {
       nodes: variant.nodes,
       minTimeMs: variant.minTimeMs,
       weight: variant.weight,
-      needs: variant.entries.map((entry) => ({ resource: this.names.idOf(entry.name), units: entry.units, all: entry.policy === 'all' })),
+      needs,
+      mayBeIntricate: needs.some(({ isRange, isShared, insists }) => isRange || isShared || insists),
+      insists: needs.some(({ insists }) => insists),
+      asked: variant,
+    };
+  }
+
+  private needOf({ name, policy, units, maxUnits }: ResourceEntry): Need {
+    return {
+      resource: this.names.idOf(name),
+      units,
+      all: policy === 'all',
+      isRange: maxUnits !== undefined,
+      isShared: units % UNITS_PER_WHOLE > 0,
+      insists: policy.endsWith('!'),
     };
   }
 }

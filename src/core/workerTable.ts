@@ -1,12 +1,14 @@
 /** Connected workers as the scheduler sees them: capacity, what is reserved, which rows they hold. Changed by reactor and planner. */
 import { resolveResourceName } from '../common/resourceAlias.ts';
+import type { Room, WorkerResources } from '../protocol/schema/resources.ts';
+import { unitsOf } from '../resources/pool.ts';
 import type { ClassVariant, Need, ResourceNames } from './requestClasses.ts';
+import type { RoomMirror } from './roomMirror.ts';
 
 /** What the core must know of a worker at registration. */
 export interface WorkerSpec {
   readonly id: number;
-  /** Amounts in units of 1/10,000 by resource name. */
-  readonly resources: ReadonlyMap<string, number>;
+  readonly resources: WorkerResources;
   readonly group: string;
   /** When its lifetime ends (Unix ms); Infinity for no limit. */
   readonly endsAtMs: number;
@@ -37,6 +39,17 @@ export interface CoreWorker {
   readonly total: (number | undefined)[];
   /** total - everything reserved. */
   readonly free: (number | undefined)[];
+  /** Resource ids of what has indices. */
+  readonly indexed: ReadonlySet<number>;
+  readonly resources: WorkerResources;
+  /** Something that it has comes in several groups. */
+  readonly hasGroups: boolean;
+  /** What the worker has told with its last updates of what is free; null when it told nothing. */
+  told: Room | null;
+  /** What is free of every index, while a reserved row makes it matter; null: `free` tells everything. */
+  room: RoomMirror | null;
+  /** Number of reserved rows of which sums do not tell where they fit. */
+  intricate: number;
   /** Rows held, in the order in which they were given (any hold but HOLD_NONE; ended rows until the worker confirms). */
   readonly rows: Set<number>;
   /** The part of `rows` with HOLD_PREFILLED or HOLD_RETRACTING, in the order in which the worker would start them. */
@@ -59,7 +72,8 @@ export interface CoreWorker {
 
 export function createWorker(names: ResourceNames, spec: WorkerSpec, nowMs: number): CoreWorker {
   const total: (number | undefined)[] = [];
-  for (const [name, units] of spec.resources) total[names.idOf(name)] = units;
+  for (const resource of spec.resources.resources) total[names.idOf(resource.name)] = unitsOf(resource);
+  const indexed = spec.resources.resources.filter(({ kind }) => kind !== 'sum');
   return {
     id: spec.id,
     group: spec.group,
@@ -70,6 +84,12 @@ export function createWorker(names: ResourceNames, spec: WorkerSpec, nowMs: numb
     gang: null,
     total,
     free: [...total],
+    indexed: new Set(indexed.map(({ name }) => names.idOf(name))),
+    resources: spec.resources,
+    hasGroups: indexed.some((resource) => resource.kind === 'groups' && resource.groups.length > 1),
+    told: null,
+    room: null,
+    intricate: 0,
     rows: new Set(),
     queued: new Set(),
     queuedOf: new Map(),
@@ -111,12 +131,13 @@ export function livesFor(worker: CoreWorker, variant: ClassVariant, nowMs: numbe
   return worker.endsAtMs - nowMs >= variant.minTimeMs;
 }
 
-/** Does the variant fit into what is free now, and into the worker's remaining lifetime? */
-export function fitsNow(names: ResourceNames, worker: CoreWorker, variant: ClassVariant, nowMs: number): boolean {
-  if (variant.nodes > 0 || !livesFor(worker, variant, nowMs)) return false;
-  return variant.needs.every((need) => {
-    const demand = demandOf(names, worker, need);
-    return demand !== undefined && demand.units > 0 && demand.units <= (worker.free[demand.slot] as number);
+/** Is the variant a range there, does it share an index, or insist on its groups? Sums of amounts do not tell whether such a task fits. */
+export function isIntricate(names: ResourceNames, worker: CoreWorker, variant: ClassVariant): boolean {
+  if (!variant.mayBeIntricate) return false;
+  return variant.needs.some((need) => {
+    if (need.isRange || !(need.isShared || need.insists)) return need.isRange;
+    const slot = slotOf(names, worker, need);
+    return slot !== undefined && worker.indexed.has(slot);
   });
 }
 

@@ -133,6 +133,11 @@ export class OutputService {
           yield piece;
         }
         if (ended) return;
+        if (path === null && file !== undefined) {
+          // The instance that wrote it is over, and its last bytes are read: what the next one writes is another output.
+          await file.close();
+          file = undefined;
+        }
         await watch.wait(POLL_MS);
       }
     } catch (error) {

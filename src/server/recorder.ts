@@ -8,6 +8,7 @@ import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
 import { type Job, segmentOf } from '../core/jobTable.ts';
 import type { Change, ControlKind, Outbox } from '../core/outbox.ts';
+import { isMember } from '../core/schedule/gangs.ts';
 import type { TaskKey, ToWorker, WireBody, WireTask } from '../protocol/messages/worker.ts';
 import type { EventBody } from '../protocol/schema/event.ts';
 import { type EventPage, EventWriter } from './journal/eventCodec.ts';
@@ -170,6 +171,11 @@ export class Recorder implements Outbox {
       if (batch.cancel.length > 0) messages.push(['cancel', batch.cancel]);
       frames.set(workerId, messages);
     }
+    for (const workerId of this.core.gangChanges) {
+      const worker = this.core.workers.get(workerId);
+      if (worker !== undefined) frames.set(workerId, [...(frames.get(workerId) ?? []), ['member', isMember(this.core, worker)]]);
+    }
+    this.core.gangChanges.clear();
     const output: TurnOutput = { entries: this.entries, events: this.events.take(), frames, completedJobs: this.completedJobs };
     this.entries = [];
     this.batches = new Map();

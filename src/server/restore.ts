@@ -52,6 +52,7 @@ function restoreWorker(row: WorkerRow, target: RestoreTarget): WorkerEntry {
     durableSeq: 0,
     lossTimer: null,
     stopRequested: false,
+    protocolMinor: 0,
     lastTaskStarted: null,
   };
   target.registry.add(entry);

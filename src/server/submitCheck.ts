@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 import { IntArray } from '../common/intArray.ts';
-import { parseRequest } from '../common/requestText.ts';
+import { parseRequest, refuseOverlaps } from '../common/requestText.ts';
 import type { TaskTraits } from '../core/reactor/onSubmit.ts';
 import { NO_RETRIES, type RetryOn, type RetryPolicy } from '../core/retryPolicy.ts';
 import { HqError } from '../protocol/errors.ts';
@@ -43,12 +43,19 @@ export function checkSubmit(submit: Submit, job: JobIds): CheckedSubmit {
   if (tasks.kind === 'array') {
     const ids = arrayIds(tasks, job);
     refuseTaken(ids, job);
-    return { ids, ...analyseSubmit(submit) };
+    return { ids, ...analyseNew(submit) };
   }
   const ids = graphIds(tasks.tasks, job);
   refuseTaken(ids, job);
   refuseBadDeps(tasks.tasks, ids, job);
-  return { ids, ...analyseSubmit(submit) };
+  return { ids, ...analyseNew(submit) };
+}
+
+/** What a submit of an earlier version may ask for, and a new one may not, is refused here. */
+function analyseNew(submit: Submit): Omit<CheckedSubmit, 'ids'> {
+  const analysed = analyseSubmit(submit);
+  for (const { request } of analysed.traits) refuseOverlaps(request);
+  return analysed;
 }
 
 /** Traits and dependencies of a submit that was checked before (it comes out of the journal). */

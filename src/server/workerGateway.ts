@@ -8,12 +8,12 @@
 import type { Core } from '../core/core.ts';
 import { onUpdates } from '../core/reactor/onUpdates.ts';
 import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../core/reactor/onWorker.ts';
+import { isMember } from '../core/schedule/gangs.ts';
 import type { Connection } from '../net/connection.ts';
 import { HqError } from '../protocol/errors.ts';
 import {
   type FromWorker,
   HELD_RUNNING,
-  type TaskUpdate,
   type ToWorker,
   UPDATE_STARTED,
   type Welcome,
@@ -21,7 +21,7 @@ import {
 } from '../protocol/messages/worker.ts';
 import { decodeFromWorker, encodeToWorker } from '../protocol/messages/workerCodec.ts';
 import type { WorkerEnd } from '../protocol/schema/worker.ts';
-import { VERSION } from '../protocol/version.ts';
+import { MEMBER_SINCE_MINOR, VERSION } from '../protocol/version.ts';
 import { checkHello } from './helloCheck.ts';
 import type { Recorder } from './recorder.ts';
 import { LONGEST_TIMER_MS, type TurnLoop } from './turnLoop.ts';
@@ -88,7 +88,10 @@ export class WorkerGateway {
   send(workerId: number, frames: readonly ToWorker[]): void {
     const entry = this.o.registry.get(workerId);
     if (entry === undefined || entry.connection === null || entry.welcomed !== entry.connection) return;
-    for (const message of frames) for (const frame of encodeFitting(message)) entry.connection.send(frame);
+    for (const message of frames) {
+      if (message[0] === 'member' && entry.protocolMinor < MEMBER_SINCE_MINOR) continue;
+      for (const frame of encodeFitting(message)) entry.connection.send(frame);
+    }
   }
 
   /** Asks one worker to stop its tasks and leave. */
@@ -145,7 +148,7 @@ export class WorkerGateway {
     this.o.loop.post(() => {
       const entry = this.o.registry.ofSession(session);
       if (entry !== undefined) {
-        for (const message of messages) if (message[0] === 'updates') this.applyUpdates(entry, message[1], message[2]);
+        for (const message of messages) if (message[0] === 'updates') this.applyUpdates(entry, message);
         this.leave(entry, 'STOPPED');
       }
       this.o.loop.afterDurable(done, true);
@@ -177,6 +180,7 @@ export class WorkerGateway {
       session: hello.session,
       configuration: hello.configuration,
       connectedAtMs: nowMs,
+      protocolMinor: hello.protocol[1],
       connection,
       welcomed: null,
       lastSeq: 0,
@@ -199,12 +203,16 @@ export class WorkerGateway {
     entry.lossTimer = null;
     const previous = entry.connection;
     entry.connection = connection;
+    entry.protocolMinor = hello.protocol[1];
     previous?.destroy('the worker opened another connection');
     const held = hello.held.map(([job, task, instance]) => [job, task, instance] as const);
     const { wanted, resend } = onWorkerReconnected(core, recorder, { workerId: entry.id, held, nowMs: this.o.now() });
     recorder.event({ type: 'worker-reconnected', workerId: entry.id });
     this.o.log(`worker ${entry.id} is back with ${hello.held.filter(([, , , state]) => state === HELD_RUNNING).length} running tasks`);
     this.welcome(entry, connection, wanted);
+    // With the welcome the worker forgets that it is one.
+    const worker = core.workers.get(entry.id);
+    if (worker !== undefined && isMember(core, worker)) core.gangChanges.add(entry.id);
     if (!entry.stopRequested) for (const row of resend) recorder.assign(entry.id, row);
     return entry;
   }
@@ -214,7 +222,15 @@ export class WorkerGateway {
     // After the commit, so that a worker never holds an id that a restarted server would give out again.
     this.o.loop.afterCommit(() => {
       if (entry.connection !== connection) return;
-      const welcome: Welcome = { workerId: entry.id, serverUid, serverVersion: VERSION, ackedSeq: entry.durableSeq, idleTimeoutMs, wanted };
+      const welcome: Welcome = {
+        workerId: entry.id,
+        serverUid,
+        serverVersion: VERSION,
+        ackedSeq: entry.durableSeq,
+        idleTimeoutMs,
+        wanted,
+        wantsRoom: true,
+      };
       connection.send(encodeToWorker(['welcome', welcome]));
       entry.welcomed = connection;
       if (entry.stopRequested) connection.send(encodeToWorker(['stop']));
@@ -225,7 +241,7 @@ export class WorkerGateway {
     if (entry.connection !== connection) return;
     switch (message[0]) {
       case 'updates':
-        return this.o.loop.post(() => this.applyUpdates(entry, message[1], message[2]));
+        return this.o.loop.post(() => this.applyUpdates(entry, message));
       case 'heartbeat':
         // Answered, so that a worker notices a dead line, too.
         return connection.send(encodeToWorker(['heartbeat']));
@@ -236,11 +252,11 @@ export class WorkerGateway {
     }
   }
 
-  private applyUpdates(entry: WorkerEntry, seq: number, updates: readonly TaskUpdate[]): void {
+  private applyUpdates(entry: WorkerEntry, [, seq, updates, room]: Extract<FromWorker, readonly ['updates', ...unknown[]]>): void {
     if (this.o.registry.get(entry.id) !== entry) return;
     if (seq > entry.lastSeq) {
       entry.lastSeq = seq;
-      onUpdates(this.o.core, this.o.recorder, { workerId: entry.id, updates, nowMs: this.o.now() });
+      onUpdates(this.o.core, this.o.recorder, { workerId: entry.id, updates, room: room ?? null, nowMs: this.o.now() });
       for (const update of updates) {
         if (update[0] === UPDATE_STARTED) entry.lastTaskStarted = { jobId: update[1], taskId: update[2], atMs: update[4] };
       }

@@ -5,8 +5,6 @@
 
 import type { CoreWorker, WorkerSpec } from '../core/workerTable.ts';
 import type { Connection } from '../net/connection.ts';
-import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
-import { UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
 import type { WorkerConfiguration, WorkerEnd, WorkerInfo } from '../protocol/schema/worker.ts';
 import type { WorkerRow } from './journal/types.ts';
 
@@ -19,6 +17,8 @@ export interface WorkerEntry {
   connection: Connection | null;
   /** The connection that has carried its welcome: nothing else may go before that. */
   welcomed: Connection | null;
+  /** Minor version of the protocol that it speaks; 0, the least, until it has said hello to this server. */
+  protocolMinor: number;
   /** Highest update sequence number applied. */
   lastSeq: number;
   /** Highest one whose frame is on disk: what the worker may forget. */
@@ -86,25 +86,11 @@ export class WorkerRegistry {
 export function workerSpec(id: number, configuration: WorkerConfiguration): WorkerSpec {
   return {
     id,
-    resources: new Map(configuration.resources.resources.map((resource) => [resource.name, unitsOf(resource)])),
+    resources: configuration.resources,
     group: configuration.group,
     endsAtMs: configuration.timeLimitMs === null ? Number.POSITIVE_INFINITY : configuration.startedAtMs + configuration.timeLimitMs,
     minUtilization: configuration.minUtilization,
   };
-}
-
-/** Total amount of a described resource in units of 1/10,000. */
-export function unitsOf(resource: ResourceDescriptor): number {
-  switch (resource.kind) {
-    case 'sum':
-      return resource.size;
-    case 'range':
-      return (resource.end - resource.start + 1) * UNITS_PER_WHOLE;
-    case 'list':
-      return resource.values.length * UNITS_PER_WHOLE;
-    case 'groups':
-      return resource.groups.reduce((sum, group) => sum + group.length, 0) * UNITS_PER_WHOLE;
-  }
 }
 
 /** A known worker as the API shows it. */

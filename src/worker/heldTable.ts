@@ -6,9 +6,15 @@ export class HeldTable {
   // Two maps of integers instead of one with composed keys: no text per task.
   private readonly jobs = new Map<number, Map<number, HeldTask>>();
   private count = 0;
+  private intricateCount = 0;
 
   get size(): number {
     return this.count;
+  }
+
+  /** Number of those of which sums of amounts do not tell where they fit. */
+  get intricate(): number {
+    return this.intricateCount;
   }
 
   /** @returns the instance that is held of a task, whichever it is */
@@ -31,6 +37,7 @@ export class HeldTable {
     }
     tasks.set(task.task, task);
     this.count += 1;
+    if (task.queueClass.request.isIntricate) this.intricateCount += 1;
   }
 
   remove(task: HeldTask): void {
@@ -38,6 +45,7 @@ export class HeldTable {
     if (tasks?.get(task.task) !== task) throw new Error('invariant broken: a task is forgotten that is not held');
     tasks.delete(task.task);
     this.count -= 1;
+    if (task.queueClass.request.isIntricate) this.intricateCount -= 1;
     if (tasks.size === 0) this.jobs.delete(task.job);
   }
 

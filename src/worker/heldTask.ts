@@ -1,6 +1,6 @@
 /** A task that a worker holds, from the frame that brought it to the report of its end. Made and changed by the state machine only. */
 import type { TaskKey, WireBody } from '../protocol/messages/worker.ts';
-import type { Allocation } from './resources/pool.ts';
+import type { Allocation } from '../resources/pool.ts';
 import type { QueueClass } from './taskQueue.ts';
 
 /** Why a running task is being stopped. `unwanted`: the server no longer wants it, nothing of it is reported. */

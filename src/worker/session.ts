@@ -21,6 +21,7 @@ import {
   type WorkerHello,
 } from '../protocol/messages/worker.ts';
 import { decodeToWorker, encodeFromWorker } from '../protocol/messages/workerCodec.ts';
+import type { Room } from '../protocol/schema/resources.ts';
 import type { WorkerConfiguration } from '../protocol/schema/worker.ts';
 import { PROTOCOL, PROTOCOL_TEXT } from '../protocol/version.ts';
 import { readWorkerAccess } from './access.ts';
@@ -95,9 +96,12 @@ export class Session {
     void this.attempt();
   }
 
-  /** Sends updates now, or as soon as there is a server. They are kept until they are confirmed. */
-  report(updates: readonly TaskUpdate[]): void {
-    const body = this.undelivered.add(updates);
+  /**
+   * Sends updates now, or as soon as there is a server. They are kept until they are confirmed.
+   * @param room what is free after these updates, if the server is to know
+   */
+  report(updates: readonly TaskUpdate[], room: Room | undefined): void {
+    const body = this.undelivered.add(updates, room);
     if (this.mode !== 'registered') return;
     this.connection?.send(body);
     // What follows is often the start of processes, which takes far longer than this write.

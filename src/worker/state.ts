@@ -16,11 +16,11 @@ import {
   UPDATE_STOPPED,
   type WireBody,
 } from '../protocol/messages/worker.ts';
-import type { RequestVariant, WorkerResources } from '../protocol/schema/resources.ts';
+import type { RequestVariant, Room, WorkerResources } from '../protocol/schema/resources.ts';
+import { type Allocation, ResourcePool } from '../resources/pool.ts';
 import { failureOf } from './failureText.ts';
 import { HeldTable } from './heldTable.ts';
 import { type HeldTask, keyOf, outcomeOf, type StopCause } from './heldTask.ts';
-import { type Allocation, ResourcePool } from './resources/pool.ts';
 import { type Recall, Staging, stagingTarget } from './staging.ts';
 import type { Instructions, TaskEnded, WorkerEvent } from './stateEvents.ts';
 import { checkBooks } from './stateInvariants.ts';
@@ -45,6 +45,9 @@ export class WorkerState {
   private readonly running = new Set<HeldTask>();
   private settled = new Set<string>();
   private closed = false;
+  /** The last frame has told what is free. */
+  private tellsRoom = false;
+  private mustTellRoom = false;
   /** What starts in the launcher from now on is stopped. */
   private stopsRunning = false;
 
@@ -62,6 +65,22 @@ export class WorkerState {
   /** Tasks that have not started are here. */
   get hasWaiting(): boolean {
     return this.queue.size > 0 || this.staging.size > 0;
+  }
+
+  /**
+   * For a frame of updates: what is free, when the server cannot know it from them. Also once after the last task that made it matter.
+   * @returns undefined when there is nothing to tell
+   */
+  takeRoom(): Room | undefined {
+    const tells = this.tellsRoom;
+    this.tellsRoom = this.pool.hasGroups || this.held.intricate > 0;
+    this.mustTellRoom = false;
+    return tells || this.tellsRoom ? this.pool.room() : undefined;
+  }
+
+  /** What is free has changed, or the server has forgotten it, without an update of a task. */
+  get hasRoomToTell(): boolean {
+    return this.mustTellRoom && (this.tellsRoom || this.pool.hasGroups || this.held.intricate > 0);
   }
 
   get runningTasks(): ReadonlySet<HeldTask> {
@@ -206,6 +225,8 @@ export class WorkerState {
   }
 
   private onReconnected(out: Instructions, event: Extract<WorkerEvent, { kind: 'reconnected' }>): void {
+    // The server may be another process than the one that knew.
+    this.mustTellRoom = this.running.size > 0;
     this.settled = new Set(event.settled.map((key) => key.join(' ')));
     const wanted = new Set(event.wanted.map((key) => key.join(' ')));
     const unwanted = [...this.held].filter((task) => !wanted.has(`${task.job} ${task.task} ${task.instance}`));
@@ -236,6 +257,7 @@ export class WorkerState {
         out.updates.push([UPDATE_STOPPED, task.job, task.task, task.instance, atMs]);
         break;
       case 'unwanted':
+        this.mustTellRoom = true;
         break;
       default:
         assertNever(outcome, 'outcome');
@@ -315,9 +337,7 @@ export class WorkerState {
   }
 
   private fits({ queueClass }: HeldTask): boolean {
-    const allocation = this.pool.tryAllocate(queueClass.request);
-    if (allocation !== undefined) this.pool.release(allocation);
-    return allocation !== undefined;
+    return this.pool.canAllocate(queueClass.request);
   }
 
   private onClose(out: Instructions, { running, nowMs }: { running: boolean; nowMs: number }): void {

@@ -1,7 +1,8 @@
 /** What must hold of the worker's state machine after every event: every held task stands in one place, and resources add up. For tests. */
+
+import type { ResourcePool } from '../resources/pool.ts';
 import type { HeldTable } from './heldTable.ts';
 import type { HeldTask } from './heldTask.ts';
-import type { ResourcePool } from './resources/pool.ts';
 import type { Staging } from './staging.ts';
 import type { TaskQueue } from './taskQueue.ts';
 

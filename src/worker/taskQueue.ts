@@ -3,8 +3,8 @@
  * request form a class, so that what does not fit is tried once per class and not once per task. Pure; owned by the state machine.
  */
 import type { PinMode } from '../protocol/resourceTerms.ts';
+import type { ResolvedRequest, Rivals } from '../resources/pool.ts';
 import type { HeldTask } from './heldTask.ts';
-import type { ResolvedRequest, Rivals } from './resources/pool.ts';
 
 /** Tasks that start under the same conditions. */
 export interface QueueClass {

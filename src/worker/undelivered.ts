@@ -7,11 +7,13 @@ import { dirname, join } from 'node:path';
 import { encodeFrame } from '../protocol/framing.ts';
 import { type TaskKey, type TaskUpdate, UPDATE_RETRACTED, UPDATE_STARTED } from '../protocol/messages/worker.ts';
 import { encodeFromWorker } from '../protocol/messages/workerCodec.ts';
+import type { Room } from '../protocol/schema/resources.ts';
 import { SPOOL_DIR } from '../protocol/serverFiles.ts';
 
 interface Kept {
   readonly seq: number;
   updates: readonly TaskUpdate[];
+  readonly room: Room | undefined;
   body: Buffer;
 }
 
@@ -28,11 +30,15 @@ export class Undelivered {
     return this.kept.length === 0;
   }
 
-  /** Numbers and keeps a frame. @returns its body */
-  add(updates: readonly TaskUpdate[]): Buffer {
+  /**
+   * Numbers and keeps a frame.
+   * @param room what is free after these updates, if the server is to know
+   * @returns its body
+   */
+  add(updates: readonly TaskUpdate[], room: Room | undefined): Buffer {
     this.lastSeq += 1;
-    const body = encodeFromWorker(['updates', this.lastSeq, updates]);
-    this.kept.push({ seq: this.lastSeq, updates, body });
+    const body = encodeUpdates(this.lastSeq, updates, room);
+    this.kept.push({ seq: this.lastSeq, updates, room, body });
     return body;
   }
 
@@ -53,7 +59,7 @@ export class Undelivered {
     for (const frame of this.kept) {
       if (frame.updates.some((update) => update[0] === UPDATE_RETRACTED)) {
         frame.updates = frame.updates.filter((update) => update[0] !== UPDATE_RETRACTED);
-        frame.body = encodeFromWorker(['updates', frame.seq, frame.updates]);
+        frame.body = encodeUpdates(frame.seq, frame.updates, frame.room);
       }
       for (const [kind, job, task, instance] of frame.updates) if (kind !== UPDATE_STARTED) ended.push([job, task, instance]);
     }
@@ -79,4 +85,8 @@ export class Undelivered {
     }
     return path;
   }
+}
+
+function encodeUpdates(seq: number, updates: readonly TaskUpdate[], room: Room | undefined): Buffer {
+  return encodeFromWorker(room === undefined ? ['updates', seq, updates] : ['updates', seq, updates, room]);
 }

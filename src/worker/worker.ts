@@ -82,6 +82,10 @@ export class Worker {
   private executor: Executor | undefined;
   private streams: Streams | undefined;
   private ending: Ending | undefined;
+  /** The server reads what is free here. */
+  private wantsRoom = false;
+  /** It belongs to a multi-node task that another worker runs. */
+  private isMember = false;
   /** Without a line nothing is held back: what is neither held nor repeated after a reconnect would be a task that never came. */
   private online = false;
   /** News that the session has not been given yet. */
@@ -151,6 +155,8 @@ export class Worker {
     }
     this.lossTold = '';
     this.online = true;
+    this.isMember = false;
+    this.wantsRoom = welcome.wantsRoom === true;
     this.apply(this.state.handle({ kind: 'reconnected', wanted: welcome.wanted, settled: repeated, nowMs: Date.now() }));
   }
 
@@ -201,6 +207,10 @@ export class Worker {
       case 'retract':
         this.apply(this.state.handle({ kind: message[0], tasks: message[1], nowMs }));
         break;
+      case 'member':
+        this.isMember = message[1];
+        this.noteIdle();
+        break;
       case 'stop':
         this.parts.log('INFO', 'the server stops this worker');
         this.end('STOPPED');
@@ -211,12 +221,17 @@ export class Worker {
   /** Reports first, because starting processes takes long compared with it. */
   private apply({ updates, stop, unstage, start, stage }: Instructions): void {
     if (updates.length > 0) this.report(updates);
+    if (this.mustTellRoom && this.online) this.sendNews();
     for (const task of stop) this.executor?.stop(task);
     for (const task of unstage) this.executor?.unstage(task);
     for (const task of start) this.executor?.start(task);
     for (const task of stage) this.executor?.stage(task);
-    this.lifetime.setIdle(this.state.isIdle && this.ending === undefined);
+    this.noteIdle();
     this.settle();
+  }
+
+  private noteIdle(): void {
+    this.lifetime.setIdle(this.state.isIdle && !this.isMember && this.ending === undefined);
   }
 
   private report(updates: readonly TaskUpdate[]): void {
@@ -236,10 +251,15 @@ export class Worker {
     clearTimeout(this.newsTimer);
     this.newsTimer = undefined;
     this.newsDelays = 0;
-    if (this.news.length === 0) return;
+    if (this.news.length === 0 && !this.mustTellRoom) return;
     const { news } = this;
     this.news = [];
-    this.session.report(news);
+    // The room is that of this moment, and so are the news: all that there are.
+    this.session.report(news, this.wantsRoom ? this.state.takeRoom() : undefined);
+  }
+
+  private get mustTellRoom(): boolean {
+    return this.wantsRoom && this.state.hasRoomToTell;
   }
 
   private sweep(): void {

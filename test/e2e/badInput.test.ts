@@ -47,6 +47,12 @@ describe('command line', () => {
     ['negative cpus', ['submit', '--cpus', '-1', '--', 'true'], 2, /-1/],
     ['zero cpus', ['submit', '--cpus', '0', '--', 'true'], 2, /0/],
     ['five decimals', ['submit', '--cpus', '0.12345', '--', 'true'], 2, /0\.12345/],
+    [
+      'one GPU under two names',
+      ['submit', '--resource', 'gpus=1', '--resource', 'gpus/nvidia=1', '--', 'true'],
+      2,
+      /'gpus\/nvidia' is part of 'gpus': ask for one of them/,
+    ],
     ['a missing program', ['submit'], 2, /required|missing/i],
     ['a bad duration', ['submit', '--time-limit', 'soon', '--', 'true'], 2, /soon/],
     ['a bad selector', ['job', 'info', 'x-y'], 2, /x-y/],

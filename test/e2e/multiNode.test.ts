@@ -44,3 +44,28 @@ test('several of them run one after the other, also when the server is killed me
   await cluster.ok(['job', 'wait', `${job},${other}`]);
   expect(cluster.read('runs.txt').trim().split('\n').sort()).toEqual(['0 0 2', '1 0 2', '2 0 2', '3 0 2']);
 });
+
+test('a node that only belongs to a task does not idle out while it runs, also over a restart of the server, and does afterwards', async () => {
+  const own = new Cluster();
+  try {
+    const first = await own.startServer();
+    await own.startWorker(['--cpus', '1']);
+    await own.ok(['submit', '--nodes', '2', '--', 'sh', '-c', 'until test -e go; do sleep 0.05; done']);
+    const idle = ['--cpus', '1', '--idle-timeout', '2s'];
+    const member = await own.startWorker(idle);
+    // Of another group, and idle for a shorter time than the member: when it has gone, the member would have, too.
+    expect(await (await own.startWorker([...idle, '--group', 'other'])).exit()).toBe(0);
+    expect(member.isRunning).toBe(true);
+    await first.kill('SIGKILL');
+    await own.startServer();
+    await waitFor('the workers to return', async () => (await own.ok(['worker', 'list'])).split('RUNNING').length === 3);
+    expect(await (await own.startWorker([...idle, '--group', 'other'])).exit()).toBe(0);
+    expect(member.isRunning).toBe(true);
+    expect(await own.ok(['task', 'explain', '1', '0'])).toContain('runs on worker 1, 2.');
+    writeFileSync(join(own.work, 'go'), '');
+    await own.ok(['job', 'wait', '1']);
+    expect(await member.exit()).toBe(0);
+  } finally {
+    await own.stop();
+  }
+});

@@ -59,6 +59,40 @@ describe('GPUs', () => {
     for (const job of [...jobs, fifth]) await finished(job);
   });
 
+  test('shares that add up on no single GPU are not promised: the task says so, and starts on a worker that has one free', async () => {
+    await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=[a0,a1]']);
+    const script = tellAndStay('$CUDA_VISIBLE_DEVICES');
+    const large = await submit('--array', '1-2', '--resource', 'gpus=0.7', '--', 'sh', '-c', script);
+    expect(await allTold(2)).toEqual(['a0', 'a1']);
+    const small = await submit('--resource', 'gpus=0.6', '--', 'sh', '-c', script);
+    expect(await cluster.ok(['task', 'explain', String(small), '0'])).toContain("has 0.6 of 'gpus' free, but not together; 0.6 needed");
+    const whole = await submit('--resource', 'gpus=1', '--', 'sh', '-c', script);
+    await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=[b0,b1]']);
+    expect(await allTold(4)).toEqual(['a0', 'a1', 'b0', 'b1']);
+    go();
+    for (const job of [large, small, whole]) await finished(job);
+  });
+
+  test('that are shared over a restart of the server stay known to it', async () => {
+    await cluster.stop();
+    cluster = new Cluster();
+    const first = await cluster.startServer();
+    await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=[a0,a1]']);
+    const script = tellAndStay('$CUDA_VISIBLE_DEVICES');
+    await submit('--array', '1-2', '--resource', 'gpus=0.7', '--', 'sh', '-c', script);
+    await allTold(2);
+    await first.kill('SIGKILL');
+    await cluster.startServer();
+    client = await clientOf(cluster);
+    await waitFor('the worker to return', async () => (await cluster.ok(['worker', 'list'])).includes('RUNNING'));
+    const small = await submit('--resource', 'gpus=0.6', '--', 'sh', '-c', script);
+    const other = await submit('--resource', 'gpus=0.3', '--', 'sh', '-c', script);
+    expect((await allTold(3)).length).toBe(3);
+    expect(await cluster.ok(['task', 'explain', String(small), '0'])).toContain("has 0.3 of 'gpus' free, 0.6 needed");
+    go();
+    for (const job of [small, other]) await finished(job);
+  });
+
   test.each([
     ['gpus/nvidia', 'CUDA_VISIBLE_DEVICES', 'PCI_BUS_ID'],
     ['gpus/amd', 'ROCR_VISIBLE_DEVICES', ''],

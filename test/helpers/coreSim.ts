@@ -11,7 +11,8 @@ import { NO_RETRIES } from '../../src/core/retryPolicy.ts';
 import { plan } from '../../src/core/schedule/plan.ts';
 import { isOpenTo } from '../../src/core/schedule/reserve.ts';
 import { wouldBeUsed } from '../../src/core/schedule/utilisation.ts';
-import { type CoreWorker, fitsNow } from '../../src/core/workerTable.ts';
+import { fitsNow } from '../../src/core/workerRoom.ts';
+import type { CoreWorker } from '../../src/core/workerTable.ts';
 import {
   type AttemptFailure,
   type TaskUpdate,
@@ -21,6 +22,7 @@ import {
   UPDATE_RETRACTED,
   UPDATE_STARTED,
 } from '../../src/protocol/messages/worker.ts';
+import type { Room, WorkerResources } from '../../src/protocol/schema/resources.ts';
 import type { WorkerEnd } from '../../src/protocol/schema/worker.ts';
 
 export interface SimTask {
@@ -69,7 +71,7 @@ export function checkNothingIsMissed(core: Core, nowMs: number): void {
     for (const id of core.ready.classesOf(priority)) {
       for (const variant of core.classes.get(id).variants) {
         const fits = (candidate: CoreWorker): boolean =>
-          fitsNow(core.names, candidate, variant, nowMs) &&
+          fitsNow(core, candidate, variant, nowMs) &&
           isOpenTo(core, candidate, { priority, requestClass: id, nowMs }) &&
           wouldBeUsed(core, candidate, nowMs);
         const worker = workers.find(fits);
@@ -163,7 +165,7 @@ export class CoreSim implements Outbox {
     onWorkerConnected(this.core, this, {
       spec: {
         id,
-        resources: capacity,
+        resources: this.resourcesOf(capacity),
         group: o.group ?? 'default',
         endsAtMs: this.nowMs + lifetimeMs,
         minUtilization: o.minUtilization ?? 0,
@@ -227,7 +229,7 @@ export class CoreSim implements Outbox {
   report(worker: SimWorker): void {
     const updates = worker.outgoing;
     worker.outgoing = [];
-    this.turn(() => onUpdates(this.core, this, { workerId: worker.id, updates, nowMs: this.nowMs }));
+    this.turn(() => onUpdates(this.core, this, { workerId: worker.id, updates, room: this.roomOf(worker), nowMs: this.nowMs }));
   }
 
   lose(worker: SimWorker, reason: WorkerEnd = 'CONNECTION LOST'): void {
@@ -279,6 +281,16 @@ export class CoreSim implements Outbox {
       this.turn(() => {});
       moved = true;
     }
+  }
+
+  /** How a worker describes what it has; here as amounts without indices. */
+  protected resourcesOf(capacity: ReadonlyMap<string, number>): WorkerResources {
+    return { resources: [...capacity].map(([name, size]) => ({ name, kind: 'sum', size })), coupling: { weights: [] } };
+  }
+
+  /** What it tells with its updates of what is free. */
+  protected roomOf(_worker: SimWorker): Room | null {
+    return null;
   }
 
   private worker(id: number): SimWorker {

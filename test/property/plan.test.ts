@@ -18,13 +18,15 @@ interface ModelTask {
   readonly variants: readonly { readonly weight: number; readonly needs: Amounts }[];
 }
 
-/** Rules 1 to 4: priority, age of the class, preference of the variant, age of the worker. @returns `task on worker as variant`, in order */
+/** Rules 1 to 4: priority, weight and age of the class, preference of the variant, age of the worker. @returns `task on worker as variant`, in order */
 function naivePlan(tasks: readonly ModelTask[], workers: readonly Amounts[]): string[] {
   const free = workers.map((worker) => ({ ...worker }));
   const placed: string[] = [];
   const priorities = [...new Set(tasks.map(({ priority }) => priority))].sort((a, b) => b - a);
   for (const priority of priorities) {
     const ofPriority = tasks.filter((task) => task.priority === priority);
+    const heaviest = ({ variants }: ModelTask): number => Math.max(...variants.map(({ weight }) => weight));
+    ofPriority.sort((a, b) => heaviest(b) - heaviest(a) || a.id - b.id);
     for (const group of new Set(ofPriority.map((task) => task.group))) {
       const waiting = ofPriority.filter((task) => task.group === group);
       const variants = [...(waiting[0] as ModelTask).variants.entries()].sort(([i, a], [j, b]) => b.weight - a.weight || i - j);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { allocationPolicy, type ResourceDescriptor, type ResourceEntry } from '../../src/protocol/schema/resources.ts';
-import { type AllocatedEntry, type Allocation, type ResolvedEntry, ResourcePool, type Rivals } from '../../src/worker/resources/pool.ts';
+import { type AllocatedEntry, type Allocation, type ResolvedEntry, ResourcePool, type Rivals } from '../../src/resources/pool.ts';
 import {
   bestWeight,
   brokenPromise,

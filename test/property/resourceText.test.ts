@@ -6,7 +6,7 @@ import { formatEntry, parseEntry } from '../../src/common/requestText.ts';
 import { parseResourceDescriptor } from '../../src/common/resourceDescriptor.ts';
 import { HqError } from '../../src/protocol/errors.ts';
 import { type ResourceDescriptor, workerResources } from '../../src/protocol/schema/resources.ts';
-import { ResourcePool } from '../../src/worker/resources/pool.ts';
+import { ResourcePool } from '../../src/resources/pool.ts';
 
 const numRuns = Number(process.env.HQ_PROPERTY_RUNS ?? 500);
 

@@ -61,7 +61,8 @@ export function adviceOf(explanation: TaskExplanation): string {
 /** What would help soonest. */
 function occupiedAdvice(variants: readonly VariantExplained[]): string {
   const kinds = new Set(variants.flatMap(({ workers }) => workers.flatMap((one) => one.obstacles.map(({ kind }) => kind))));
-  if (kinds.has('busy')) return 'It starts when tasks there end; more workers, a smaller request or a higher --priority bring it forward.';
+  if (kinds.has('busy') || kinds.has('scattered'))
+    return 'It starts when tasks there end; more workers, a smaller request or a higher --priority bring it forward.';
   if (kinds.has('nodes')) return 'It starts when enough workers of one group are idle; more workers or fewer --nodes bring it forward.';
   if (kinds.has('reserved'))
     return 'It starts when the task that has waited for longer has its place; a higher --priority brings it forward.';
@@ -95,6 +96,10 @@ function obstacleText(obstacle: Obstacle): string {
     }
     case 'busy':
       return busyText(obstacle);
+    case 'scattered': {
+      const { resource, free, requested } = obstacle;
+      return `has ${amountText(resource, free)} of '${resource}' free, but not together; ${amountText(resource, requested)} needed`;
+    }
     case 'lifetime':
       return `ends in ${formatDuration(obstacle.leftMs)}, ${formatDuration(obstacle.neededMs)} needed`;
     case 'stopping':

@@ -19,7 +19,7 @@ export function submitOptions(): Option[] {
     opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
     opt(
       '--weight <F>',
-      'weight of the request, repeatable: one for each variant, the one with the largest is preferred (default: 1)',
+      'weight of the request: among tasks of one priority larger ones start first; repeatable, one for each variant: the largest is preferred (default: 1)',
     ).argParser(weights),
     opt('--pin <MODE>', 'bind the task to its CPUs: taskset (by the kernel) or omp (OpenMP is told; default: not bound)').choices(
       PIN_MODES,

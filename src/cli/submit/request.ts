@@ -2,7 +2,7 @@
  * The resource flags of a submit as alternatives of a request: `--cpus`, `--resource` and `--variant` in the order in which they were typed.
  * A resource named a second time begins the next alternative (the original refuses it).
  */
-import { parseEntry, parseRequest, parseResourceArgument } from '../../common/requestText.ts';
+import { parseEntry, parseRequest, parseResourceArgument, refuseOverlaps } from '../../common/requestText.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { PinMode } from '../../protocol/resourceTerms.ts';
 import type { Compat } from '../compat.ts';
@@ -62,7 +62,7 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
     ...time,
     ...(weights.length === 0 ? {} : { weight: weights[index] ?? (weights[0] as number) }),
   }));
-  parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant })));
+  refuseOverlaps(parseRequest(request.map((variant) => ({ nodes: 0, timeRequestMs: 0, weight: 1, ...variant }))));
   return request;
 }
 

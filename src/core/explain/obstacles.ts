@@ -10,6 +10,7 @@ import type { ClassVariant, Need } from '../requestClasses.ts';
 import { isOpenTo } from '../schedule/reserve.ts';
 import { wouldBeUsed } from '../schedule/utilisation.ts';
 import { HOLD_RESERVED } from '../taskTable.ts';
+import { lacksRoomFor } from '../workerRoom.ts';
 import { type CoreWorker, demandOf, livesFor } from '../workerTable.ts';
 
 /** Holders of a resource that are told one by one. */
@@ -39,8 +40,17 @@ export function obstacles(core: Core, worker: CoreWorker, o: Waiting & { variant
   const lasting = lastingObstacles(core, worker, o.variant);
   if (lasting.length > 0) return lasting;
   const found = attendance(core, worker, o);
-  for (const need of o.variant.needs) found.push(...busy(core, worker, need));
-  return found;
+  const inUse = o.variant.needs.flatMap((need) => busy(core, worker, need));
+  return [...found, ...(inUse.length > 0 ? inUse : scattered(core, worker, o.variant))];
+}
+
+/** Of everything enough is free in sum. */
+function scattered(core: Core, worker: CoreWorker, variant: ClassVariant): Obstacle[] {
+  const need = variant.needs[lacksRoomFor(core, worker, variant) ?? -1];
+  const demand = need === undefined ? undefined : demandOf(core.names, worker, need);
+  if (need === undefined || demand === undefined) return [];
+  const free = whole(worker.free[demand.slot] as number);
+  return [{ kind: 'scattered', resource: core.names.nameOf(need.resource), requested: whole(demand.units), free }];
 }
 
 /** What has nothing to do with single resources. */

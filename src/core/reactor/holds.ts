@@ -3,10 +3,12 @@
  * hold column and the counts of the worker table; called by the other reactor functions and by the planner.
  */
 import { invariant } from '../../common/assert.ts';
+import type { Room } from '../../protocol/schema/resources.ts';
 import type { Core } from '../core.ts';
 import { dissolveGang } from '../schedule/gangs.ts';
 import { HOLD_NONE, HOLD_PREFILLED, HOLD_RESERVED, HOLD_RETRACTING, SENT } from '../taskTable.ts';
-import { type CoreWorker, fitsNow, reserve } from '../workerTable.ts';
+import { fitsNow, giveRoom, takeRoom } from '../workerRoom.ts';
+import { type CoreWorker, reserve } from '../workerTable.ts';
 
 /** A worker gets a row, with its resources reserved or queued ahead of need. */
 export function takeHold(
@@ -59,7 +61,7 @@ export function promoteQueued(core: Core, workerId: number): void {
   for (const row of worker.queued) {
     const variant = core.classes.get(core.tasks.requestClass[row] as number).variants[core.tasks.variant[row] as number];
     // All that is queued asks for the same in the usual case, so the first that does not fit ends the search.
-    if (variant === undefined || !fitsNow(core.names, worker, variant, Number.NEGATIVE_INFINITY)) return;
+    if (variant === undefined || !fitsNow(core, worker, variant, Number.NEGATIVE_INFINITY)) return;
     promote(core, row);
   }
 }
@@ -116,6 +118,21 @@ function holderOf(core: Core, row: number): CoreWorker {
   return worker;
 }
 
+/**
+ * A worker tells what is free of its resources, all updates of the same moment applied. What has no room there counts as queued until it starts.
+ * @param room null: it has nothing to tell that the server does not know
+ */
+export function takeOverRoom(core: Core, worker: CoreWorker, room: Room | null): void {
+  worker.told = room;
+  if (room === null || worker.room === null) return;
+  for (const row of worker.room.load(room)) {
+    if (core.tasks.state[row] !== SENT) continue;
+    unreserveRow(core, worker, row);
+    enqueue(core, worker, row);
+  }
+  core.planned.changed.add(worker.id);
+}
+
 function isOverBooked(worker: CoreWorker): boolean {
   return worker.free.some((units) => units !== undefined && units < 0);
 }
@@ -158,7 +175,10 @@ function reserveRow(core: Core, worker: CoreWorker, row: number): void {
   const index = tasks.variant[row] as number;
   const variant = requestClass.variants[index];
   tasks.hold[row] = HOLD_RESERVED;
-  if (variant !== undefined) reserve(core.names, worker, variant, 1);
+  if (variant !== undefined) {
+    reserve(core.names, worker, variant, 1);
+    takeRoom(core, worker, row, variant);
+  }
   const reserved = worker.reservedOf.get(requestClass.id);
   if (reserved !== undefined) {
     reserved.count += 1;
@@ -173,7 +193,10 @@ function unreserveRow(core: Core, worker: CoreWorker, row: number): void {
   const { tasks } = core;
   const requestClass = core.classes.get(tasks.requestClass[row] as number);
   const variant = requestClass.variants[tasks.variant[row] as number];
-  if (variant !== undefined) reserve(core.names, worker, variant, -1);
+  if (variant !== undefined) {
+    reserve(core.names, worker, variant, -1);
+    giveRoom(core, worker, row, variant);
+  }
   core.planned.changed.add(worker.id);
   const reserved = worker.reservedOf.get(requestClass.id);
   invariant(reserved !== undefined, `worker ${worker.id} has nothing reserved for class ${requestClass.id}`);

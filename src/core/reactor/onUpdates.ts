@@ -10,6 +10,7 @@ import {
   UPDATE_STARTED,
   UPDATE_STOPPED,
 } from '../../protocol/messages/worker.ts';
+import type { Room } from '../../protocol/schema/resources.ts';
 import type { TaskUsage } from '../../protocol/schema/task.ts';
 import type { Core } from '../core.ts';
 import { rowOf } from '../jobTable.ts';
@@ -17,7 +18,7 @@ import type { Outbox } from '../outbox.ts';
 import { mayRetry } from '../retryPolicy.ts';
 import { FAILED, FINISHED, HOLD_NONE, HOLD_PREFILLED, HOLD_RETRACTING, RUNNING, SENT } from '../taskTable.ts';
 import { type CoreWorker, livesFor } from '../workerTable.ts';
-import { changeVariant, demoteUnstarted, promote, promoteQueued } from './holds.ts';
+import { changeVariant, demoteUnstarted, promote, promoteQueued, takeOverRoom } from './holds.ts';
 import { requeueNext, requeueSame, retry } from './requeues.ts';
 import { endTask, isEnded, releaseHold, setState } from './transitions.ts';
 
@@ -29,6 +30,8 @@ const RATE_SMOOTHING = 0.5;
 export interface UpdatesEvent {
   readonly workerId: number;
   readonly updates: readonly TaskUpdate[];
+  /** What is free of the worker's resources after them; null when it does not tell. */
+  readonly room: Room | null;
   readonly nowMs: number;
 }
 
@@ -40,6 +43,8 @@ export function onUpdates(core: Core, out: Outbox, event: UpdatesEvent): void {
     const row = heldRow(core, worker, update);
     if (row >= 0) applyUpdate(core, out, { worker, row, update, nowMs: event.nowMs });
   }
+  takeOverRoom(core, worker, event.room);
+  promoteQueued(core, worker.id);
   out.askPlan();
 }
 
@@ -62,7 +67,7 @@ function applyUpdate(core: Core, out: Outbox, o: RowUpdate): void {
     case UPDATE_FAILED:
       countEnded(worker, nowMs);
       if (!isEnded(core.tasks.state[row] as number)) {
-        if (failed(core, out, { row, atMs: update[4], usage: update[5], failure: update[6], nowMs })) return promoteQueued(core, worker.id);
+        if (failed(core, out, { row, atMs: update[4], usage: update[5], failure: update[6], nowMs })) return;
       }
       break;
     case UPDATE_STOPPED:
@@ -80,7 +85,6 @@ function applyUpdate(core: Core, out: Outbox, o: RowUpdate): void {
   }
   // The row may belong to a job that is forgotten with this release: nothing may touch it afterwards.
   if (isEnded(core.tasks.state[row] as number)) releaseHold(core, row, nowMs);
-  promoteQueued(core, worker.id);
 }
 
 function heldRow(core: Core, worker: CoreWorker, update: TaskUpdate): number {
@@ -97,6 +101,7 @@ function started(core: Core, out: Outbox, o: { row: number; workerId: number; at
   if (isKnown && o.variant !== tasks.variant[o.row]) changeVariant(core, o.row, o.variant);
   const hold = tasks.hold[o.row];
   if (hold === HOLD_PREFILLED || hold === HOLD_RETRACTING) promote(core, o.row);
+  core.workers.get(o.workerId)?.room?.started(o.row);
   if (tasks.state[o.row] !== SENT) return;
   setState(core, o.row, RUNNING);
   demoteUnstarted(core, o.workerId);

@@ -58,7 +58,15 @@ export function formGang(core: Core, row: number, members: readonly CoreWorker[]
     row,
     members.map(({ id }) => id),
   );
-  for (const member of members) member.gang = row;
+  for (const member of members) {
+    member.gang = row;
+    core.gangChanges.add(member.id);
+  }
+}
+
+/** Does the worker belong to a task that another one holds? Then it is busy, though it holds nothing. */
+export function isMember(core: Core, worker: CoreWorker): boolean {
+  return worker.gang !== null && core.gangs.get(worker.gang)?.[0] !== worker.id;
 }
 
 /** The row no longer holds anybody. Without effect on rows that are no gang. */
@@ -70,6 +78,7 @@ export function dissolveGang(core: Core, row: number): void {
     const worker = core.workers.get(id);
     if (worker === undefined || worker.gang !== row) continue;
     worker.gang = null;
+    core.gangChanges.add(id);
     core.planned.changed.add(id);
   }
 }

@@ -8,7 +8,8 @@ import { takeHold } from '../reactor/holds.ts';
 import { setState } from '../reactor/transitions.ts';
 import type { ClassVariant, RequestClass } from '../requestClasses.ts';
 import { HOLD_RESERVED, SENT } from '../taskTable.ts';
-import { type CoreWorker, fitsNow } from '../workerTable.ts';
+import { fitsNow } from '../workerRoom.ts';
+import type { CoreWorker } from '../workerTable.ts';
 import { chooseGang, formGang } from './gangs.ts';
 import type { PlanView } from './planView.ts';
 import { bucketKey, endReservation, isOpenTo } from './reserve.ts';
@@ -65,13 +66,13 @@ function placeVariant(core: Core, out: Outbox, o: VariantPlacement & { workers: 
   const { nowMs } = o.view;
   const place = { priority: o.priority, requestClass: o.requestClass.id, nowMs };
   for (const worker of o.workers) {
-    if (worker.gang !== null || !fitsNow(core.names, worker, o.variant, nowMs)) continue;
+    if (worker.gang !== null || !fitsNow(core, worker, o.variant, nowMs)) continue;
     if (!isOpenTo(core, worker, place) || !o.view.isWorthUsing(worker)) continue;
     do {
       const row = core.ready.take(core.tasks, o.priority, o.requestClass.id);
       if (row < 0) return;
       send(core, out, { ...o, row, worker });
-    } while (fitsNow(core.names, worker, o.variant, nowMs));
+    } while (fitsNow(core, worker, o.variant, nowMs));
   }
 }
 

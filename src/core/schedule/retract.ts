@@ -3,7 +3,8 @@ import type { Core } from '../core.ts';
 import type { Outbox } from '../outbox.ts';
 import { markRetracting } from '../reactor/holds.ts';
 import { HOLD_PREFILLED } from '../taskTable.ts';
-import { type CoreWorker, demandOf, fitsNow } from '../workerTable.ts';
+import { fitsNow } from '../workerRoom.ts';
+import { type CoreWorker, demandOf } from '../workerTable.ts';
 import type { PlanView } from './planView.ts';
 import { isReserved } from './reserve.ts';
 
@@ -55,7 +56,7 @@ interface Room {
 /** How many of the tasks held elsewhere the worker could start now; an estimate by the first class that fits. */
 function roomFor(core: Core, o: Room): number {
   for (const id of core.planned.queued.keys()) {
-    const variant = core.classes.get(id).variants.find((candidate) => fitsNow(core.names, o.worker, candidate, o.nowMs));
+    const variant = core.classes.get(id).variants.find((candidate) => fitsNow(core, o.worker, candidate, o.nowMs));
     if (variant === undefined) continue;
     const ratios = variant.needs.map((need) => {
       const demand = demandOf(core.names, o.worker, need);
@@ -74,7 +75,7 @@ function takeBack(core: Core, out: Outbox, o: Room & { holders: readonly CoreWor
       if (taken >= o.count) return;
       if (core.tasks.hold[row] !== HOLD_PREFILLED) continue;
       const { variants } = core.classes.get(core.tasks.requestClass[row] as number);
-      if (!variants.some((variant) => fitsNow(core.names, o.worker, variant, o.nowMs))) continue;
+      if (!variants.some((variant) => fitsNow(core, o.worker, variant, o.nowMs))) continue;
       retract(core, out, row);
       taken += 1;
     }

@@ -14,7 +14,8 @@ export function topPriority(core: Core, view: PlanView): number | undefined {
   return undefined;
 }
 
-function canRunSomewhere(core: Core, requestClass: number, view: PlanView): boolean {
+/** Is there a worker that could run a task of the class, were it unused? */
+export function canRunSomewhere(core: Core, requestClass: number, view: PlanView): boolean {
   return core.classes
     .get(requestClass)
     .variants.some(

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import type { PinMode } from '../resourceTerms.ts';
-import type { RequestVariant } from '../schema/resources.ts';
+import type { RequestVariant, Room } from '../schema/resources.ts';
 import type { FailureKind, StdioSpec, TaskUsage } from '../schema/task.ts';
 import { workerConfiguration } from '../schema/worker.ts';
 
@@ -40,6 +40,8 @@ export interface Welcome {
   readonly idleTimeoutMs: number | null;
   /** Tasks out of `held` that the server still wants; the worker kills the others and reports nothing of them. */
   readonly wanted: readonly TaskKey[];
+  /** The server reads `room` in updates; left out by servers before 1.1. */
+  readonly wantsRoom?: boolean;
 }
 
 /** One attempt: [job id, task id, instance id]. */
@@ -87,6 +89,11 @@ export type ToWorker =
   | readonly ['cancel', tasks: readonly TaskKey[]]
   /** Give back what has not started; answered by RETRACTED, or by nothing when the task has started (STARTED tells). */
   | readonly ['retract', tasks: readonly TaskKey[]]
+  /**
+   * Another worker runs a multi-node task to which this one belongs, or no longer: it is busy, though it holds nothing. False after every welcome.
+   * Not for workers before MEMBER_SINCE_MINOR.
+   */
+  | readonly ['member', isMember: boolean]
   /** Every update up to this sequence number is on disk. */
   | readonly ['ack', seq: number]
   /** Answer to a heartbeat; a worker that has had one takes longer silence for a dead line. */
@@ -96,8 +103,11 @@ export type ToWorker =
 
 export type FromWorker =
   | readonly ['hello', WorkerHello]
-  /** Sequence numbers start at 1 and grow by one per frame of a session. */
-  | readonly ['updates', seq: number, updates: readonly TaskUpdate[]]
+  /**
+   * Sequence numbers start at 1 and grow by one per frame of a session. `room`: what is free after these updates; only to servers that want it, where
+   * sums of amounts do not tell what fits: while the worker has such a task, or when what it has comes in several groups.
+   */
+  | readonly ['updates', seq: number, updates: readonly TaskUpdate[], room?: Room]
   | readonly ['heartbeat']
   /** Last frame of a worker that ends by itself; all its updates were sent before. */
   | readonly ['leaving', reason: 'STOPPED' | 'IDLE TIMEOUT' | 'TIME LIMIT REACHED'];

@@ -56,6 +56,9 @@ export function decodeToWorker(body: Uint8Array): ToWorker {
     case 'retract':
       check(message.length === 2 && isTuples(message[1], 3), `${message[0]}: tasks`);
       break;
+    case 'member':
+      check(message.length === 2 && typeof message[1] === 'boolean', 'member: layout');
+      break;
     case 'ack':
       check(message.length === 2 && isCount(message[1]), 'ack: sequence number');
       break;
@@ -83,7 +86,8 @@ export function decodeFromWorker(body: Uint8Array): FromWorker {
   const message = unpack(body);
   switch (message[0]) {
     case 'updates':
-      check(message.length === 3 && isCount(message[1]) && message[1] >= 1 && Array.isArray(message[2]), 'updates: layout');
+      check(message.length <= 4 && isCount(message[1]) && message[1] >= 1 && Array.isArray(message[2]), 'updates: layout');
+      check(message.length === 3 || isRoom(message[3]), 'updates: room');
       for (const update of message[2] as unknown[]) check(isUpdate(update), 'updates: an update');
       break;
     case 'heartbeat':
@@ -164,6 +168,12 @@ function checkWelcome(message: readonly unknown[]): void {
   check(isCount(welcome.ackedSeq), 'welcome: sequence number');
   check(welcome.idleTimeoutMs === null || (isNumber(welcome.idleTimeoutMs) && welcome.idleTimeoutMs > 0), 'welcome: idle timeout');
   check(isTuples(welcome.wanted, 3), 'welcome: tasks');
+  check(welcome.wantsRoom === undefined || typeof welcome.wantsRoom === 'boolean', 'welcome: room');
+}
+
+function isRoom(value: unknown): boolean {
+  const isGroup = (group: unknown): boolean => Array.isArray(group) && group.every(isCount);
+  return Array.isArray(value) && value.every((one) => isCount(one) || (Array.isArray(one) && one.every(isGroup)));
 }
 
 function isUpdate(update: unknown): boolean {

@@ -23,6 +23,9 @@ export const obstacle = z.discriminatedUnion('kind', [
     })
     .describe('less is free now'),
   z
+    .object({ kind: z.literal('scattered'), resource: resourceName, requested: amount, free: amount })
+    .describe('enough is free in sum, but in parts of indices that are shared, or in groups that the policy does not accept'),
+  z
     .object({ kind: z.literal('lifetime'), neededMs: z.number(), leftMs: z.number() })
     .describe('the worker ends too soon for the time request'),
   z.object({ kind: z.literal('stopping') }),

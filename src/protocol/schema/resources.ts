@@ -35,6 +35,12 @@ export const workerResources = z.strictObject({
 });
 export type WorkerResources = z.infer<typeof workerResources>;
 
+/**
+ * What is free of each resource of a worker, in the order of its description: units of a sum; of indices, group by group, the number of entirely
+ * free ones, then the free units of each that is shared and not full.
+ */
+export type Room = readonly (number | readonly (readonly number[])[])[];
+
 /** How indices are picked out of groups; `all` takes everything the worker has of the resource. */
 export const allocationPolicy = z.enum(ALLOCATION_POLICIES);
 export type AllocationPolicy = z.infer<typeof allocationPolicy>;

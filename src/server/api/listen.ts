@@ -2,6 +2,7 @@
  * Listeners of the HTTP API: a Unix socket, TLS on TCP with the client token, or plain TCP on loopback without one. Hostile bytes end
  * here: what is no request is answered with 400 and cut off. Called by the server's main function once per listener.
  */
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, isIP, type Socket } from 'node:net';
@@ -51,6 +52,8 @@ const CLOSE_GRACE_MS = 2_000;
 export async function listenApi({ app, target, logger, limits: given }: ListenOptions): Promise<Listening> {
   const limits = { ...DEFAULT_LIMITS, ...given };
   const closing = new AbortController();
+  // Every open answer listens, and takes its listener away when it ends: their number says nothing of a leak.
+  setMaxListeners(0, closing.signal);
   const server = makeServer(target, limits);
   const open: OpenParts = { sockets: new Set(), answers: new Set() };
   const listener = requestListener({ app, guard: guardOf(target), closing: closing.signal, logger, answers: open.answers });

@@ -32,7 +32,8 @@ export class Cluster {
 
   addWorker(id, node) {
     this.workers.set(id, { id, free: { ...node }, queue: [], updates: [] });
-    const resources = new Map(Object.entries(node).map(([name, amount]) => [name, amount * UNITS]));
+    const described = Object.entries(node).map(([name, amount]) => ({ name, kind: 'sum', size: amount * UNITS }));
+    const resources = { resources: described, coupling: { weights: [] } };
     const spec = { id, resources, group: 'default', endsAtMs: Number.POSITIVE_INFINITY, minUtilization: 0 };
     this.parts.onWorkerConnected(this.core, this, { spec, nowMs: this.nowMs });
   }
@@ -69,7 +70,7 @@ export class Cluster {
       this.turn(() => {
         for (const worker of reporting) {
           this.startFitting(worker);
-          this.parts.onUpdates(this.core, this, { workerId: worker.id, updates: worker.updates.splice(0), nowMs: this.nowMs });
+          this.parts.onUpdates(this.core, this, { workerId: worker.id, updates: worker.updates.splice(0), room: null, nowMs: this.nowMs });
         }
       });
       if (used === null && this.core.ready.size === 0)
@@ -110,7 +111,7 @@ export class Cluster {
     for (const worker of this.assigned) this.startFitting(worker);
     for (const worker of [...this.assigned, ...this.retracted]) {
       if (worker.updates.length > 0)
-        this.parts.onUpdates(this.core, this, { workerId: worker.id, updates: worker.updates.splice(0), nowMs: this.nowMs });
+        this.parts.onUpdates(this.core, this, { workerId: worker.id, updates: worker.updates.splice(0), room: null, nowMs: this.nowMs });
     }
   }
 

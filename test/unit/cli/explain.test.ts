@@ -73,6 +73,7 @@ describe('what is in the way', () => {
     { kind: 'missing', resource: 'gpus', requested: 1 },
     { kind: 'too-little', resource: 'mem', requested: 2_048, total: 1_024 },
     { kind: 'busy', resource: 'cpus', requested: 4, free: 1, holders: 4, largest: [{ ...key, amount: 2 }] },
+    { kind: 'scattered', resource: 'gpus', requested: 0.6, free: 0.6 },
     { kind: 'lifetime', neededMs: 3_600_000, leftMs: 60_000 },
     { kind: 'stopping' },
     { kind: 'reconnecting' },
@@ -97,6 +98,7 @@ describe('what is in the way', () => {
       | 1-3 (3 workers) | cpus=4 compact | has no 'gpus'                                                       |
       |                 |                | has 1 GiB of 'mem' in total, 2 GiB needed                           |
       |                 |                | has 1 of 'cpus' free, 4 needed (held by 1@2: 2, 3 more)             |
+      |                 |                | has 0.6 of 'gpus' free, but not together; 0.6 needed                |
       |                 |                | ends in 1m, 1h needed                                               |
       |                 |                | is stopping                                                         |
       |                 |                | has lost its connection and may come back                           |
@@ -112,6 +114,7 @@ describe('what is in the way', () => {
 
   test.each<[Obstacle['kind'], RegExp]>([
     ['busy', /a higher --priority/],
+    ['scattered', /a smaller request/],
     ['nodes', /fewer --nodes/],
     ['reserved', /has waited for longer/],
     ['gang', /when the multi-node task ends/],

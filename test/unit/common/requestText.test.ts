@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatEntry, parseEntry, parseRequest, parseResourceArgument } from '../../../src/common/requestText.ts';
+import { formatEntry, parseEntry, parseRequest, parseResourceArgument, refuseOverlaps } from '../../../src/common/requestText.ts';
 import { HqError } from '../../../src/protocol/errors.ts';
 import { requestSpec } from '../../../src/protocol/schema/resources.ts';
 
@@ -102,4 +102,19 @@ test('NAME=AMOUNT on the command line', () => {
   expect(parseResourceArgument(' gpus/nvidia = 2 compact! ')).toEqual(['gpus/nvidia', '2 compact!']);
   for (const text of ['gpus', '=1', '', 'gpus=', 'gpus=x'])
     expect(refusal(() => parseResourceArgument(text)).code).toBe('HQ_E_RESOURCE_REQUEST');
+});
+
+describe('one thing under two names', () => {
+  test.each([
+    [{ gpus: 1, 'gpus/nvidia': 1 }, "'gpus, gpus/nvidia': 'gpus/nvidia' is part of 'gpus'"],
+    [{ cpus: 1, gpus: '0.5', 'gpus/amd': 'all' }, "'cpus, gpus, gpus/amd': 'gpus/amd' is part of 'gpus'"],
+  ])('%j is refused', (resources, text) => {
+    const error = refusal(() => refuseOverlaps(parseRequest([spec({}), spec({ resources })])));
+    expect([error.code, error.exitCode]).toEqual(['HQ_E_RESOURCE_REQUEST', 2]);
+    expect(error.message).toContain(text);
+  });
+
+  test('is none in different variants, or of different vendors', () => {
+    refuseOverlaps(parseRequest([spec({ resources: { gpus: 1 } }), spec({ resources: { 'gpus/nvidia': 1, 'gpus/amd': 1 } })]));
+  });
 });

@@ -2,9 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { type CoreExplanation, explainRow } from '../../../src/core/explain/explain.ts';
 import { rowOf } from '../../../src/core/jobTable.ts';
+import type { TaskTraits } from '../../../src/core/reactor/onSubmit.ts';
 import { NO_RETRIES } from '../../../src/core/retryPolicy.ts';
 import type { Obstacle } from '../../../src/protocol/schema/explain.ts';
+import type { AllocationPolicy } from '../../../src/protocol/schema/resources.ts';
 import { CoreSim, FAILURE, traits } from '../../helpers/coreSim.ts';
+import { PoolSim } from '../../helpers/poolSim.ts';
 
 function explain(sim: CoreSim, taskId: number): CoreExplanation {
   const job = sim.core.jobs.get(1);
@@ -141,6 +144,49 @@ describe('a task whose workers are not free for it', () => {
       { jobId: 1, taskId: 4, amount: 2 },
     ];
     expect(obstaclesOf(sim, 5)).toEqual([{ kind: 'busy', resource: 'cpus', requested: 4, free: 1, holders: 5, largest }]);
+  });
+
+  test('enough is free in sum, but in parts of shared indices', () => {
+    const sim = new PoolSim();
+    sim.openJob(1);
+    sim.join({ resources: [{ name: 'gpus', kind: 'list', values: ['0', '1'] }], coupling: { weights: [] } });
+    const asks = (gpus: number): TaskTraits => traits({ needs: { gpus } });
+    sim.submit(1, '0-1', { traits: asks(0.7) });
+    sim.submit(1, '4-5', { traits: [asks(0.6), asks(0.25)] });
+    sim.settle({ promised: true });
+    expect(explain(sim, 5).state).toBe('running');
+    expect(obstaclesOf(sim, 4)).toEqual([
+      { kind: 'busy', resource: 'gpus', requested: 0.6, free: 0.35, holders: 3, largest: expect.anything() },
+    ]);
+    sim.cancel(1, '5');
+    sim.settle({ promised: true });
+    expect(explain(sim, 4).reason).toEqual({ kind: 'occupied' });
+    expect(obstaclesOf(sim, 4)).toEqual([{ kind: 'scattered', resource: 'gpus', requested: 0.6, free: 0.6 }]);
+  });
+
+  test('the policy waits for better groups than are free', () => {
+    const sim = new PoolSim();
+    sim.openJob(1);
+    const cpus = {
+      name: 'cpus',
+      kind: 'groups' as const,
+      groups: [
+        ['0', '1'],
+        ['2', '3'],
+      ],
+    };
+    sim.join({ resources: [cpus], coupling: { weights: [] } });
+    const entry = (policy: AllocationPolicy) => ({ name: 'cpus', policy, units: 20_000 });
+    const asks = (policy: AllocationPolicy): TaskTraits =>
+      traits({ request: { variants: [{ nodes: 0, minTimeMs: 0, weight: 10_000, entries: [entry(policy)] }] } });
+    sim.submit(1, '0', { traits: asks('scatter') });
+    sim.settle({ promised: true });
+    sim.submit(1, '1', { traits: asks('compact!') });
+    expect(obstaclesOf(sim, 1)).toEqual([{ kind: 'scattered', resource: 'cpus', requested: 2, free: 2 }]);
+    sim.submit(1, '2', { traits: asks('compact') });
+    expect(explain(sim, 2).state).toBe('waiting');
+    sim.settle({ promised: true });
+    expect(explain(sim, 2).state).toBe('running');
   });
 
   test('the worker ends too soon', () => {

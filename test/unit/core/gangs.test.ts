@@ -163,3 +163,16 @@ test('of two variants that could start, the one of larger weight is used', () =>
   sim.receive(worker);
   expect(worker.tasks.map(({ variant }) => variant)).toEqual([1]);
 });
+
+test('of tasks of one priority the heavier start first, however old the others are', () => {
+  const sim = new CoreSim();
+  sim.openJob(1);
+  const entries = [{ name: 'cpus', policy: 'compact' as const, units: 10_000 }];
+  const request = { variants: [{ nodes: 0, minTimeMs: 0, weight: 20_000, entries }] };
+  sim.submit(1, '0-1');
+  sim.submit(1, '2', { traits: traits({ request }) });
+  sim.submit(1, '3', { traits: traits({ priority: 1 }) });
+  sim.addWorker({ cpus: 1 });
+  sim.drain();
+  expect(sim.starts).toEqual(['1.3.0', '1.2.0', '1.0.0', '1.1.0']);
+});

@@ -43,6 +43,10 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
       ],
     },
   ],
+  'welcome-room': [
+    'welcome',
+    { workerId: 7, serverUid: 'Wi1AgQ', serverVersion: '0.1.0', ackedSeq: 0, idleTimeoutMs: null, wanted: [], wantsRoom: true },
+  ],
   refused: ['refused', 'HQ_E_VERSION', 'protocol version 2.0 does not fit 1.0'],
   compute: [
     'compute',
@@ -70,6 +74,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     ],
   ],
   retract: ['retract', [[3, 4, 0]]],
+  member: ['member', true],
   ack: ['ack', 70_000],
   heartbeat: ['heartbeat'],
   stop: ['stop'],
@@ -146,6 +151,7 @@ export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
       [5, 1, 5, 0, 1_790_000_000_017],
     ],
   ],
+  'updates-room': ['updates', 2, [[0, 1, 0, 0, 1_790_000_000_001, 0]], [[[2, 3_000], [0]], [[1, 7_500, 1]], [[10]], 320_000_000]],
   heartbeat: ['heartbeat'],
   'leaving-stopped': ['leaving', 'STOPPED'],
   'leaving-idle': ['leaving', 'IDLE TIMEOUT'],

@@ -7,6 +7,8 @@ import { decodeFromWorker, decodeToWorker, encodeFromWorker, encodeToWorker } fr
 import { FROM_WORKER, TO_WORKER } from './goldenMessages.ts';
 
 const GOLDEN = new URL('../../../fixtures/frames/', import.meta.url);
+/** Messages that the first version of the protocol did not have. */
+const SINCE_1_1 = new Set(['to-worker.member', 'to-worker.welcome-room', 'from-worker.updates-room']);
 const packr = new Packr({ useRecords: false });
 
 const cases = [
@@ -25,7 +27,7 @@ const cases = [
 ];
 
 test.each(cases)('$name: the frame is the golden one and decodes to the message', ({ name, message, body, decode }) => {
-  const path = new URL(`1.0.${name}.frame`, GOLDEN);
+  const path = new URL(`${SINCE_1_1.has(name) ? '1.1' : '1.0'}.${name}.frame`, GOLDEN);
   const frame = encodeFrame(body);
   if (process.env.HQ_WRITE_FRAMES === '1' && !existsSync(path)) writeFileSync(path, frame);
   const golden = readFileSync(path);
@@ -63,6 +65,7 @@ const badToWorker: [string, unknown][] = [
   ['it is not a tuple', { kind: 'stop' }],
   ['it is not a tuple', []],
   ['stop: length', ['stop', 1]],
+  ['member: layout', ['member', 1]],
   ['ack: sequence number', ['ack', -1]],
   ['ack: sequence number', ['ack', 1.5]],
   ['cancel: tasks', ['cancel', [[1, 2]]]],
@@ -96,6 +99,10 @@ const badFromWorker: [string, unknown][] = [
   ['unknown message kind "stop"', ['stop']],
   ['updates: layout', ['updates', 0, []]],
   ['updates: layout', ['updates', 1, {}]],
+  ['updates: layout', ['updates', 1, [], [], []]],
+  ['updates: room', ['updates', 1, [], [[[1.5]]]]],
+  ['updates: room', ['updates', 1, [], [[1]]]],
+  ['updates: room', ['updates', 1, [], null]],
   ['updates: an update', ['updates', 1, [[9, 1, 0, 0, 5]]]],
   ['updates: an update', ['updates', 1, [[3, 1, 0, 0, 5, 1]]]],
   ['updates: an update', ['updates', 1, [[3, 1, 0, -1, 5]]]],

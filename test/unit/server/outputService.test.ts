@@ -105,6 +105,7 @@ describe('a file', () => {
     appendFileSync(join(dir, 'out'), ' more');
     await reading.reaches('old more');
     become({ state: 'waiting', instance: 1 });
+    await vi.waitFor(() => expect(openBelow(dir)).toEqual([]));
     // Longer than before: only the instance tells that it is another output.
     writeFileSync(join(dir, 'out'), 'the second instance');
     become({ state: 'running' });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { makeWorkerResources, parseCoupling } from '../../../src/common/coupling.ts';
 import { parseResourceOption } from '../../../src/common/resourceDescriptor.ts';
 import type { AllocationPolicy, ResourceEntry } from '../../../src/protocol/schema/resources.ts';
-import { type Allocation, type ResolvedRequest, ResourcePool } from '../../../src/worker/resources/pool.ts';
+import { type Allocation, type ResolvedRequest, ResourcePool } from '../../../src/resources/pool.ts';
 
 function pool(descriptors: string[], coupling = ''): ResourcePool {
   return new ResourcePool(makeWorkerResources(descriptors.map(parseResourceOption), coupling === '' ? [] : parseCoupling(coupling)));

@@ -10,6 +10,7 @@ import {
   UPDATE_STOPPED as STOPPED,
   type WireBody,
 } from '../../../src/protocol/messages/worker.ts';
+import { PROTOCOL, PROTOCOL_TEXT } from '../../../src/protocol/version.ts';
 import { FakeServer, processesWith, type RunningWorker, startRegistered, startWorker } from './fakeServer.ts';
 import { makeBody } from './stateHelp.ts';
 
@@ -58,7 +59,7 @@ async function reconnected(count: number): Promise<void> {
 test('the hello says who the worker is; heartbeats follow', async () => {
   const one = await worker({ group: 'g', hostname: 'node9', resources: [parseResourceOption('licenses=3')] });
   expect(server.hellos[0]).toMatchObject({
-    protocol: [1, 0],
+    protocol: [PROTOCOL.major, PROTOCOL.minor],
     role: 'worker',
     token: 'secret',
     serverUid: 'fAke01',
@@ -214,7 +215,10 @@ test('refusals end the worker with the reason', async () => {
     message: 'the server refused this worker: wrong token',
   });
   server.answer = () => ['refused', 'HQ_E_VERSION', 'protocol version 1.0 does not fit 2.0'];
-  await expect(unregistered().code).rejects.toMatchObject({ code: 'HQ_E_VERSION', message: 'protocol version 2.0 does not fit 1.0' });
+  await expect(unregistered().code).rejects.toMatchObject({
+    code: 'HQ_E_VERSION',
+    message: `protocol version 2.0 does not fit ${PROTOCOL_TEXT}`,
+  });
 });
 
 test('no access file, a broken one, a server that does not answer', async () => {

@@ -2,7 +2,7 @@
  * The free indices of one resource, group by group. Whole indices go to one task; an index may also be shared by tasks that each hold a
  * fraction of it. Owned by the pool.
  */
-import { type ResourceDescriptor, UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
+import { type ResourceDescriptor, UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
 import type { GroupsFree } from './groups.ts';
 
 /** Indices taken for one task. */
@@ -55,10 +55,6 @@ export class IndexedResource {
     }
   }
 
-  get totalUnits(): number {
-    return this.labels.length * UNITS_PER_WHOLE;
-  }
-
   /** Free units over all indices, shared ones included. */
   get freeUnits(): number {
     return this.freeUnitsNow;
@@ -80,6 +76,50 @@ export class IndexedResource {
         (indices) => fractionUnits > 0 && indices.some((index) => (this.free[index] as number) >= fractionUnits),
       ),
     };
+  }
+
+  /** Has it so many entirely free indices, and a share of another one? In whatever groups they lie. */
+  fits(whole: number, fractionUnits: number): boolean {
+    let left = -whole;
+    for (const indices of this.wholes) left += indices.length;
+    if (left > 0 || (left === 0 && fractionUnits === 0)) return true;
+    const hasRoom = (index: number): boolean => (this.free[index] as number) >= fractionUnits;
+    return left === 0 && this.partials.some((indices) => indices.some(hasRoom));
+  }
+
+  /** What is free, group by group: the number of entirely free indices, then the free units of each shared one. */
+  room(): number[][] {
+    return this.wholes.map((indices, group) => [
+      indices.length,
+      ...(this.partials[group] as number[]).map((index) => this.free[index] as number),
+    ]);
+  }
+
+  /** Can this be the room of a resource with the same groups? */
+  accepts(room: readonly (readonly number[])[]): boolean {
+    const isPossible = ([wholes = -1, ...partials]: readonly number[], group: number): boolean =>
+      wholes >= 0 &&
+      wholes + partials.length <= (this.groupSizes[group] as number) &&
+      partials.every((units) => units > 0 && units < UNITS_PER_WHOLE);
+    return room.length === this.groupSizes.length && room.every(isPossible);
+  }
+
+  /**
+   * Becomes like another one of the same groups; what was taken here is forgotten and must not be released.
+   * @param room what `room` of that one told; must be accepted
+   */
+  load(room: readonly (readonly number[])[]): void {
+    this.freeUnitsNow = 0;
+    let first = 0;
+    room.forEach(([wholes = 0, ...partials], group) => {
+      const size = this.groupSizes[group] as number;
+      // Indices of one group are alike, so it does not matter which of them are free.
+      for (let i = 0; i < size; i += 1) this.free[first + i] = i < wholes ? UNITS_PER_WHOLE : (partials[i - wholes] ?? 0);
+      this.wholes[group] = Array.from({ length: wholes }, (_, i) => first + i);
+      this.partials[group] = partials.map((_, i) => first + wholes + i);
+      this.freeUnitsNow += partials.reduce((sum, units) => sum + units, wholes * UNITS_PER_WHOLE);
+      first += size;
+    });
   }
 
   /** What an unused worker would have free. */

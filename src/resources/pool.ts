@@ -1,15 +1,18 @@
 /**
  * What a worker has and who holds it: whole and shared indices, sums, groups, policies and couplings. Pure; the worker's state machine
- * allocates when it starts a task and releases when the task has ended. Never gives out more than there is.
+ * allocates when it starts a task and releases when the task has ended. Never gives out more than there is. The server has one like it for a
+ * worker whose tasks share indices (`core/roomMirror.ts`).
  */
-import { resolveResourceName } from '../../common/resourceAlias.ts';
+import { resolveResourceName } from '../common/resourceAlias.ts';
 import {
   type AllocationPolicy,
   type RequestVariant,
+  type ResourceDescriptor,
   type ResourceEntry,
+  type Room,
   UNITS_PER_WHOLE,
   type WorkerResources,
-} from '../../protocol/schema/resources.ts';
+} from '../protocol/schema/resources.ts';
 import { type CouplingTable, chooseGroups, couplingTable } from './coupled.ts';
 import { distribute, type IndexNeed } from './groups.ts';
 import { IndexedResource, type TakenIndices } from './indexed.ts';
@@ -33,6 +36,8 @@ export interface ResolvedRequest {
   readonly entries: readonly ResolvedEntry[];
   /** An entry asks for more than its least amount if there is more. */
   readonly isRange: boolean;
+  /** Sums of amounts do not tell where it fits: it is a range, shares an index, or insists on its groups. */
+  readonly isIntricate: boolean;
 }
 
 /** Tasks that wait here beside the one that is to start; what a range takes above its least amount, it takes from them. */
@@ -66,6 +71,20 @@ interface PoolResource {
 const NOTHING_KEPT: readonly number[] = [];
 const NO_RIVALS: Rivals = { same: 1, others: [] };
 
+/** Total amount of a described resource in units of 1/10,000. */
+export function unitsOf(resource: ResourceDescriptor): number {
+  switch (resource.kind) {
+    case 'sum':
+      return resource.size;
+    case 'range':
+      return (resource.end - resource.start + 1) * UNITS_PER_WHOLE;
+    case 'list':
+      return resource.values.length * UNITS_PER_WHOLE;
+    case 'groups':
+      return resource.groups.reduce((sum, group) => sum + group.length, 0) * UNITS_PER_WHOLE;
+  }
+}
+
 export class ResourcePool {
   private readonly resources: readonly PoolResource[];
   private readonly positions = new Map<string, number>();
@@ -75,7 +94,7 @@ export class ResourcePool {
   constructor(provided: WorkerResources) {
     this.resources = provided.resources.map((descriptor) => {
       const indexed = IndexedResource.of(descriptor);
-      const totalUnits = indexed?.totalUnits ?? (descriptor.kind === 'sum' ? descriptor.size : 0);
+      const totalUnits = unitsOf(descriptor);
       return { name: descriptor.name, totalUnits, indexed, sumFree: indexed === undefined ? totalUnits : 0 };
     });
     for (const [position, one] of this.resources.entries()) this.positions.set(one.name, position);
@@ -98,7 +117,49 @@ export class ResourcePool {
       const most = policy === 'all' ? total : units;
       entries.push({ name, resource, policy, units: most, maxUnits: Math.max(most, Math.min(maxUnits ?? most, total)), asked });
     }
-    return { entries, isRange: entries.some((entry) => entry.maxUnits > entry.units) };
+    const isRange = entries.some((entry) => entry.maxUnits > entry.units);
+    return { entries, isRange, isIntricate: isRange || entries.some((entry) => this.isIntricate(entry)) };
+  }
+
+  private isIntricate({ resource, policy, units }: ResolvedEntry): boolean {
+    return this.hasIndices(resource) && (units % UNITS_PER_WHOLE > 0 || policy.endsWith('!'));
+  }
+
+  /** @returns whether `tryAllocate` would give the request something now */
+  canAllocate(request: ResolvedRequest): boolean {
+    const fits = (entry: ResolvedEntry): boolean => {
+      const { indexed, sumFree } = this.at(entry.resource);
+      if (indexed === undefined) return entry.units <= sumFree;
+      return indexed.fits(Math.floor(entry.units / UNITS_PER_WHOLE), entry.units % UNITS_PER_WHOLE);
+    };
+    if (!request.entries.every(fits)) return false;
+    if (!request.entries.some(({ policy }) => policy.endsWith('!'))) return true;
+    const needs = request.entries.map((entry) => this.needOf(entry, entry.units));
+    return chooseGroups(needs, this.couplings) !== undefined;
+  }
+
+  /** What is free now. */
+  room(): Room {
+    return this.resources.map(({ indexed, sumFree }) => indexed?.room() ?? sumFree);
+  }
+
+  /**
+   * Becomes like the pool of which this is the room; allocations made here are forgotten and must not be released.
+   * @returns false, and nothing changes, when it is no room of such a pool
+   */
+  load(room: Room): boolean {
+    const isPossible = ({ indexed, totalUnits }: PoolResource, position: number): boolean => {
+      const told = room[position];
+      if (typeof told === 'number') return indexed === undefined && told >= 0 && told <= totalUnits;
+      return told !== undefined && indexed?.accepts(told) === true;
+    };
+    if (room.length !== this.resources.length || !this.resources.every(isPossible)) return false;
+    this.resources.forEach((one, position) => {
+      const told = room[position] as Room[number];
+      if (typeof told === 'number') one.sumFree = told;
+      else one.indexed?.load(told);
+    });
+    return true;
   }
 
   /**
@@ -153,6 +214,11 @@ export class ResourcePool {
   get hasNumberedCpus(): boolean {
     const position = this.positions.get('cpus');
     return position !== undefined && this.at(position).indexed?.isNumbered === true;
+  }
+
+  /** Something comes in several groups. */
+  get hasGroups(): boolean {
+    return this.resources.some(({ indexed }) => (indexed?.groupSizes.length ?? 0) > 1);
   }
 
   /** Labels of the indices that are held, whole ones first; empty for sums. */

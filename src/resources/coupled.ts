@@ -2,7 +2,7 @@
  * Chooses groups for all resources of one request together: each from as few groups as possible, and among those the sets whose groups lie
  * closest to each other by the worker's couplings. Pure; called by the pool.
  */
-import type { WorkerResources } from '../../protocol/schema/resources.ts';
+import type { WorkerResources } from '../protocol/schema/resources.ts';
 import { type GroupsFree, type IndexNeed, scatterSet, smallestSets } from './groups.ts';
 import type { IndexedResource } from './indexed.ts';
 

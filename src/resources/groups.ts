@@ -1,7 +1,7 @@
 /**
  * Chooses out of which groups (NUMA nodes) the indices of a resource come, and how many from each. Pure; called by the pool with what is free.
  */
-import type { AllocationPolicy } from '../../protocol/schema/resources.ts';
+import type { AllocationPolicy } from '../protocol/schema/resources.ts';
 
 /** What one resource needs: `whole` indices and, if `fraction`, a share of one more. */
 export interface IndexNeed {

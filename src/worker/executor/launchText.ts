@@ -29,6 +29,8 @@ export function launchText(
       return `Cannot open "${pathOf(spec.stderr)}" for standard error: ${words}`;
     case 'affinity':
       return `Cannot bind the task to the CPUs${cpus === null ? '' : ` ${cpus.join(',')}`}: ${words}`;
+    case 'enter-group':
+      return `Cannot enter the control group "${dirname(spec.controlGroup ?? '')}": ${words}`;
     case 'exec':
     case 'start':
       return spawnErrorText(spec, error);

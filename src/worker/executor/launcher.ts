@@ -39,6 +39,8 @@ export interface LaunchSpec {
   readonly cwd: string;
   /** What the process reads, null for nothing. Must not be changed afterwards. */
   readonly stdin: Uint8Array | null;
+  /** `cgroup.procs` of the control group in which it starts, absolute; null for that of the launcher. Only where `entersGroups`. */
+  readonly controlGroup: string | null;
   readonly stdout: OutputTarget;
   /** `same`: where stdout goes, in one stream. */
   readonly stderr: OutputTarget | { readonly kind: 'same' };
@@ -96,6 +98,8 @@ export interface Launcher {
    * through `onExit`, nothing is thrown.
    */
   launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle;
+  /** A task can start in a control group of its own. */
+  readonly entersGroups: boolean;
   /** Null where tasks cannot wait in the launcher. */
   readonly queue: LaunchQueue | null;
   /**

@@ -4,7 +4,8 @@
  *
  * requests: E number count texts                             shared environment, replaces the earlier one of that number
  *           L id env group args vars lane cpus stdin out err texts cpus stdin   start; counts, then texts: args, vars, lane's vars, working
- *                                                            directory, files; stdin 2^32-1: none; group 0: what it holds is not handed over
+ *                                                            directory, cgroup.procs of its control group (empty: none),
+ *                                                            files; stdin 2^32-1: none; group 0: what it holds is not handed over
  *           Q (as L)                                         start when a task of the group ends, with what that one held
  *           W id                                             do not start it, unless it has started
  *           K id signal                                      signal to the group
@@ -16,7 +17,7 @@
  *                                                            read and released
  *           W id                                             was not started and never will be
  */
-export const LAUNCHER_PROTOCOL = 2;
+export const LAUNCHER_PROTOCOL = 3;
 export const NONE: number = 0xffff_ffff;
 
 /** Shared environments that hqspawn keeps. */
@@ -36,6 +37,7 @@ export const STEPS = [
   'exec',
   'start',
   'capture',
+  'enter-group',
 ] as const;
 export type LaunchStep = (typeof STEPS)[number];
 
@@ -62,6 +64,8 @@ export interface LaunchRequest {
   /** Variables and CPUs of the lane; nothing when it waits for one. */
   readonly lane: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** File through which it enters its control group; empty for none. */
+  readonly controlGroup: string;
   readonly cpus: readonly number[];
   readonly stdin: Uint8Array | null;
   readonly outputs: readonly [OutputCode, OutputCode];
@@ -112,7 +116,7 @@ export class RequestBatch {
       text += `${name}=${o.lane[name]}\0`;
       lane += 1;
     }
-    text += `${o.cwd}\0`;
+    text += `${o.cwd}\0${o.controlGroup}\0`;
     for (const path of o.paths) text += `${path}\0`;
     const { stdin } = o;
     const copied = stdin === null || stdin.length > COPY_STDIN_BYTES ? 0 : stdin.length;

@@ -63,6 +63,7 @@ interface Run {
 const NO_LANE: Omit<Lane, 'group'> = { vars: {}, cpus: null };
 
 export class NativeLauncher implements Launcher {
+  readonly entersGroups = true;
   readonly queue: LaunchQueue = { add: (spec, group, events) => this.enqueue(spec, group, events) };
   private readonly options: NativeLauncherOptions;
   private readonly reaper = new GroupReaper();
@@ -127,6 +128,7 @@ export class NativeLauncher implements Launcher {
       vars: spec.env.own,
       lane: lane.vars,
       cwd: spec.cwd,
+      controlGroup: spec.controlGroup ?? '',
       cpus: lane.cpus ?? [],
       stdin: spec.stdin,
       outputs: [spec.stdout.kind, spec.stderr.kind],

@@ -33,7 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROTOCOL 2
+#define PROTOCOL 3
 #define MAX_TASKS 16384                 /* at a time; more is answered with EAGAIN */
 #define ENVIRONMENTS 16                 /* shared environments kept; nativeLauncher.ts reuses the numbers */
 #define MAX_CPUS 8192
@@ -52,7 +52,7 @@
 #define SPARE_FILES 256                 /* files for captured output that are kept to be used again: to make one costs as much as a fork */
 
 enum output { OUT_NULL, OUT_FILE, OUT_CAPTURE, OUT_SAME };
-enum step { NONE, STDIN, MAKE_CWD, ENTER_CWD, MAKE_STDOUT_DIR, OPEN_STDOUT, MAKE_STDERR_DIR, OPEN_STDERR, AFFINITY, EXEC, START, CAPTURE };
+enum step { NONE, STDIN, MAKE_CWD, ENTER_CWD, MAKE_STDOUT_DIR, OPEN_STDOUT, MAKE_STDERR_DIR, OPEN_STDERR, AFFINITY, EXEC, START, CAPTURE, ENTER_GROUP };
 enum state { FREE, RUNNING, DRAINING /* main process reaped, its group not gone */, KEPT /* ended, the worker may still read its captured output */ };
 
 struct buffer { char *data; size_t start, end, capacity; };
@@ -65,7 +65,7 @@ struct lane { uint32_t nvars, ncpus; const char *cpus, *vars[]; };
 
 struct launch {
   uint32_t id, environment, group, nargs, nvars, nlane, ncpus, stdin_bytes, out[2];
-  char *args, *vars, *lane, *cwd, *path[2];
+  char *args, *vars, *lane, *cwd, *control_group /* its cgroup.procs; empty: stays in that of this process */, *path[2];
   const char *cpus, *stdin_data;
 };
 
@@ -250,6 +250,7 @@ static struct launch parse_launch(struct cursor c) {
   l.vars = skip_strings(&c, l.nvars);
   l.lane = skip_strings(&c, l.nlane);
   l.cwd = take_string(&c);
+  l.control_group = take_string(&c);
   for (int i = 0; i < 2; i++) l.path[i] = l.out[i] == OUT_FILE ? take_string(&c) : NULL;
   l.cpus = take_bytes(&c, (size_t)l.ncpus * 4);
   if (l.stdin_bytes != UINT32_MAX) l.stdin_data = take_bytes(&c, l.stdin_bytes);
@@ -441,6 +442,16 @@ static long execute_found(char **argv, char **envp) {
   }
 }
 
+/*
+ * Memory that a task gets counts in the group where it is then: so it goes there before it is the program, and before it has children. 0 is the
+ * process that writes (Linux, admin-guide/cgroup-v2, "Core Interface Files"; version 1 reads it so, too).
+ */
+static void enter_group(const char *procs, struct failure *failure) {
+  long result = ask(SYS_openat, AT_FDCWD, (long)procs, O_WRONLY | O_CLOEXEC, 0);
+  if (result >= 0) result = ask(SYS_write, result, (long)"0", 1, 0);
+  if (result < 0) fail(failure, ENTER_GROUP, result);
+}
+
 /* Opened for itself, so that the parent can see whether somebody still has it open once the task has ended. */
 static int open_capture_again(int fd, struct failure *failure) {
   char path[32] = "/proc/self/fd/", digits[12];
@@ -464,6 +475,7 @@ static int run_child(void *argument) {
   if (result >= 0) result = ask(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
   if (result < 0) fail(failure, START, result);
   if (ask(SYS_getppid, 0, 0, 0, 0) != self) leave();
+  if (l->control_group[0] != 0) enter_group(l->control_group, failure);
   if (l->stdin_data != NULL) fds[0] = stdin_file(l, failure);
   if ((result = enter(l->cwd)) < 0) {
     if (result != -ENOENT && result != -ENOTDIR) fail(failure, ENTER_CWD, result);

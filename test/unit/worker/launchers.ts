@@ -61,6 +61,7 @@ export class LauncherFixture {
       env: { shared: ENVIRONMENT, own: { MARKER: this.directory } },
       cwd: this.directory,
       stdin: null,
+      controlGroup: null,
       stdout: { kind: 'file', path: join(this.directory, 'out') },
       stderr: { kind: 'file', path: join(this.directory, 'err') },
       ...rest,

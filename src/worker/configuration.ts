@@ -25,11 +25,12 @@ export interface ConfigurationOptions extends Surroundings {
   readonly resources: WorkerResources;
   readonly workDir: string;
   readonly startedAtMs: number;
+  readonly memoryGuard: WorkerConfiguration['memoryGuard'];
 }
 
 /** @throws HqError HQ_E_USAGE when the parts do not go together */
 export async function makeConfiguration(options: ConfigurationOptions): Promise<WorkerConfiguration> {
-  const { overrides, env, resources, workDir, startedAtMs, warn } = options;
+  const { overrides, env, resources, workDir, startedAtMs, memoryGuard, warn } = options;
   const batchJob = await detectBatchJob(overrides.manager ?? 'detect', env, warn);
   const made = workerConfiguration.safeParse({
     resources,
@@ -43,6 +44,7 @@ export async function makeConfiguration(options: ConfigurationOptions): Promise<
     startedAtMs,
     onServerLost: overrides.onServerLost ?? 'reconnect',
     minUtilization: overrides.minUtilization ?? 0,
+    memoryGuard,
     allocation: batchJob === null ? null : { manager: batchJob.manager, id: batchJob.id },
     version: VERSION,
   });

@@ -36,6 +36,7 @@ export function failureOf(task: HeldTask, end: TaskEnd): AttemptFailure {
   switch (end.kind) {
     case 'exit':
     case 'signal':
+      if (end.excess !== undefined) return { kind: 'memory-limit', error: excessText(end.excess), exitCode, signal };
       return { kind: end.outOfMemory === true ? 'memory-limit' : end.kind, error: endText(end), exitCode, signal };
     case 'spawn':
     case 'log':
@@ -45,8 +46,9 @@ export function failureOf(task: HeldTask, end: TaskEnd): AttemptFailure {
 }
 
 /** @returns one sentence about a task that holds more memory than it has requested */
-export function excessText({ usedBytes, limitBytes }: MemoryExcess): string {
-  return `Memory limit exceeded: ${formatSize(usedBytes)} used, ${formatSize(limitBytes)} requested.`;
+export function excessText({ usedBytes, limitBytes, atLimit }: MemoryExcess): string {
+  const wanted = atLimit === true ? ' when it wanted more' : '';
+  return `Memory limit exceeded: ${formatSize(usedBytes)} used${wanted}, ${formatSize(limitBytes)} requested.`;
 }
 
 function endText(end: Extract<TaskEnd, { kind: 'exit' | 'signal' }>): string {

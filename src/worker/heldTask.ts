@@ -10,6 +10,8 @@ export type StopCause = 'cancel' | 'time-limit' | 'memory-limit' | 'worker-stop'
 export interface MemoryExcess {
   readonly usedBytes: number;
   readonly limitBytes: number;
+  /** The kernel has refused more: what it would have used is not known. */
+  readonly atLimit?: true;
 }
 
 export interface HeldTask {
@@ -42,9 +44,9 @@ export interface HeldTask {
 
 /** How a started task ended, as far as the executor knows. Texts are for the user. */
 export type TaskEnd =
-  /** `outOfMemory`: the kernel has killed a process of it. */
-  | { readonly kind: 'exit'; readonly code: number; readonly outOfMemory?: true }
-  | { readonly kind: 'signal'; readonly signal: string; readonly outOfMemory?: true }
+  /** `outOfMemory`: the kernel has killed a process of it. `excess`: it did so because the task wanted more than it had requested. */
+  | { readonly kind: 'exit'; readonly code: number; readonly outOfMemory?: true; readonly excess?: MemoryExcess }
+  | { readonly kind: 'signal'; readonly signal: string; readonly outOfMemory?: true; readonly excess?: MemoryExcess }
   | { readonly kind: 'spawn' | 'log' | 'internal'; readonly error: string };
 
 /** What counts as the result once the reason of a stop is taken into account. */
@@ -63,7 +65,7 @@ export function outcomeOf(task: HeldTask, end: TaskEnd): TaskOutcome {
     case 'memory-limit':
       return 'failed';
     case null:
-      return end.kind === 'exit' && end.code === 0 ? 'finished' : 'failed';
+      return end.kind === 'exit' && end.code === 0 && end.excess === undefined ? 'finished' : 'failed';
   }
 }
 

@@ -1,4 +1,7 @@
-/** Which launcher a worker would use on this machine, tried with a real process. Called by `hq doctor`, which needs no server. */
+/**
+ * Which launcher a worker would use on this machine, tried with a real process. Called by `hq doctor`, which needs no server; control groups are
+ * tried with the same process.
+ */
 import { existsSync } from 'node:fs';
 import { BUILT_PATH, chooseLauncher } from './executor/chooseLauncher.ts';
 import type { Launcher } from './executor/launcher.ts';
@@ -48,7 +51,7 @@ export async function probeLauncher({ env, directory, path = BUILT_PATH }: Launc
     let fastestMs = Number.POSITIVE_INFINITY;
     for (let run = 0; run < RUNS; run += 1) {
       const startMs = performance.now();
-      const end = await runTrue(launcher, env.PATH ?? '');
+      const end = await runTrue(launcher, { searchPath: env.PATH ?? '', controlGroup: null });
       if (end.kind !== 'exit' || end.code !== 0) throw new Error(broken || endText(end));
       fastestMs = Math.min(fastestMs, performance.now() - startMs);
     }
@@ -69,16 +72,22 @@ function whyOf(launcher: Launcher, setting: string | undefined, o: { path: strin
   return existsSync(o.path) ? { unusable: o.warnings.join('; ') } : 'not-built';
 }
 
-async function runTrue(launcher: Launcher, path: string): Promise<TaskEnd> {
+/**
+ * Runs a program that does nothing.
+ * @param o searchPath: variable PATH; controlGroup: as in `LaunchSpec`
+ * @returns how it ended; `internal` when it does not end within 10 s
+ */
+export async function runTrue(launcher: Launcher, o: { searchPath: string; controlGroup: string | null }): Promise<TaskEnd> {
   let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<TaskEnd>((resolve) => {
       const handle = launcher.launch(
         {
           command: ['true'],
-          env: { shared: { PATH: path }, own: {} },
+          env: { shared: { PATH: o.searchPath }, own: {} },
           cwd: '/',
           stdin: null,
+          controlGroup: o.controlGroup,
           stdout: { kind: 'null' },
           stderr: { kind: 'null' },
         },

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HqError } from '../protocol/errors.ts';
 import { findWorkerAccess, readWorkerAccess } from './access.ts';
+import { openTaskGroups } from './cgroup/openGroups.ts';
+import type { TaskGroups } from './cgroup/taskGroups.ts';
 import { makeConfiguration, resourcesOf, type Surroundings } from './configuration.ts';
 import { chooseLauncher } from './executor/chooseLauncher.ts';
 import type { Launcher } from './executor/launcher.ts';
@@ -35,8 +37,9 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   /** Aborted when no task can be started any more: the worker leaves, and its tasks run elsewhere. */
   const broken = new AbortController();
   let launcher: Launcher | undefined;
+  let groups: TaskGroups | null = null;
+  const { memEnforce = 'on' } = overrides;
   try {
-    const configuration = await makeConfiguration({ ...surroundings, resources, workDir, startedAtMs });
     launcher = await chooseLauncher({
       setting: io.env.HQ_LAUNCHER,
       directory: workDir,
@@ -47,13 +50,26 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
         broken.abort();
       },
     });
+    const { warn } = surroundings;
+    // Without such a resource no task can request any.
+    if (memEnforce !== 'off' && resources.resources.some(({ name, kind }) => name === 'mem' && kind === 'sum'))
+      groups = await openTaskGroups({
+        setting: io.env.HQ_MEM_GUARD,
+        launcher,
+        limits: memEnforce === 'on',
+        searchPath: io.env.PATH ?? '',
+        warn,
+      });
+    const memoryGuard = memEnforce === 'off' ? 'off' : groups === null ? 'proc' : (`cgroup-v${groups.version}` as const);
+    const configuration = await makeConfiguration({ ...surroundings, resources, workDir, startedAtMs, memoryGuard });
     await work({
       configuration,
       accessPath,
       session: randomBytes(16).toString('hex'),
       launcher,
       env: io.env,
-      memEnforce: overrides.memEnforce ?? 'on',
+      memEnforce,
+      groups,
       hqPath: options.hqPath ?? resolve(process.argv[1] ?? 'hq'),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       log,
@@ -63,6 +79,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
     return 0;
   } finally {
     await launcher?.close();
+    await groups?.close();
     rmSync(workDir, { recursive: true, force: true });
   }
 }

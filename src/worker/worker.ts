@@ -7,8 +7,8 @@
 import { HqError } from '../protocol/errors.ts';
 import { type TaskKey, type TaskUpdate, UPDATE_FINISHED, UPDATE_STARTED, type Welcome } from '../protocol/messages/worker.ts';
 import type { WorkerConfiguration, WorkerInfo } from '../protocol/schema/worker.ts';
+import type { TaskGroups } from './cgroup/taskGroups.ts';
 import { Deadlines } from './deadlines.ts';
-import { HostFiles } from './detect/hostFiles.ts';
 import { EnvironmentMaker } from './executor/environment.ts';
 import { Executor } from './executor/executor.ts';
 import type { Launcher } from './executor/launcher.ts';
@@ -16,11 +16,11 @@ import { Streams } from './executor/streams.ts';
 import { excessText } from './failureText.ts';
 import type { HeldTask, MemoryExcess } from './heldTask.ts';
 import { Lifetime } from './lifetime.ts';
-import { type MemEnforce, MemoryMonitor } from './monitor/memoryMonitor.ts';
-import { OomKills } from './monitor/oomKills.ts';
+import { MemoryGuard } from './monitor/memoryGuard.ts';
+import type { MemEnforce } from './monitor/memoryMonitor.ts';
 import { Session, type TaskMessage } from './session.ts';
 import { WorkerState } from './state.ts';
-import type { Instructions, TaskEnded } from './stateEvents.ts';
+import type { Instructions } from './stateEvents.ts';
 
 /** Output of running streamed tasks is copied this often, milliseconds. */
 const SWEEP_MS = 1_000;
@@ -59,6 +59,8 @@ export interface WorkerParts {
   readonly session: string;
   readonly launcher: Launcher;
   readonly memEnforce: MemEnforce;
+  /** Control groups of tasks; null where their memory is sampled. */
+  readonly groups: TaskGroups | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly hqPath: string;
   readonly connectTimeoutMs: number;
@@ -76,8 +78,7 @@ export class Worker {
   private readonly lifetime: Lifetime;
   private readonly startedMs = performance.now();
   private readonly sweepTimer: NodeJS.Timeout;
-  private readonly memory: MemoryMonitor;
-  private readonly oomKills = new OomKills(new HostFiles());
+  private readonly memory: MemoryGuard;
   /** Made at the first welcome, when the names of logs are known. */
   private executor: Executor | undefined;
   private streams: Streams | undefined;
@@ -120,8 +121,9 @@ export class Worker {
         onRefused: (error) => this.beginEnd({ reason: 'STOPPED', error, stopRunning: true }),
       },
     });
-    this.memory = new MemoryMonitor({
+    this.memory = new MemoryGuard({
       enforce: parts.memEnforce,
+      groups: parts.groups,
       running: () => this.state.runningTasks,
       pidOf: (task) => this.executor?.pidOf(task) ?? 0,
       onExceeded: (task, excess, strays) => this.onMemoryExceeded(task, excess, strays),
@@ -174,19 +176,11 @@ export class Worker {
       streams: this.streams,
       deadlines: this.deadlines,
       workDir: this.parts.configuration.workDir,
-      takePeak: (task) => this.memory.takePeak(task),
-      onEnded: (ends) => this.onEnded(ends),
+      memory: this.memory,
+      onEnded: (ends) => this.apply(this.state.handle({ kind: 'ended', ends, nowMs: Date.now() })),
       onReturned: (returned) => this.apply(this.state.handle({ kind: 'returned', returned, nowMs: Date.now() })),
       onTimeLimit: (task) => this.apply(this.state.handle({ kind: 'time-limit', task })),
     });
-  }
-
-  private onEnded(ended: readonly TaskEnded[]): void {
-    const ends = ended.map((one) => {
-      const end = one.task.stop === null ? this.oomKills.explain(one.end) : one.end;
-      return end === one.end ? one : { ...one, end };
-    });
-    this.apply(this.state.handle({ kind: 'ended', ends, nowMs: Date.now() }));
   }
 
   private onMemoryExceeded(task: HeldTask, excess: MemoryExcess, strays: readonly number[]): void {

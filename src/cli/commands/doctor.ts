@@ -29,7 +29,7 @@ export async function runDoctor(context: Context): Promise<number> {
     ...(await guarded('network', () => checkNetwork(io.env, tmpDir))),
     ...(await guarded('temporary-directory', () => [checkTemporaryDirectory(tmpDir)])),
     ...(await guarded('limits', () => checkLimits(readFileSync('/proc/self/limits', 'utf8')))),
-    ...(await guarded('control-group', async () => [await checkControlGroup()])),
+    ...(await guarded('control-group', async () => [await checkControlGroup(io.env)])),
     ...(await guarded('batch-systems', () => checkBatchSystems({ env: io.env }))),
   ];
   io.signal.throwIfAborted();
@@ -68,9 +68,11 @@ async function checkNetwork(env: Readonly<Record<string, string | undefined>>, t
   return [checkSocket(socket), ...(await checkPorts(hosts)), await checkHostName(hostname(), hosts)];
 }
 
-async function checkControlGroup(): Promise<Finding> {
+async function checkControlGroup(env: Readonly<Record<string, string | undefined>>): Promise<Finding> {
   const { memoryDelegation } = await import('../../worker/detect/delegation.ts');
   const { HostFiles } = await import('../../worker/detect/hostFiles.ts');
   const found = memoryDelegation(new HostFiles());
-  return ok('control-group', 'path' in found ? `${found.path} may be divided` : `not divided among tasks: ${found.why}`);
+  if (env['HQ_MEM_GUARD'] === 'proc') return ok('control-group', 'memory of tasks: /proc sampling, because HQ_MEM_GUARD is proc');
+  const way = 'path' in found ? `cgroup v${found.version}, in ${found.path}` : `/proc sampling, because ${found.why}`;
+  return ok('control-group', `memory of tasks: ${way}`);
 }

@@ -46,15 +46,15 @@ export class JsonOutput implements Output {
   }
 
   workers(workers: readonly WorkerInfo[]): void {
-    this.print(workers.map((worker) => workerJson(worker, false)));
+    this.print(workers.map((worker) => this.workerJson(worker, false)));
   }
 
   workerInfos(workers: readonly WorkerInfo[]): void {
-    this.print(workers.map((worker) => workerJson(worker, true)));
+    this.print(workers.map((worker) => this.workerJson(worker, true)));
   }
 
   workerStarted(worker: WorkerInfo): void {
-    this.print([workerJson(worker, false)]);
+    this.print([this.workerJson(worker, false)]);
   }
 
   hardware(resources: WorkerResources): void {
@@ -134,34 +134,35 @@ export class JsonOutput implements Output {
     if (!this.printed) this.print({});
   }
 
+  private workerJson(worker: WorkerInfo, detailed: boolean): Record<string, unknown> {
+    const { configuration } = worker;
+    const runtime = { SingleNodeTasks: { assigned_tasks: worker.assignedTasks, running_tasks: worker.runningTasks, is_reserved: false } };
+    const last = worker.lastTaskStarted;
+    return {
+      id: worker.id,
+      started: date(worker.connectedAtMs),
+      ended: worker.endedAtMs === null ? null : { at: date(worker.endedAtMs) },
+      configuration: {
+        heartbeat_interval: seconds(configuration.heartbeatMs),
+        idle_timeout: seconds(configuration.idleTimeoutMs),
+        time_limit: seconds(configuration.timeLimitMs),
+        work_dir: configuration.workDir,
+        hostname: configuration.hostname,
+        group: configuration.group,
+        listen_address: configuration.listenAddress,
+        on_server_lost: configuration.onServerLost,
+        ...(this.extras ? { memory_guard: configuration.memoryGuard } : {}),
+        min_utilization: new Float(configuration.minUtilization),
+        resources: configuration.resources,
+      },
+      allocation: configuration.allocation,
+      runtime_info: detailed && worker.state !== 'offline' ? runtime : null,
+      last_task_started: last === null ? null : { task_id: { job_id: last.jobId, job_task_id: last.taskId }, time: date(last.atMs) },
+    };
+  }
+
   private print(value: unknown): void {
     this.printed = true;
     this.io.stdout.write(`${jsonText(value)}\n`);
   }
-}
-
-function workerJson(worker: WorkerInfo, detailed: boolean): Record<string, unknown> {
-  const { configuration } = worker;
-  const runtime = { SingleNodeTasks: { assigned_tasks: worker.assignedTasks, running_tasks: worker.runningTasks, is_reserved: false } };
-  const last = worker.lastTaskStarted;
-  return {
-    id: worker.id,
-    started: date(worker.connectedAtMs),
-    ended: worker.endedAtMs === null ? null : { at: date(worker.endedAtMs) },
-    configuration: {
-      heartbeat_interval: seconds(configuration.heartbeatMs),
-      idle_timeout: seconds(configuration.idleTimeoutMs),
-      time_limit: seconds(configuration.timeLimitMs),
-      work_dir: configuration.workDir,
-      hostname: configuration.hostname,
-      group: configuration.group,
-      listen_address: configuration.listenAddress,
-      on_server_lost: configuration.onServerLost,
-      min_utilization: new Float(configuration.minUtilization),
-      resources: configuration.resources,
-    },
-    allocation: configuration.allocation,
-    runtime_info: detailed && worker.state !== 'offline' ? runtime : null,
-    last_task_started: last === null ? null : { task_id: { job_id: last.jobId, job_task_id: last.taskId }, time: date(last.atMs) },
-  };
 }

@@ -24,6 +24,8 @@ import { makespan, peakMemory, taskRows } from './taskRows.ts';
 const SHORT_ERROR = 16;
 const SHORT_NAME = 50;
 
+const MEMORY_GUARDS = { off: 'off', proc: '/proc sampling', 'cgroup-v1': 'cgroup v1', 'cgroup-v2': 'cgroup v2' } as const;
+
 const LEVEL_COLORS = { ok: GREEN, warning: YELLOW, problem: RED } as const;
 
 export class TableOutput implements Output {
@@ -83,6 +85,7 @@ export class TableOutput implements Output {
       ['Idle timeout', time(configuration.idleTimeoutMs)],
       ['Overview interval', 'None'],
       ['Resources', describeResources(configuration.resources)],
+      ['Memory guard', MEMORY_GUARDS[configuration.memoryGuard]],
       ['Time Limit', time(configuration.timeLimitMs)],
       ['Process pid', configuration.pid],
       ['Group', configuration.group],

@@ -33,11 +33,22 @@ interface Run {
   grace: Deadline | undefined;
   end: TaskEnd | undefined;
   usage: LaunchUsage | null;
+  /** Sum of all its processes, bytes; null when it was not looked at. */
+  peakMemBytes: number | null;
   wallMs: number;
   /** Unix time, milliseconds. */
   endedAtMs: number;
   /** The task that has taken over what it held. */
   next: HeldTask | null;
+}
+
+export interface ExecutorMemory {
+  /** @returns `controlGroup` of the launch of a task that is about to start */
+  controlGroupOf(task: HeldTask): string | null;
+  /** A task that had one comes back without having run. */
+  discard(task: HeldTask): void;
+  /** @returns its end as lack of memory explains it, and its highest use, bytes; null when that is not known */
+  ended(task: HeldTask, end: TaskEnd): { readonly end: TaskEnd; readonly peakMemBytes: number | null };
 }
 
 export interface ExecutorOptions {
@@ -47,8 +58,8 @@ export interface ExecutorOptions {
   readonly deadlines: Deadlines;
   /** Node-local, absolute: directories of tasks are made below it. */
   readonly workDir: string;
-  /** Highest memory of an ended task as it was sampled, bytes; null when it was not. */
-  takePeak(task: HeldTask): number | null;
+  /** What guards the memory of tasks. */
+  readonly memory: ExecutorMemory;
   /** All tasks that ended in one turn. */
   onEnded(ends: TaskEnded[]): void;
   /** Staged tasks that came back in one turn. */
@@ -125,6 +136,7 @@ export class Executor {
       grace: undefined,
       end: undefined,
       usage: null,
+      peakMemBytes: null,
       wallMs: 0,
       endedAtMs: 0,
       next: null,
@@ -177,6 +189,7 @@ export class Executor {
       env: this.options.environment.make(task, run.directory),
       cwd: paths.cwd,
       stdin: task.body.stdin,
+      controlGroup: this.options.memory.controlGroupOf(task),
       stdout,
       stderr: same ? { kind: 'same' } : this.target(run, 'stderr'),
     };
@@ -215,6 +228,7 @@ export class Executor {
   private onReturned(run: Run, lost: boolean): void {
     if (run.staged !== undefined) this.staged.delete(run.staged);
     this.runs.delete(run.task);
+    this.options.memory.discard(run.task);
     if (run.stream !== undefined) this.options.streams.abandon(run.stream);
     this.returned.push({ task: run.task, lost });
     if (this.returned.length === 1) setImmediate(() => this.options.onReturned(this.returned.splice(0)));
@@ -223,6 +237,7 @@ export class Executor {
   private reportEnds(): void {
     const runs = this.ended;
     this.ended = [];
+    for (const run of runs) Object.assign(run, this.options.memory.ended(run.task, run.end as TaskEnd));
     this.completeLogs(runs);
     const ends: TaskEnded[] = [];
     for (const run of runs) {
@@ -230,7 +245,7 @@ export class Executor {
       run.directory?.remove();
       const end = run.end as TaskEnd;
       if (outcomeOf(run.task, end) === 'finished') removeFiles(filesToRemove(run.task, run.paths));
-      ends.push({ task: run.task, end, usage: usageOf(run, this.options.takePeak(run.task)), atMs: run.endedAtMs, next: run.next });
+      ends.push({ task: run.task, end, usage: usageOf(run), atMs: run.endedAtMs, next: run.next });
     }
     this.options.onEnded(ends);
   }
@@ -264,8 +279,8 @@ function logOutcome(outcome: TaskOutcome): Outcome {
   return outcome === 'unwanted' ? 'canceled' : outcome;
 }
 
-/** @param peakMemBytes as it was sampled; what was too short for that has been no larger than its largest process */
-function usageOf({ wallMs, usage, end }: Run, peakMemBytes: number | null): TaskUsage | null {
+/** What was too short for a look at its memory has been no larger than its largest process. */
+function usageOf({ wallMs, usage, end, peakMemBytes }: Run): TaskUsage | null {
   if (end?.kind === 'spawn') return null;
   const maxRssBytes = usage?.maxRssBytes ?? null;
   const known = [peakMemBytes, maxRssBytes].filter((bytes) => bytes !== null);

@@ -2,8 +2,8 @@
  * Watches the memory of running tasks: samples all their processes in one pass, keeps the highest sum of each task, and says when a task holds
  * more than it has requested. Owned by the worker. Short tasks cost nothing: no timer per task, and none is looked at in its first moments.
  */
-import { UNITS_PER_WHOLE } from '../../protocol/schema/resources.ts';
 import type { HeldTask, MemoryExcess } from '../heldTask.ts';
+import { requestedBytes } from '../requestedMemory.ts';
 import { type MemoryUse, measure, ProcessReader, pageBytes } from './processFiles.ts';
 import { type ProcessRow, treesOf } from './processTree.ts';
 
@@ -17,8 +17,6 @@ const INTERVAL_MAX_MS = 5_000;
 /** Age from which a task is looked at, milliseconds. What ends earlier has what the system tells of its largest process. */
 const FIRST_MS = 500;
 const LIMITED_FIRST_MS = 250;
-
-const BYTES_PER_MIB = 2 ** 20;
 
 /** What happens to a task that holds more memory than it has requested. */
 export type MemEnforce = 'on' | 'warn' | 'off';
@@ -87,7 +85,7 @@ export class MemoryMonitor {
     const watched = new Map<number, Watched>();
     let hasLimit = false;
     for (const task of this.options.running()) {
-      const limitBytes = this.options.enforce === 'off' ? Number.POSITIVE_INFINITY : memoryLimitOf(task);
+      const limitBytes = this.options.enforce === 'off' ? Number.POSITIVE_INFINITY : (requestedBytes(task) ?? Number.POSITIVE_INFINITY);
       const isLimited = limitBytes !== Number.POSITIVE_INFINITY;
       if (nowMs - task.startedAtMs < (isLimited ? LIMITED_FIRST_MS : FIRST_MS)) continue;
       const pid = this.options.pidOf(task);
@@ -113,11 +111,4 @@ export class MemoryMonitor {
     const strays = tree.filter(({ group }) => group !== root).map(({ pid }) => pid);
     this.options.onExceeded(task, { usedBytes: use.heldBytes, limitBytes }, strays);
   }
-}
-
-/** Bytes of memory that a running task has requested and got; Infinity when it has requested none. */
-export function memoryLimitOf({ allocation }: HeldTask): number {
-  // Indices instead of a sum: what is called `mem` there is no amount.
-  const held = allocation?.entries.find(({ entry, indices }) => entry.name === 'mem' && indices === undefined);
-  return held === undefined ? Number.POSITIVE_INFINITY : (held.units / UNITS_PER_WHOLE) * BYTES_PER_MIB;
 }

@@ -227,9 +227,9 @@ test('control groups: delegated, without the controller, somebody else’s, none
   const root = makeDir();
   const group = join(root, 'sys/fs/cgroup/user.slice/me');
   const ask = () => memoryDelegation(new HostFiles(root));
-  expect(ask()).toEqual({ why: 'there are no control groups of version 2' });
+  expect(ask()).toEqual({ why: 'there are no control groups' });
   mkdirSync(join(root, 'proc/self'), { recursive: true });
-  writeFileSync(join(root, 'proc/self/cgroup'), '4:memory:/old\n0::/user.slice/me\n');
+  writeFileSync(join(root, 'proc/self/cgroup'), '4:cpu:/old\n0::/user.slice/me\n');
   expect(ask()).toEqual({ why: 'the own control group /sys/fs/cgroup/user.slice/me cannot be seen' });
   mkdirSync(group, { recursive: true });
   writeFileSync(join(group, 'cgroup.controllers'), 'cpu pids\n');
@@ -238,7 +238,29 @@ test('control groups: delegated, without the controller, somebody else’s, none
   expect(ask()).toEqual({ why: 'the own control group /sys/fs/cgroup/user.slice/me belongs to somebody else' });
   writeFileSync(join(group, 'cgroup.procs'), '');
   writeFileSync(join(group, 'cgroup.subtree_control'), '');
-  expect(ask()).toEqual({ path: '/sys/fs/cgroup/user.slice/me' });
+  expect(ask()).toEqual({ version: 2, path: '/sys/fs/cgroup/user.slice/me' });
+  // A worker has been here and has moved what was in the group.
+  const leaf = join(group, 'hq-processes');
+  mkdirSync(leaf);
+  writeFileSync(join(leaf, 'cgroup.controllers'), 'memory\n');
+  writeFileSync(join(root, 'proc/self/cgroup'), '0::/user.slice/me/hq-processes\n');
+  expect(ask()).toEqual({ version: 2, path: '/sys/fs/cgroup/user.slice/me' });
+});
+
+test('control groups of version 1: not counted, somebody else’s, delegated', () => {
+  const root = makeDir();
+  const group = join(root, 'sys/fs/cgroup/memory/slurm/job');
+  const ask = () => memoryDelegation(new HostFiles(root));
+  mkdirSync(join(root, 'proc/self'), { recursive: true });
+  writeFileSync(join(root, 'proc/self/cgroup'), '5:memory,hugetlb:/slurm/job\n0::/user.slice/me\n');
+  expect(ask()).toEqual({ why: 'the own control group /sys/fs/cgroup/memory/slurm/job cannot be seen' });
+  mkdirSync(group, { recursive: true });
+  writeFileSync(join(group, 'memory.use_hierarchy'), '0\n');
+  expect(ask()).toEqual({ why: expect.stringContaining('does not count what is in groups below it') });
+  writeFileSync(join(group, 'memory.use_hierarchy'), '1\n');
+  expect(ask()).toEqual({ why: 'the own control group /sys/fs/cgroup/memory/slurm/job belongs to somebody else' });
+  writeFileSync(join(group, 'cgroup.procs'), '');
+  expect(ask()).toEqual({ version: 1, path: '/sys/fs/cgroup/memory/slurm/job' });
 });
 
 /** A zombie whose new parent has not looked yet is dead, too. */

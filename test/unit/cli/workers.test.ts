@@ -52,6 +52,7 @@ describe('worker list', () => {
         hostname: 'node1',
         group: 'default',
         listen_address: '',
+        memory_guard: 'proc',
         on_server_lost: 'reconnect',
         min_utilization: 0,
         resources: {
@@ -74,6 +75,8 @@ describe('worker list', () => {
       last_task_started: { task_id: { job_id: 1, job_task_id: 2 }, time: '2026-01-02T03:04:05.000Z' },
     });
     expect(second).toMatchObject({ ended: { at: '2026-01-02T03:05:05.000Z' }, last_task_started: null });
+    const [original] = JSON.parse(await world.ok(['--output-mode', 'json', 'worker', 'list'], { env: { HQ_COMPAT: 'hyperqueue' } }));
+    expect(original.configuration).not.toHaveProperty('memory_guard');
     const text = await world.ok(['--output-mode', 'json', 'worker', 'list']);
     expect(text).toContain('"heartbeat_interval": 8.0,');
     expect(text).toContain('"min_utilization": 0.0,');
@@ -96,6 +99,7 @@ describe('worker info', () => {
       | Overview interval | None                                |
       | Resources         | cpus: [[0,1],[2,3]]                 |
       |                   | mem: sum(4.12 GiB)                  |
+      | Memory guard      | /proc sampling                      |
       | Time Limit        | None                                |
       | Process pid       | 103                                 |
       | Group             | default                             |

@@ -83,7 +83,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
 const usage = { wallMs: 12.25, userMs: 3, systemMs: null, maxRssBytes: 5_000_000_000, peakMemBytes: 6_000_000_000 };
 
 export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
-  hello: [
+  'hello-guard': [
     'hello',
     {
       protocol: [1, 0],
@@ -119,6 +119,7 @@ export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
         startedAtMs: 1_790_000_000_000,
         onServerLost: 'reconnect',
         minUtilization: 0.5,
+        memoryGuard: 'cgroup-v2',
         allocation: { manager: 'Slurm', id: '42' },
         listenAddress: '',
         version: '0.1.0',

@@ -48,6 +48,13 @@ test('every golden frame of every version is readable', () => {
   }
 });
 
+test('a worker that does not say how it guards memory samples', () => {
+  const parser = new FrameParser();
+  parser.push(readFileSync(new URL('1.0.from-worker.hello.frame', GOLDEN)));
+  const [, hello] = decodeFromWorker(parser.next() as Buffer) as Extract<FromWorker, readonly ['hello', unknown]>;
+  expect(hello.configuration.memoryGuard).toBe('proc');
+});
+
 test('usage of workers that do not know the peak of all processes is completed', () => {
   const parser = new FrameParser();
   parser.push(readFileSync(new URL('1.0.from-worker.updates.frame', GOLDEN)));
@@ -111,7 +118,7 @@ const badFromWorker: [string, unknown][] = [
   ['updates: an update', ['updates', 1, [update, [2, 1, 0, 0, 5, null, { kind: 'bored', error: '', exitCode: null, signal: null }]]]],
   ['leaving: reason', ['leaving', 'HEARTBEAT LOST']],
   ['heartbeat: length', ['heartbeat', 1]],
-  ['hello: session: Invalid', ['hello', { ...(FROM_WORKER.hello?.[1] as object), session: 'xyz' }]],
+  ['hello: session: Invalid', ['hello', { ...(FROM_WORKER['hello-guard']?.[1] as object), session: 'xyz' }]],
 ];
 
 test.each(badToWorker)('a worker refuses: %s', (detail, message) => {

@@ -135,7 +135,7 @@ test('a full disk fails the task that would lose its output, and is forgiven onc
     deadlines,
     workDir,
     onEnded: (more) => ends.push(...more),
-    takePeak: () => null,
+    memory: { controlGroupOf: () => null, discard: () => {}, ended: (_task, end) => ({ end, peakMemBytes: null }) },
     onReturned: () => {},
     onTimeLimit: () => {},
   });

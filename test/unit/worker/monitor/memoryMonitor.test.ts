@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { HeldTask, MemoryExcess } from '../../../../src/worker/heldTask.ts';
-import { type MemEnforce, MemoryMonitor, memoryLimitOf } from '../../../../src/worker/monitor/memoryMonitor.ts';
+import { type MemEnforce, MemoryMonitor } from '../../../../src/worker/monitor/memoryMonitor.ts';
+import { requestedBytes } from '../../../../src/worker/requestedMemory.ts';
 import { compute, machine, makeBody } from '../stateHelp.ts';
 
 const MIB = 2 ** 20;
@@ -149,9 +150,9 @@ sum(data[at] for at in range(0, len(data), 4096))`;
 });
 
 test('the limit of a task is what it has got, and no list that is called mem', () => {
-  expect(memoryLimitOf(taskOf(50))).toBe(50 * MIB);
-  expect(memoryLimitOf(taskOf(0))).toBe(Number.POSITIVE_INFINITY);
+  expect(requestedBytes(taskOf(50))).toBe(50 * MIB);
+  expect(requestedBytes(taskOf(0))).toBeUndefined();
   const entries = [{ name: 'mem', policy: 'compact' as const, units: 10_000 }];
   const [task] = machine(['cpus=1', 'mem=[a,b]']).handle(compute([1], makeBody({ entries }))).start;
-  expect(memoryLimitOf(task as HeldTask)).toBe(Number.POSITIVE_INFINITY);
+  expect(requestedBytes(task as HeldTask)).toBeUndefined();
 });

@@ -1,0 +1,46 @@
+/** The ways of guarding the memory of tasks, as far as they are possible where the tests run. */
+import { join } from 'node:path';
+import type { WorkerConfiguration } from '../../src/protocol/schema/worker.ts';
+import { groupsIn } from '../../src/worker/cgroup/groupFiles.ts';
+import { workerGroups } from '../../src/worker/cgroup/workerGroup.ts';
+import { memoryDelegation } from '../../src/worker/detect/delegation.ts';
+import { HostFiles } from '../../src/worker/detect/hostFiles.ts';
+import { NATIVE_LAUNCHERS } from '../unit/worker/launchers.ts';
+
+export interface MemoryWay {
+  readonly name: string;
+  readonly launcher: 'node' | 'native';
+  readonly guard: 'proc' | 'cgroup';
+  readonly canRun: boolean;
+  /** As the worker tells it. */
+  readonly told: WorkerConfiguration['memoryGuard'];
+}
+
+const found = memoryDelegation(new HostFiles());
+const hasNative = NATIVE_LAUNCHERS.length > 0;
+
+/** Where control groups are mounted whose paths `OWN_GROUP` prints. */
+export const MOUNT: string = 'path' in found && found.version === 1 ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup';
+
+/** File of a group with its limit, bytes. */
+export const LIMIT_FILE: string = 'path' in found && found.version === 1 ? 'memory.limit_in_bytes' : 'memory.max';
+
+/** A command that prints the control group of its process, from the mount on. */
+export const OWN_GROUP: string =
+  'path' in found && found.version === 1 ? "sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup" : "sed -n 's/^0:://p' /proc/self/cgroup";
+
+export const MEMORY_WAYS: readonly MemoryWay[] = [
+  { name: 'node, /proc sampling', launcher: 'node', guard: 'proc', canRun: true, told: 'proc' },
+  { name: 'native, /proc sampling', launcher: 'native', guard: 'proc', canRun: hasNative, told: 'proc' },
+  'path' in found
+    ? { name: `native, cgroup v${found.version}`, launcher: 'native', guard: 'cgroup', canRun: hasNative, told: `cgroup-v${found.version}` }
+    : { name: `native, cgroup (not here: ${found.why})`, launcher: 'native', guard: 'cgroup', canRun: false, told: 'proc' },
+];
+
+/** @returns control groups that workers have made here: theirs and, as `‹worker›/‹task›`, those of tasks; of the worker of this process only by default */
+export function madeGroups(pid: number = process.pid): string[] {
+  if (!('path' in found)) return [];
+  const { path } = found;
+  const own = workerGroups(path).filter((group) => group.includes(`/hq-worker-${pid}-`));
+  return own.flatMap((group) => [group, ...groupsIn(group).map((name) => join(group, name))]);
+}

@@ -57,6 +57,27 @@ describe.each(NATIVE_LAUNCHERS)('%s', (name) => {
     expect(openFiles()).toBe(before);
   });
 
+  test('a task enters its control group before it runs, also when it has waited for a lane; where it cannot, it says so', async () => {
+    const [first, second] = [join(one.directory, 'first.procs'), join(one.directory, 'second.procs')];
+    for (const file of [first, second]) writeFileSync(file, '');
+    const { ended } = one.start({ sh: 'cat first.procs; until [ -e go ]; do sleep 0.01; done', controlGroup: first, lane: { group: 3 } });
+    await vi.waitFor(() => expect(readFileSync(join(one.directory, 'out'), 'utf8')).toBe('0'), { timeout: 5_000 });
+    expect(readFileSync(second, 'utf8')).toBe('');
+    const next = new Promise((done) => {
+      const spec = one.spec({ sh: 'cat second.procs > next', controlGroup: second });
+      one.native.queue.add(spec, 3, { onExit: (o) => done(o.end), onReturned: () => done('returned') });
+    });
+    writeFileSync(join(one.directory, 'go'), '');
+    expect([(await ended).end, await next]).toEqual([OK, OK]);
+    expect(readFileSync(join(one.directory, 'next'), 'utf8')).toBe('0');
+    const missing = join(one.directory, 'gone/cgroup.procs');
+    expect((await one.run({ sh: 'touch ran', controlGroup: missing })).end).toEqual({
+      kind: 'spawn',
+      error: `Cannot enter the control group "${one.directory}/gone": No such file or directory (os error 2)`,
+    });
+    expect(existsSync(join(one.directory, 'ran'))).toBe(false);
+  });
+
   test('when it is killed its tasks fail, and the next ones run', async () => {
     const capture = one.launcher.capture();
     const task = one.start({ sh: 'echo hi; touch ready; sleep 60 & wait', stdout: { kind: 'capture', capture } });

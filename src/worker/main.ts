@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HqError } from '../protocol/errors.ts';
 import { findWorkerAccess, readWorkerAccess } from './access.ts';
-import { openTaskGroups } from './cgroup/openGroups.ts';
+import { memoryGuardOf, openTaskGroups } from './cgroup/openGroups.ts';
 import type { TaskGroups } from './cgroup/taskGroups.ts';
 import { makeConfiguration, resourcesOf, type Surroundings } from './configuration.ts';
 import { chooseLauncher } from './executor/chooseLauncher.ts';
@@ -50,17 +50,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
         broken.abort();
       },
     });
-    const { warn } = surroundings;
-    // Without such a resource no task can request any.
-    if (memEnforce !== 'off' && resources.resources.some(({ name, kind }) => name === 'mem' && kind === 'sum'))
-      groups = await openTaskGroups({
-        setting: io.env.HQ_MEM_GUARD,
-        launcher,
-        limits: memEnforce === 'on',
-        searchPath: io.env.PATH ?? '',
-        warn,
-      });
-    const memoryGuard = memEnforce === 'off' ? 'off' : groups === null ? 'proc' : (`cgroup-v${groups.version}` as const);
+    groups = await openTaskGroups({ env: io.env, launcher, enforce: memEnforce, resources, warn: surroundings.warn });
+    const memoryGuard = memoryGuardOf(memEnforce, groups);
     const configuration = await makeConfiguration({ ...surroundings, resources, workDir, startedAtMs, memoryGuard });
     await work({
       configuration,

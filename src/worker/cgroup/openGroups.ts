@@ -2,10 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
+import type { WorkerResources } from '../../protocol/schema/resources.ts';
+import type { WorkerConfiguration } from '../../protocol/schema/worker.ts';
 import { memoryDelegation } from '../detect/delegation.ts';
 import { HostFiles } from '../detect/hostFiles.ts';
 import type { Launcher } from '../executor/launcher.ts';
 import { runTrue } from '../launcherProbe.ts';
+import type { MemEnforce } from '../monitor/memoryMonitor.ts';
 import { removeGroup } from './groupFiles.ts';
 import type { MemoryHierarchy } from './hierarchy.ts';
 import { TaskGroups } from './taskGroups.ts';
@@ -17,32 +20,40 @@ import { makeWorkerGroup, workerGroups } from './workerGroup.ts';
 const TRIAL_BYTES = 2 ** 28;
 
 export interface GroupsChoice {
-  /** HQ_MEM_GUARD: `cgroup`, `proc`, or `auto`, which is the default: control groups where they can be had. */
-  readonly setting: string | undefined;
+  /** HQ_MEM_GUARD in it: `cgroup`, `proc`, or `auto`, which is the default: control groups where they can be had. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly launcher: Launcher;
-  /** What tasks hold is kept to their limit, or only noted. */
-  readonly limits: boolean;
-  /** Variable PATH, to find a program that is tried. */
-  readonly searchPath: string;
+  readonly enforce: MemEnforce;
+  /** Of the worker. */
+  readonly resources: WorkerResources;
   warn(line: string): void;
 }
 
 /**
- * @returns null where memory is sampled instead: it was asked for, or nothing else is possible, which is as usual on many machines and not said
+ * @returns null where no task has a group: memory is not guarded, or sampled because that was asked for or nothing else is possible, which is
+ * usual on many machines and not said
  * @throws HqError HQ_E_USAGE for an unknown setting, and for `cgroup` when it cannot be had
  */
 export async function openTaskGroups(o: GroupsChoice): Promise<TaskGroups | null> {
-  const { setting = 'auto' } = o;
-  if (setting === 'proc') return null;
-  if (setting !== 'cgroup' && setting !== 'auto' && setting !== '')
+  const { HQ_MEM_GUARD: setting = 'auto' } = o.env;
+  if (!['auto', 'cgroup', 'proc', ''].includes(setting))
     throw new HqError('HQ_E_USAGE', { detail: `HQ_MEM_GUARD must be auto, cgroup or proc, not '${setting}'` });
+  // Without such a resource no task can request any.
+  const hasMemory = o.resources.resources.some(({ name, kind }) => name === 'mem' && kind === 'sum');
+  if (setting === 'proc' || o.enforce === 'off' || !hasMemory) return null;
   const opened = await open(o);
   if (opened instanceof TaskGroups) return opened;
   if (setting !== 'cgroup') return null;
   throw new HqError('HQ_E_USAGE', { detail: `HQ_MEM_GUARD is cgroup, but ${opened.why}: use HQ_MEM_GUARD=auto` });
 }
 
-async function open({ launcher, limits, searchPath, warn }: GroupsChoice): Promise<TaskGroups | { why: string }> {
+/** @returns how the worker keeps tasks to their memory, as it tells the server */
+export function memoryGuardOf(enforce: MemEnforce, groups: TaskGroups | null): WorkerConfiguration['memoryGuard'] {
+  if (enforce === 'off') return 'off';
+  return groups === null ? 'proc' : `cgroup-v${groups.version}`;
+}
+
+async function open({ env, launcher, enforce, warn }: GroupsChoice): Promise<TaskGroups | { why: string }> {
   if (!launcher.entersGroups) return { why: 'tasks are started by Node, which cannot put them into control groups' };
   const found = memoryDelegation(new HostFiles());
   if ('why' in found) return found;
@@ -52,8 +63,8 @@ async function open({ launcher, limits, searchPath, warn }: GroupsChoice): Promi
   try {
     group = makeWorkerGroup(base);
     hierarchy.enable(base, group);
-    await tryOut(hierarchy, { launcher, group, searchPath });
-    return new TaskGroups({ hierarchy, base, group, limits, warn });
+    await tryOut(hierarchy, { launcher, group, searchPath: env.PATH ?? '' });
+    return new TaskGroups({ hierarchy, base, group, limits: enforce === 'on', warn });
   } catch (error) {
     if (group !== undefined) removeGroup(group);
     if (workerGroups(base).length === 0) hierarchy.disable(base);

@@ -78,5 +78,6 @@ async function tryOut(hierarchy: MemoryHierarchy, o: { launcher: Launcher; group
   mkdirSync(trial);
   hierarchy.limit(trial, TRIAL_BYTES);
   const end = await runTrue(o.launcher, { searchPath: o.searchPath, controlGroup: join(trial, 'cgroup.procs') });
+  removeGroup(trial);
   if (end.kind !== 'exit' || end.code !== 0) throw new Error('error' in end ? end.error : 'a program that was tried there has been killed');
 }

@@ -178,6 +178,8 @@ while not os.path.exists('go'): time.sleep(0.05)
   test('the worker says how it guards memory', async () => {
     await start(way);
     expect((worker as RunningWorker).registered[0]?.configuration.memoryGuard).toBe(way.told);
+    // What was tried at the start has left nothing: the group of the worker is all there is.
+    expect(madeGroups()).toHaveLength(guard === 'cgroup' ? 1 : 0);
   });
 
   describe.runIf(guard === 'cgroup')('and no sample is needed:', () => {

@@ -25,7 +25,7 @@ export interface ConfigurationOptions extends Surroundings {
   readonly resources: WorkerResources;
   readonly workDir: string;
   readonly startedAtMs: number;
-  readonly memoryGuard: WorkerConfiguration['memoryGuard'];
+  readonly memoryGuard: NonNullable<WorkerConfiguration['memoryGuard']>;
 }
 
 /** @throws HqError HQ_E_USAGE when the parts do not go together */

@@ -129,7 +129,6 @@ export function worker(id: number, given: Partial<WorkerInfo> = {}): WorkerInfo 
       startedAtMs: START_MS,
       onServerLost: 'reconnect',
       minUtilization: 0,
-      memoryGuard: 'proc',
       allocation: null,
       listenAddress: '',
       version: '0.1.0',

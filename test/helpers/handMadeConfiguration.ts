@@ -14,7 +14,6 @@ export function handMadeConfiguration(): WorkerConfiguration {
     startedAtMs: Date.now(),
     onServerLost: 'stop',
     minUtilization: 0,
-    memoryGuard: 'proc',
     allocation: null,
     listenAddress: '',
     version: '0.0.0',

@@ -13,7 +13,7 @@ export interface MemoryWay {
   readonly guard: 'proc' | 'cgroup';
   readonly canRun: boolean;
   /** As the worker tells it. */
-  readonly told: WorkerConfiguration['memoryGuard'];
+  readonly told: NonNullable<WorkerConfiguration['memoryGuard']>;
 }
 
 const found = memoryDelegation(new HostFiles());

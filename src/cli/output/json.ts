@@ -151,7 +151,7 @@ export class JsonOutput implements Output {
         group: configuration.group,
         listen_address: configuration.listenAddress,
         on_server_lost: configuration.onServerLost,
-        ...(this.extras ? { memory_guard: configuration.memoryGuard } : {}),
+        ...(this.extras ? { memory_guard: configuration.memoryGuard ?? 'proc' } : {}),
         min_utilization: new Float(configuration.minUtilization),
         resources: configuration.resources,
       },

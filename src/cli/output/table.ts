@@ -85,7 +85,7 @@ export class TableOutput implements Output {
       ['Idle timeout', time(configuration.idleTimeoutMs)],
       ['Overview interval', 'None'],
       ['Resources', describeResources(configuration.resources)],
-      ['Memory guard', MEMORY_GUARDS[configuration.memoryGuard]],
+      ['Memory guard', MEMORY_GUARDS[configuration.memoryGuard ?? 'proc']],
       ['Time Limit', time(configuration.timeLimitMs)],
       ['Process pid', configuration.pid],
       ['Group', configuration.group],

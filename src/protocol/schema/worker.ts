@@ -7,10 +7,10 @@ import { workerId } from './task.ts';
 export const onServerLost = z.enum(['reconnect', 'stop', 'finish-running']);
 export type OnServerLost = z.infer<typeof onServerLost>;
 
-/** How a worker keeps tasks to the memory that they have requested. Workers that do not say it sample. */
+/** How a worker keeps tasks to the memory that they have requested. Those of older versions, also in journals, do not say it: they sample. */
 export const memoryGuard = z
   .enum(['off', 'proc', 'cgroup-v1', 'cgroup-v2'])
-  .describe('proc: by samples out of /proc; cgroup-v1, cgroup-v2: by control groups of this version, without gaps');
+  .describe('proc: by samples out of /proc; cgroup-v1, cgroup-v2: by control groups of this version, without gaps; missing: proc');
 
 /** Sent in the hello; times in milliseconds. */
 export const workerConfiguration = z.object({
@@ -25,7 +25,7 @@ export const workerConfiguration = z.object({
   startedAtMs: z.number(),
   onServerLost,
   minUtilization: z.number().min(0).max(1).default(0),
-  memoryGuard: memoryGuard.default('proc'),
+  memoryGuard: memoryGuard.optional(),
   allocation: z
     .object({ manager: z.enum(['PBS', 'Slurm']), id: z.string() })
     .nullable()

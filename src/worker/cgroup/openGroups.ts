@@ -48,7 +48,7 @@ export async function openTaskGroups(o: GroupsChoice): Promise<TaskGroups | null
 }
 
 /** @returns how the worker keeps tasks to their memory, as it tells the server */
-export function memoryGuardOf(enforce: MemEnforce, groups: TaskGroups | null): WorkerConfiguration['memoryGuard'] {
+export function memoryGuardOf(enforce: MemEnforce, groups: TaskGroups | null): NonNullable<WorkerConfiguration['memoryGuard']> {
   if (enforce === 'off') return 'off';
   return groups === null ? 'proc' : `cgroup-v${groups.version}`;
 }

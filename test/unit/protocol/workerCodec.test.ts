@@ -48,11 +48,11 @@ test('every golden frame of every version is readable', () => {
   }
 });
 
-test('a worker that does not say how it guards memory samples', () => {
+test('a worker of a version that does not say how it guards memory is welcome', () => {
   const parser = new FrameParser();
   parser.push(readFileSync(new URL('1.0.from-worker.hello.frame', GOLDEN)));
   const [, hello] = decodeFromWorker(parser.next() as Buffer) as Extract<FromWorker, readonly ['hello', unknown]>;
-  expect(hello.configuration.memoryGuard).toBe('proc');
+  expect(hello.configuration.memoryGuard).toBeUndefined();
 });
 
 test('usage of workers that do not know the peak of all processes is completed', () => {

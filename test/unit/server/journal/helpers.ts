@@ -117,7 +117,6 @@ export const CONFIGURATION: WorkerConfiguration = {
   startedAtMs: T0,
   onServerLost: 'reconnect',
   minUtilization: 0,
-  memoryGuard: 'proc',
   allocation: { manager: 'Slurm', id: '77' },
   listenAddress: '',
   version: '0.1.0',

@@ -61,7 +61,6 @@ export const WORKER: WorkerInfo = {
     startedAtMs: 1,
     onServerLost: 'reconnect',
     minUtilization: 0,
-    memoryGuard: 'proc',
     allocation: null,
     listenAddress: '',
     version: '0.1.0',

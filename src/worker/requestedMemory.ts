@@ -1,7 +1,7 @@
 /** How much memory a task has requested. Called by whatever guards the memory of tasks. Pure. */
 import { UNITS_PER_WHOLE } from '../protocol/schema/resources.ts';
+import type { AllocatedEntry, ResolvedEntry } from '../resources/pool.ts';
 import type { HeldTask } from './heldTask.ts';
-import type { AllocatedEntry, ResolvedEntry } from './resources/pool.ts';
 
 const BYTES_PER_MIB = 2 ** 20;
 

@@ -4,6 +4,9 @@
  */
 import { killAll, removeGroup } from './groupFiles.ts';
 
+const FINISH_LIMIT_MS = 2_000;
+const POLL_MS = 10;
+
 interface Removal {
   readonly group: string;
   /** Monotonic, milliseconds: until then its processes may end by themselves. */
@@ -12,11 +15,6 @@ interface Removal {
 
 export class GroupRemovals {
   private pending: Removal[] = [];
-
-  /** All are gone. */
-  get isEmpty(): boolean {
-    return this.pending.length === 0;
-  }
 
   /** @param graceMs how long processes in it may still run, milliseconds; 0 for those of a task that has ended */
   add(group: string, graceMs: number): void {
@@ -27,6 +25,15 @@ export class GroupRemovals {
   /** Tries again what was not possible so far. */
   retry(): void {
     this.pending = this.pending.filter((removal) => !tryOnce(removal));
+  }
+
+  /** Waits until all are gone; what does not die, because it hangs in the kernel, for two seconds. */
+  async finish(): Promise<void> {
+    const deadlineMs = performance.now() + FINISH_LIMIT_MS;
+    while (this.pending.length > 0 && performance.now() < deadlineMs) {
+      await new Promise((done) => setTimeout(done, POLL_MS));
+      this.retry();
+    }
   }
 }
 

@@ -14,20 +14,16 @@ import { abandonedGroups, workerGroups } from './workerGroup.ts';
 /** What a killed worker's launcher needs to end its tasks in order, and more, milliseconds. */
 const ABANDONED_GRACE_MS = 5_000;
 
-/** A killed process in an uninterruptible wait is not waited for longer than this at the end of the worker, milliseconds. */
-const CLOSE_LIMIT_MS = 2_000;
-const CLOSE_POLL_MS = 10;
-
 export interface TaskGroupsOptions {
   readonly hierarchy: MemoryHierarchy;
   /** The group that the worker may divide, absolute. */
   readonly base: string;
   /** The group of this worker in it. */
   readonly group: string;
-  /** False: what a task holds is noted, and nothing else. */
-  readonly limits: boolean;
   /** Told once when a group cannot be made. */
   warn(line: string): void;
+  /** False: what a task holds is noted, and nothing else. */
+  readonly limits: boolean;
 }
 
 interface TaskGroup {
@@ -146,11 +142,7 @@ export class TaskGroups {
     for (const task of this.groups.keys()) this.discard(task);
     for (const name of groupsIn(group)) this.removals.add(join(group, name), 0);
     this.removals.add(group, 0);
-    const deadlineMs = performance.now() + CLOSE_LIMIT_MS;
-    while (!this.removals.isEmpty && performance.now() < deadlineMs) {
-      await new Promise((done) => setTimeout(done, CLOSE_POLL_MS));
-      this.removals.retry();
-    }
+    await this.removals.finish();
     if (workerGroups(base).length === 0) hierarchy.disable(base);
   }
 

@@ -93,7 +93,7 @@ export class ClockSim extends CoreSim {
       for (const worker of workers) {
         const updates = worker.outgoing;
         worker.outgoing = [];
-        onUpdates(this.core, this, { workerId: worker.id, updates, room: null, nowMs: this.nowMs });
+        onUpdates(this.core, this, { workerId: worker.id, updates, room: this.roomOf(worker), nowMs: this.nowMs });
       }
     });
   }

@@ -1,4 +1,5 @@
 /** The scheduler's whole state. Owned by one thread; changed only by the functions in `reactor/` and `schedule/`. */
+import { Capacity } from './capacity.ts';
 import { DelayedRows } from './delayedRows.ts';
 import { Dependencies } from './dependencies.ts';
 import type { Job } from './jobTable.ts';
@@ -13,6 +14,12 @@ import type { CoreWorker } from './workerTable.ts';
 export interface PlanMemory {
   /** Ids of workers on which something became free, or that came (back), since the last plan. */
   readonly changed: Set<number>;
+  /** Ids of workers that came (back) or left a gang since the last plan: only they can make possible what no worker could ever run. */
+  readonly arrived: Set<number>;
+  /** Request classes that no worker could run, were it idle, when they were last looked for. */
+  readonly hopeless: Set<number>;
+  /** A worker that could run a class, were it idle, as far as one was looked for, so that it need not be found anew. */
+  readonly homes: Map<number, number>;
   /** Request classes of which tasks waited after the last plan: they fitted nowhere, so they can only fit on a changed worker. */
   full: Set<number>;
   /** The priority that was next to start. */
@@ -24,10 +31,10 @@ export interface PlanMemory {
   /** Something was queued of a new class, or what was asked back has been settled: idle workers may get something of it. */
   reviewIdle: boolean;
   /** What waits, by bucket. */
-  blocked: Map<string, Blocked>;
+  blocked: Map<number, Blocked>;
   reservation: Reservation | null;
   /** Buckets of which something was sent ahead since tasks that wait were last looked at. */
-  readonly fed: Set<string>;
+  readonly fed: Set<number>;
   /** Workers with a least utilisation: they change with what waits, not only by themselves. */
   readonly picky: Set<number>;
 }
@@ -35,6 +42,8 @@ export interface PlanMemory {
 export interface Core {
   readonly names: ResourceNames;
   readonly classes: RequestClasses;
+  /** Of all workers in `workers`. */
+  readonly capacity: Capacity;
   readonly tasks: TaskTable;
   readonly dependencies: Dependencies;
   readonly ready: ReadyQueues;
@@ -54,13 +63,13 @@ export interface Core {
 
 export function createCore(): Core {
   const names = new ResourceNames();
-  const classes = new RequestClasses(names);
   return {
     names,
-    classes,
+    classes: new RequestClasses(names),
+    capacity: new Capacity(names),
     tasks: new TaskTable(),
     dependencies: new Dependencies(),
-    ready: new ReadyQueues((id) => classes.get(id).weight),
+    ready: new ReadyQueues(),
     retryPolicies: new RetryPolicies(),
     delayed: new DelayedRows(),
     jobs: new Map(),
@@ -70,6 +79,9 @@ export function createCore(): Core {
     wakeAtMs: Number.POSITIVE_INFINITY,
     planned: {
       changed: new Set(),
+      arrived: new Set(),
+      hopeless: new Set(),
+      homes: new Map(),
       full: new Set(),
       priority: Number.NEGATIVE_INFINITY,
       queued: new Map(),

@@ -98,18 +98,19 @@ class Bucket {
   }
 }
 
+/** The task of a class that starts first. */
+export interface Head {
+  readonly requestClass: number;
+  readonly jobId: number;
+  readonly taskId: number;
+}
+
 export class ReadyQueues {
   /** Buckets that hold ready rows, by priority, then class. */
   private readonly byPriority = new Map<number, Map<number, Bucket>>();
   /** Priorities in `byPriority`, highest first. */
   private priorities: number[] = [];
   private total = 0;
-  private readonly weightOf: (requestClass: number) => number;
-
-  /** @param weightOf weight of a request class */
-  constructor(weightOf: (requestClass: number) => number) {
-    this.weightOf = weightOf;
-  }
 
   /** Number of ready rows. */
   get size(): number {
@@ -160,17 +161,20 @@ export class ReadyQueues {
     return this.priorities;
   }
 
-  /** Request classes with ready rows of this priority: the heaviest first, among equal ones the one with the oldest first row. */
-  activeClasses(tasks: TaskTable, priority: number): number[] {
-    const heads: { requestClass: number; weight: number; jobId: number; taskId: number }[] = [];
+  /** The first row of each request class with ready rows of this priority, in no particular order. */
+  heads(tasks: TaskTable, priority: number): Head[] {
+    const heads: Head[] = [];
     for (const bucket of this.byPriority.get(priority)?.values() ?? []) {
       const row = bucket.peek(tasks);
-      const { requestClass } = bucket;
-      const weight = this.weightOf(requestClass);
-      if (row >= 0) heads.push({ requestClass, weight, jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number });
+      if (row >= 0)
+        heads.push({ requestClass: bucket.requestClass, jobId: tasks.jobId[row] as number, taskId: tasks.taskId[row] as number });
     }
-    heads.sort((a, b) => b.weight - a.weight || a.jobId - b.jobId || a.taskId - b.taskId);
-    return heads.map((head) => head.requestClass);
+    return heads;
+  }
+
+  /** Number of request classes with ready rows of this priority. */
+  classCount(priority: number): number {
+    return this.byPriority.get(priority)?.size ?? 0;
   }
 
   /** Request classes with ready rows of this priority, in no particular order. */

@@ -128,12 +128,15 @@ function busyText(obstacle: Extract<Obstacle, { kind: 'busy' }>): string {
 }
 
 function aheadText({ queue }: TaskExplanation): string {
-  if (queue === null || queue.higher + queue.same === 0) return '; no ready task comes before it';
+  const ahead = queue === null ? 0 : queue.higher + queue.others + queue.same;
+  if (queue === null || ahead === 0) return '; no ready task comes before it';
   const parts = [
     ...(queue.higher > 0 ? [`${count(queue.higher, 'task')} of higher priority`] : []),
+    ...(queue.others > 0 ? [`${count(queue.others, 'task')} of other requests`] : []),
     ...(queue.same > 0 ? [`${count(queue.same, 'task')} of the same request`] : []),
   ];
-  return `; before it ${queue.higher + queue.same === 1 ? 'comes' : 'come'} ${parts.join(' and ')}`;
+  const last = parts.pop();
+  return `; before it ${ahead === 1 ? 'comes' : 'come'} ${parts.length === 0 ? last : `${parts.join(', ')} and ${last}`}`;
 }
 
 function dependencyText({ unfinished, tasks }: Extract<WaitReason, { kind: 'dependencies' }>): string {

@@ -9,6 +9,7 @@ import type { Core } from '../core.ts';
 import { publicState } from '../jobTable.ts';
 import { allRows, isEnded, jobOf } from '../reactor/transitions.ts';
 import type { ClassVariant, RequestClass } from '../requestClasses.ts';
+import { classesInOrder } from '../schedule/order.ts';
 import { BLOCKED, DELAYED, HOLD_RESERVED, READY, RUNNING } from '../taskTable.ts';
 import { impossible } from './impossible.ts';
 import { groupObstacles, groupsOf, obstacles, type Waiting } from './obstacles.ts';
@@ -74,7 +75,12 @@ function position(core: Core, row: number): TaskExplanation['queue'] {
     if (other <= priority) break;
     for (const id of core.ready.classesOf(other)) higher += core.ready.count(other, id);
   }
-  return { priority, higher, same: core.ready.positionOf(core.tasks, row) };
+  let others = 0;
+  for (const id of classesInOrder(core, priority)) {
+    if (id === core.tasks.requestClass[row]) break;
+    others += core.ready.count(priority, id);
+  }
+  return { priority, higher, others, same: core.ready.positionOf(core.tasks, row) };
 }
 
 function reasonOfPlace(core: Core, requestClass: RequestClass, variants: readonly VariantExplained[]): WaitReason {

@@ -38,7 +38,11 @@ export function letGo(core: Core, row: number, nowMs: number): boolean {
   else dequeue(core, worker, row);
   worker.rows.delete(row);
   dissolveGang(core, row);
-  if (worker.rows.size === 0) worker.idleSinceMs = nowMs;
+  if (worker.rows.size === 0) {
+    worker.idleSinceMs = nowMs;
+    // Also when it held nothing but what it was sent ahead: multi-node tasks may have waited for it.
+    core.planned.changed.add(worker.id);
+  }
   tasks.hold[row] = HOLD_NONE;
   tasks.worker[row] = 0;
   return true;
@@ -101,6 +105,11 @@ export function forgetRetracts(core: Core, worker: CoreWorker): void {
   }
   core.planned.retracting -= worker.retracting;
   worker.retracting = 0;
+}
+
+/** What runs on workers has changed, so when those that are kept for a task are free is no longer known. */
+function forgetEnds(core: Core): void {
+  if (core.planned.reservation !== null) core.planned.reservation.latestMs = null;
 }
 
 /** The worker runs a row with another variant than was thought (after a restart the choice is not known). */
@@ -175,6 +184,7 @@ function reserveRow(core: Core, worker: CoreWorker, row: number): void {
   const index = tasks.variant[row] as number;
   const variant = requestClass.variants[index];
   tasks.hold[row] = HOLD_RESERVED;
+  forgetEnds(core);
   if (variant !== undefined) {
     reserve(core.names, worker, variant, 1);
     takeRoom(core, worker, row, variant);
@@ -198,6 +208,7 @@ function unreserveRow(core: Core, worker: CoreWorker, row: number): void {
     giveRoom(core, worker, row, variant);
   }
   core.planned.changed.add(worker.id);
+  forgetEnds(core);
   const reserved = worker.reservedOf.get(requestClass.id);
   invariant(reserved !== undefined, `worker ${worker.id} has nothing reserved for class ${requestClass.id}`);
   reserved.count -= 1;

@@ -8,6 +8,7 @@ import { ABORTED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESE
 import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { promoteQueued, takeHold } from './holds.ts';
 import { enterRows, queueRuns, type SubmitEvent } from './onSubmit.ts';
+import { enterWorker } from './onWorker.ts';
 import { growMemory } from './requeues.ts';
 import { isEnded, restoreState } from './transitions.ts';
 
@@ -39,8 +40,7 @@ const END_STATES = { finished: FINISHED, failed: FAILED, canceled: CANCELED, abo
 export function onRestoreWorker(core: Core, spec: WorkerSpec, nowMs: number): void {
   const worker = createWorker(core.names, spec, nowMs);
   worker.connected = false;
-  core.workers.set(spec.id, worker);
-  if (spec.minUtilization > 0) core.planned.picky.add(spec.id);
+  enterWorker(core, worker);
 }
 
 /** One submit of a restored job (made by `onJobCreated`), in the order of the submits. @returns how many of its tasks have not ended */

@@ -5,7 +5,7 @@ import { rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import { isComplete, leaveGang } from '../schedule/gangs.ts';
 import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, HOLD_NONE, RUNNING, SENT } from '../taskTable.ts';
-import { createWorker, type WorkerSpec } from '../workerTable.ts';
+import { type CoreWorker, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { forgetRetracts } from './holds.ts';
 import { failRestartForbidden, failWithWorker, restartForbidden } from './onUpdates.ts';
 import { requeueNext } from './requeues.ts';
@@ -13,10 +13,25 @@ import { isEnded, releaseHold } from './transitions.ts';
 
 /** Registers a worker (or replaces its lifetime when it comes back with the same id). */
 export function onWorkerConnected(core: Core, out: Outbox, o: { spec: WorkerSpec; nowMs: number }): void {
-  core.workers.set(o.spec.id, createWorker(core.names, o.spec, o.nowMs));
+  enterWorker(core, createWorker(core.names, o.spec, o.nowMs));
   core.planned.changed.add(o.spec.id);
-  if (o.spec.minUtilization > 0) core.planned.picky.add(o.spec.id);
+  core.planned.arrived.add(o.spec.id);
   out.askPlan();
+}
+
+/** A worker is among those of the core from now on, instead of an earlier one with its id. */
+export function enterWorker(core: Core, worker: CoreWorker): void {
+  const earlier = core.workers.get(worker.id);
+  if (earlier !== undefined) core.capacity.remove(earlier);
+  core.workers.set(worker.id, worker);
+  core.capacity.add(worker);
+  if (worker.minUtilization > 0) core.planned.picky.add(worker.id);
+}
+
+function removeWorker(core: Core, worker: CoreWorker): void {
+  core.workers.delete(worker.id);
+  core.capacity.remove(worker);
+  for (const ids of [core.planned.changed, core.planned.arrived, core.planned.picky]) ids.delete(worker.id);
 }
 
 /** Its connection broke: it gets nothing new, its tasks stay its own until it returns or is lost. */
@@ -49,6 +64,7 @@ export function onWorkerReconnected(
   if (worker === undefined) return { wanted: [], resend: [] };
   worker.connected = true;
   core.planned.changed.add(worker.id);
+  core.planned.arrived.add(worker.id);
   forgetRetracts(core, worker);
   const heldRows = new Set<number>();
   const wanted: HeldTask[] = [];
@@ -91,9 +107,7 @@ export function onWorkerLost(core: Core, out: Outbox, o: { workerId: number; rea
   leaveGang(core, worker);
   // Latest first, so that tasks pushed to the front of their queue keep their order.
   for (const row of [...worker.rows].reverse()) loseRow(core, out, { row, vanished, nowMs: o.nowMs });
-  core.workers.delete(o.workerId);
-  core.planned.changed.delete(o.workerId);
-  core.planned.picky.delete(o.workerId);
+  removeWorker(core, worker);
   out.askPlan();
 }
 

@@ -3,7 +3,7 @@
  * free of other work. Used by the planner; the reactor ends a gang with its row.
  */
 import type { Core } from '../core.ts';
-import type { ClassVariant } from '../requestClasses.ts';
+import type { ClassVariant, RequestClass } from '../requestClasses.ts';
 import { type CoreWorker, livesFor } from '../workerTable.ts';
 
 /**
@@ -40,9 +40,14 @@ export function couldEverGather(workers: Iterable<CoreWorker>, nodes: number): b
   return [...sizes.values()].some((size) => size >= nodes);
 }
 
-/** Does the row ask for whole workers? Then all its variants do. */
+/** Do tasks of the class ask for whole workers? Then all its variants do. */
+export function asksForNodes({ variants }: RequestClass): boolean {
+  return (variants[0]?.nodes ?? 0) > 0;
+}
+
+/** Does the row ask for whole workers? */
 export function isMultiNode(core: Core, row: number): boolean {
-  return (core.classes.get(core.tasks.requestClass[row] as number).variants[0]?.nodes ?? 0) > 0;
+  return asksForNodes(core.classes.get(core.tasks.requestClass[row] as number));
 }
 
 /** Has the held row all workers that it asks for? */
@@ -80,6 +85,7 @@ export function dissolveGang(core: Core, row: number): void {
     worker.gang = null;
     core.gangChanges.add(id);
     core.planned.changed.add(id);
+    core.planned.arrived.add(id);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Gives tasks to workers that have room for them now, in the order of the rules in docs/scheduler.md: priority, then age of the class, then preference
+ * Gives tasks to workers that have room for them now, in the order of the rules in docs/scheduler.md: priority, then job, then size, then preference
  * of the variant, then age of the worker. Called by `plan`.
  */
 import type { Core } from '../core.ts';
@@ -11,14 +11,15 @@ import { HOLD_RESERVED, SENT } from '../taskTable.ts';
 import { fitsNow } from '../workerRoom.ts';
 import type { CoreWorker } from '../workerTable.ts';
 import { chooseGang, formGang } from './gangs.ts';
+import { chooseLast } from './lastFew.ts';
 import type { PlanView } from './planView.ts';
-import { bucketKey, endReservation, isOpenTo } from './reserve.ts';
+import { bucketKey, endReservation, isOpenTo, noteLimit } from './reserve.ts';
 
 export interface Placed {
   /** Classes of which tasks still wait. */
   readonly left: Set<number>;
   /** Buckets of which something was placed. */
-  readonly buckets: Set<string>;
+  readonly buckets: Set<number>;
   /** The task for which workers were kept has its place: others may use what is left of them. */
   reservationMet: boolean;
 }
@@ -27,7 +28,15 @@ export interface Placed {
 export function place(core: Core, out: Outbox, view: PlanView): Placed {
   const placed: Placed = { left: new Set(), buckets: new Set(), reservationMet: false };
   for (const priority of [...core.ready.activePriorities()]) {
-    for (const id of core.ready.activeClasses(core.tasks, priority)) {
+    for (const { worker, requestClass: id } of chooseLast(core, view, priority)) {
+      const requestClass = core.classes.get(id);
+      const variant = requestClass.variants[0] as ClassVariant;
+      // Sums were counted, and on shared indices a sum may promise too much.
+      if (!fitsNow(core, worker, variant, view.nowMs)) continue;
+      const row = core.ready.take(core.tasks, priority, id);
+      send(core, out, { view, placed, priority, requestClass, variant, index: 0, row, worker });
+    }
+    for (const id of view.classes(priority)) {
       // What did not fit with a higher priority may fit with this one only where workers are kept for it: they only fill up during a plan.
       if (placed.left.has(id) && core.planned.reservation === null) continue;
       placeClass(core, out, { view, placed, priority, requestClass: core.classes.get(id) });
@@ -50,7 +59,9 @@ function placeClass(core: Core, out: Outbox, o: Placement): void {
   if (workers.length === 0) return;
   for (const index of o.requestClass.order) {
     const variant = o.requestClass.variants[index] as ClassVariant;
-    if (variant.nodes > 0) placeGangs(core, out, { ...o, variant, index });
+    // Most classes of most turns fit nowhere: they end here, at the price of a look at each worker.
+    if (variant.nodes === 0 && !workers.some((worker) => fitsNow(core, worker, variant, o.view.nowMs))) continue;
+    if (variant.nodes > 0) placeGangs(core, out, { ...o, workers, variant, index });
     else placeVariant(core, out, { ...o, workers, variant, index });
     if (core.ready.count(o.priority, o.requestClass.id) === 0) return;
   }
@@ -77,9 +88,11 @@ function placeVariant(core: Core, out: Outbox, o: VariantPlacement & { workers: 
 }
 
 /** One gang after the other, as long as a group has enough idle workers. */
-function placeGangs(core: Core, out: Outbox, o: VariantPlacement): void {
+function placeGangs(core: Core, out: Outbox, o: VariantPlacement & { workers: readonly CoreWorker[] }): void {
   const { nowMs } = o.view;
   const place = { priority: o.priority, requestClass: o.requestClass.id, nowMs };
+  // What fitted nowhere in the last plan needs a worker that has become idle since.
+  if (!o.workers.some((worker) => worker.rows.size === 0)) return;
   for (;;) {
     const open = o.view.workers.filter((worker) => worker.gang === null && isOpenTo(core, worker, place));
     const members = chooseGang(open, o.variant, { nowMs, idleOnly: true });
@@ -93,6 +106,7 @@ function placeGangs(core: Core, out: Outbox, o: VariantPlacement): void {
 function send(core: Core, out: Outbox, o: VariantPlacement & { row: number; worker: CoreWorker }): void {
   setState(core, o.row, SENT);
   takeHold(core, { row: o.row, workerId: o.worker.id, hold: HOLD_RESERVED, variant: o.index });
+  noteLimit(core, { worker: o.worker, row: o.row, nowMs: o.view.nowMs });
   out.assign(o.worker.id, o.row);
   o.placed.buckets.add(bucketKey(o.priority, o.requestClass.id));
   const { reservation } = core.planned;

@@ -5,6 +5,7 @@
 import type { Core } from '../core.ts';
 import type { Outbox } from '../outbox.ts';
 import { wakeDelayed } from '../reactor/requeues.ts';
+import { reviewHopeless } from './homes.ts';
 import { place } from './place.ts';
 import { PlanView } from './planView.ts';
 import { prefill } from './prefill.ts';
@@ -21,6 +22,7 @@ export function plan(core: Core, out: Outbox, nowMs: number): void {
   wakeDelayed(core, nowMs);
   reviewReservation(core);
   let view = new PlanView(core, nowMs);
+  reviewHopeless(core, view);
   let placed = place(core, out, view);
   planned.full = placed.left;
   const buckets = placed.buckets;

@@ -4,6 +4,7 @@
  */
 import type { Core } from '../core.ts';
 import type { CoreWorker } from '../workerTable.ts';
+import { classesInOrder } from './order.ts';
 import { wouldBeUsed } from './utilisation.ts';
 
 export class PlanView {
@@ -14,6 +15,7 @@ export class PlanView {
   private readonly core: Core;
   private readonly full: ReadonlySet<number>;
   private all: readonly CoreWorker[] | null = null;
+  private readonly ordered = new Map<number, readonly number[]>();
   private readonly worth = new Map<number, boolean>();
 
   /**
@@ -26,6 +28,8 @@ export class PlanView {
     const { changed, full } = core.planned;
     for (const { id } of earlier) changed.add(id);
     for (const id of core.planned.picky) changed.add(id);
+    // What may still run on workers that are kept for a task depends on its priority, and on what runs on all of them.
+    for (const id of core.planned.reservation?.workers ?? []) changed.add(id);
     const known = [...changed].map((id) => core.workers.get(id)).filter((worker) => worker !== undefined && isUsable(worker));
     this.changed = (known as CoreWorker[]).sort((a, b) => a.id - b.id);
     this.full = full;
@@ -41,6 +45,16 @@ export class PlanView {
   /** Workers that can have room for a class: what fitted nowhere in the last plan fits at most on those that have changed. */
   candidates(requestClass: number): readonly CoreWorker[] {
     return this.full.has(requestClass) ? this.changed : this.workers;
+  }
+
+  /** Classes of which tasks waited with this priority when the plan first came to it, in the order of the rules. Some may have none left. */
+  classes(priority: number): readonly number[] {
+    let classes = this.ordered.get(priority);
+    if (classes === undefined) {
+      classes = classesInOrder(this.core, priority);
+      this.ordered.set(priority, classes);
+    }
+    return classes;
   }
 
   /** Once per plan and worker: would it be used as much as it asks for? */
@@ -61,6 +75,7 @@ export class PlanView {
   }
 }
 
-function isUsable(worker: CoreWorker): boolean {
+/** May it get tasks? */
+export function isUsable(worker: CoreWorker): boolean {
   return worker.connected && !worker.stopping && worker.gang === null;
 }

@@ -8,9 +8,10 @@ import { takeHold } from '../reactor/holds.ts';
 import { setState } from '../reactor/transitions.ts';
 import { HOLD_PREFILLED, SENT } from '../taskTable.ts';
 import { type CoreWorker, livesFor } from '../workerTable.ts';
+import { isLastFew } from './lastFew.ts';
 import type { PlanView } from './planView.ts';
 import { bucketKey, isReserved } from './reserve.ts';
-import { canRunSomewhere } from './topPriority.ts';
+import { canBeSentAhead } from './topPriority.ts';
 
 /** Work sent ahead, milliseconds: well above a round trip with its commit (1-5 ms), short enough to rebalance soon. */
 const HORIZON_MS = 100;
@@ -19,14 +20,19 @@ const FIRST_GUESS_PER_RUNNING = 2;
 /** Upper bound per worker, so that one frame stays small. */
 const MAX_PER_WORKER = 2048;
 
-/** Only tasks of the priority that is next to start are sent ahead, and only what is left after every free worker was filled. */
+/**
+ * Only tasks of the priority that is next to start are sent ahead, and only what is left after every free worker was filled. Not the last few: where they
+ * run is decided together, each time something ends.
+ */
 export function prefill(core: Core, out: Outbox, { view, priority }: { view: PlanView; priority: number }): void {
+  if (isLastFew(core, priority)) return;
   let leastWeight = Number.NEGATIVE_INFINITY;
-  for (const requestClass of core.ready.activeClasses(core.tasks, priority)) {
+  for (const requestClass of view.classes(priority)) {
+    if (core.ready.count(priority, requestClass) === 0) continue;
     const { weight } = core.classes.get(requestClass);
     // What is lighter must not start first because a worker runs its like already.
     if (weight < leastWeight) break;
-    if (weight > leastWeight && canRunSomewhere(core, requestClass, view)) leastWeight = weight;
+    if (weight > leastWeight && canBeSentAhead(core, view, requestClass)) leastWeight = weight;
     // Leave as much unassigned as is sent ahead, so that a worker that becomes free first finds something.
     const running = Math.max(1, core.classes.get(requestClass).workers);
     const share = Math.ceil(core.ready.count(priority, requestClass) / (2 * running));

@@ -5,7 +5,8 @@
 import type { Core } from '../core.ts';
 import { HOLD_PREFILLED } from '../taskTable.ts';
 import { type CoreWorker, couldEverFit, demandOf, livesFor } from '../workerTable.ts';
-import { chooseGang } from './gangs.ts';
+import { asksForNodes, chooseGang } from './gangs.ts';
+import { isPossible } from './homes.ts';
 import type { PlanView } from './planView.ts';
 
 /** So long a class waits without any of its tasks starting before workers are kept for it, milliseconds. */
@@ -23,13 +24,18 @@ export interface Reservation {
   readonly priority: number;
   readonly requestClass: number;
   readonly workers: readonly number[];
-  /** When each row that they held ends at the latest: its time limit after it was first seen here; Infinity without a limit. */
+  /** When each row that they hold ends at the latest, as far as was seen: its time limit after that; Infinity without a limit. */
   readonly endsAtMs: Map<number, number>;
+  /** The latest of these of the rows that the workers hold now; null after a change. */
+  latestMs: number | null;
 }
 
-/** One bucket of the ready queues as a key. */
-export function bucketKey(priority: number, requestClass: number): string {
-  return `${priority} ${requestClass}`;
+/** More request classes than a server ever sees; times a priority of 32 bits still an exact number. */
+const MAX_CLASSES = 2 ** 21;
+
+/** One bucket of the ready queues as a key: a number, because every plan makes one for each class that waits. */
+export function bucketKey(priority: number, requestClass: number): number {
+  return priority * MAX_CLASSES + requestClass;
 }
 
 /** May a task of this class and priority be put on the worker, or is it kept for another? Higher priorities take what they need. */
@@ -39,7 +45,19 @@ export function isOpenTo(core: Core, worker: CoreWorker, o: { priority: number; 
   if (o.priority > reservation.priority) return true;
   if (o.priority === reservation.priority && o.requestClass === reservation.requestClass) return true;
   const { timeLimitMs } = core.classes.get(o.requestClass);
+  if (timeLimitMs === Number.POSITIVE_INFINITY) return false;
   return o.nowMs + timeLimitMs <= startsAtMs(core, reservation, o.nowMs);
+}
+
+/**
+ * A row has, or gets, resources of the worker: if that one is kept, the row's time limit counts from now. At once: were it counted from the next look
+ * on, tasks with limits could follow each other for ever, each ending a moment later than the one before it.
+ */
+export function noteLimit(core: Core, o: { worker: CoreWorker; row: number; nowMs: number }): void {
+  const { reservation } = core.planned;
+  if (reservation === null || !reservation.workers.includes(o.worker.id)) return;
+  reservation.latestMs = null;
+  reservation.endsAtMs.set(o.row, o.nowMs + core.classes.get(core.tasks.requestClass[o.row] as number).timeLimitMs);
 }
 
 /** Nothing is sent ahead to workers that are kept for a task. */
@@ -73,16 +91,17 @@ export function endReservation(core: Core): void {
 export function reserveForWaiting(
   core: Core,
   view: PlanView,
-  o: { placed: ReadonlySet<string> },
+  o: { placed: ReadonlySet<number> },
 ): { kept: CoreWorker[]; wakeAtMs: number } {
   const { planned } = core;
-  const blocked = new Map<string, Blocked>();
+  const blocked = new Map<number, Blocked>();
   let wakeAtMs = Number.POSITIVE_INFINITY;
   let kept: CoreWorker[] = [];
   const moved = new Set([...o.placed, ...planned.fed]);
   planned.fed.clear();
   for (const priority of core.ready.activePriorities()) {
-    for (const requestClass of core.ready.activeClasses(core.tasks, priority)) {
+    for (const requestClass of view.classes(priority)) {
+      if (core.ready.count(priority, requestClass) === 0) continue;
       const key = bucketKey(priority, requestClass);
       const hasMoved = moved.has(key);
       const entry = (hasMoved ? undefined : planned.blocked.get(key)) ?? { sinceMs: view.nowMs, passed: false };
@@ -90,21 +109,18 @@ export function reserveForWaiting(
       blocked.set(key, entry);
       if (planned.reservation !== null) continue;
       if (view.nowMs - entry.sinceMs < RESERVE_AFTER_MS) wakeAtMs = Math.min(wakeAtMs, entry.sinceMs + RESERVE_AFTER_MS);
-      else if (entry.passed || isGang(core, requestClass)) kept = reserve(core, view, { priority, requestClass });
+      else if (entry.passed || asksForNodes(core.classes.get(requestClass))) kept = reserve(core, view, { priority, requestClass });
     }
   }
   planned.blocked = blocked;
   return { kept, wakeAtMs };
 }
 
-function isGang(core: Core, requestClass: number): boolean {
-  return (core.classes.get(requestClass).variants[0]?.nodes ?? 0) > 0;
-}
-
 function reserve(core: Core, view: PlanView, o: { priority: number; requestClass: number }): CoreWorker[] {
-  const workers = chooseWorkers(core, view, o.requestClass);
+  const workers = isPossible(core, view, o.requestClass) ? chooseWorkers(core, view, o.requestClass) : [];
   if (workers.length === 0) return [];
-  core.planned.reservation = { ...o, workers: workers.map(({ id }) => id), endsAtMs: new Map() };
+  core.planned.reservation = { ...o, workers: workers.map(({ id }) => id), endsAtMs: new Map(), latestMs: null };
+  for (const worker of workers) for (const row of worker.rows) noteLimit(core, { worker, row, nowMs: view.nowMs });
   return workers;
 }
 
@@ -130,19 +146,21 @@ function chooseWorkers(core: Core, view: PlanView, requestClass: number): CoreWo
 
 /** When the reserved workers are free at the latest, as far as time limits tell. */
 function startsAtMs(core: Core, reservation: Reservation, nowMs: number): number {
-  let latest = nowMs;
-  for (const id of reservation.workers) {
-    for (const row of core.workers.get(id)?.rows ?? []) {
+  reservation.latestMs ??= latestEndMs(core, reservation, nowMs);
+  // Without limits nobody knows; then it may start at any moment, and nothing may come before it.
+  return Number.isFinite(reservation.latestMs) ? Math.max(nowMs, reservation.latestMs) : nowMs;
+}
+
+function latestEndMs(core: Core, reservation: Reservation, nowMs: number): number {
+  let latest = 0;
+  for (const worker of reservation.workers.flatMap((id) => core.workers.get(id) ?? [])) {
+    for (const row of worker.rows) {
       // What only waits there is asked back.
       if (core.tasks.hold[row] === HOLD_PREFILLED) continue;
-      let endsAtMs = reservation.endsAtMs.get(row);
-      if (endsAtMs === undefined) {
-        endsAtMs = nowMs + core.classes.get(core.tasks.requestClass[row] as number).timeLimitMs;
-        reservation.endsAtMs.set(row, endsAtMs);
-      }
-      latest = Math.max(latest, endsAtMs);
+      // Started there before it could be asked back.
+      if (!reservation.endsAtMs.has(row)) noteLimit(core, { worker, row, nowMs });
+      latest = Math.max(latest, reservation.endsAtMs.get(row) as number);
     }
   }
-  // Without limits nobody knows; then it may start at any moment, and nothing may come before it.
-  return Number.isFinite(latest) ? latest : nowMs;
+  return latest;
 }

@@ -5,6 +5,7 @@
 import type { Core } from '../core.ts';
 import type { ClassVariant } from '../requestClasses.ts';
 import { type CoreWorker, demandOf, livesFor } from '../workerTable.ts';
+import { classesInOrder } from './order.ts';
 
 /** @returns whether everything that waits, in the order of the plan, would keep enough of the worker's CPUs busy */
 export function wouldBeUsed(core: Core, worker: CoreWorker, nowMs: number): boolean {
@@ -14,8 +15,9 @@ export function wouldBeUsed(core: Core, worker: CoreWorker, nowMs: number): bool
   if (total === undefined) return true;
   const free = [...worker.free];
   const isEnough = (): boolean => total - (free[cpus] as number) >= worker.minUtilization * total;
+  if (isEnough()) return true;
   for (const priority of core.ready.activePriorities()) {
-    for (const id of core.ready.activeClasses(core.tasks, priority)) {
+    for (const id of classesInOrder(core, priority)) {
       let waiting = core.ready.count(priority, id);
       const { variants, order } = core.classes.get(id);
       for (const index of order) {
@@ -25,7 +27,7 @@ export function wouldBeUsed(core: Core, worker: CoreWorker, nowMs: number): bool
       if (isEnough()) return true;
     }
   }
-  return isEnough();
+  return false;
 }
 
 /** Takes as many of a variant as fit out of `free`. @returns how many */

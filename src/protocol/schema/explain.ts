@@ -86,6 +86,7 @@ export const taskExplanation = z.object({
     .object({
       priority: z.int(),
       higher: z.int().describe('ready tasks of higher priority'),
+      others: z.int().describe('ready tasks of the same priority with other requests that are placed before its own'),
       same: z.int().describe('ready tasks of the same request and priority before it'),
     })
     .nullable()

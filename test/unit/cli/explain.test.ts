@@ -17,7 +17,7 @@ const explain = async (explanation: Partial<TaskExplanation> & { reason: WaitRea
   world.facade.explanation = explanation;
   return world.ok(['task', 'explain', '3', '7']);
 };
-const none = { priority: 0, higher: 0, same: 0 };
+const none = { priority: 0, higher: 0, others: 0, same: 0 };
 
 describe('the sentence', () => {
   test.each<[string, Partial<TaskExplanation> & { reason: WaitReason }, RegExp]>([
@@ -60,6 +60,11 @@ describe('the sentence', () => {
       'behind others',
       { reason: { kind: 'turn' }, queue: { ...none, higher: 1, same: 5 } },
       /; before it come 1 task of higher priority and 5 tasks of the same request\.\n$/,
+    ],
+    [
+      'behind others of its priority',
+      { reason: { kind: 'turn' }, queue: { ...none, higher: 2, others: 1, same: 5 } },
+      /; before it come 2 tasks of higher priority, 1 task of other requests and 5 tasks of the same request\.\n$/,
     ],
     ['behind one', { reason: { kind: 'turn' }, queue: { ...none, same: 1 } }, /; before it comes 1 task of the same request\.\n$/],
   ])('%s', async (_, explanation, text) => {

@@ -89,7 +89,7 @@ describe('a task for which there is no worker', () => {
   test('no worker at all', () => {
     const sim = simWithJob();
     sim.submit(1, '0');
-    expect(explain(sim, 0)).toMatchObject({ reason: { kind: 'no-worker' }, queue: { priority: 0, higher: 0, same: 0 } });
+    expect(explain(sim, 0)).toMatchObject({ reason: { kind: 'no-worker' }, queue: { priority: 0, higher: 0, others: 0, same: 0 } });
   });
 
   test('none has the resource: those that exist are named', () => {
@@ -256,10 +256,26 @@ describe('the position', () => {
     sim.submit(1, '13-14', { traits: traits({ needs: { cpus: 2 }, priority: 7 }) });
     sim.submit(1, '15', { traits: traits({ needs: { cpus: 2 } }) });
     sim.cancel(1, '2,4');
-    expect(explain(sim, 6).queue).toEqual({ priority: 0, higher: 5, same: 4 });
-    expect(explain(sim, 11).queue).toEqual({ priority: 5, higher: 2, same: 1 });
-    expect(explain(sim, 15).queue).toEqual({ priority: 0, higher: 5, same: 0 });
+    expect(explain(sim, 6).queue).toEqual({ priority: 0, higher: 5, others: 0, same: 4 });
+    expect(explain(sim, 11).queue).toEqual({ priority: 5, higher: 2, others: 0, same: 1 });
+    // Nothing is known of workers, so ids alone decide.
+    expect(explain(sim, 15).queue).toEqual({ priority: 0, higher: 5, others: 8, same: 0 });
   });
+});
+
+test('of the same priority earlier jobs come before, in a job what is larger', () => {
+  const sim = simWithJob();
+  sim.openJob(2);
+  sim.addWorker({ cpus: 4 });
+  sim.submit(2, '0', { traits: traits({ needs: { cpus: 4 } }) });
+  sim.submit(1, '0-2', { traits: traits({ needs: { cpus: 1 } }) });
+  sim.submit(1, '3-4', { traits: traits({ needs: { cpus: 3 } }) });
+  sim.submit(2, '1', { traits: traits({ needs: { cpus: 2 } }) });
+  const job = sim.core.jobs.get(2);
+  if (job === undefined) throw new Error('no job');
+  expect(explain(sim, 4).queue).toEqual({ priority: 0, higher: 0, others: 0, same: 1 });
+  expect(explain(sim, 0).queue).toEqual({ priority: 0, higher: 0, others: 2, same: 0 });
+  expect(explainRow(sim.core, rowOf(job, 1), sim.nowMs).queue).toEqual({ priority: 0, higher: 0, others: 5, same: 0 });
 });
 
 test('alike workers stand together, in every variant on its own', () => {

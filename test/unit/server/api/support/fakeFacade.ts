@@ -158,7 +158,7 @@ export class FakeFacade implements ServerFacade {
   async explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
     const { state, instance, deps } = await this.taskDetail(jobId, taskId);
     const base = { jobId, taskId, state, instance, dependencies: deps.length };
-    return { ...base, reason: { kind: 'no-worker' }, queue: { priority: 0, higher: 0, same: 0 }, variants: [] };
+    return { ...base, reason: { kind: 'no-worker' }, queue: { priority: 0, higher: 0, others: 0, same: 0 }, variants: [] };
   }
 
   async taskOutput(jobId: number, taskId: number, { signal, ...options }: OutputOptions): Promise<AsyncIterable<Uint8Array>> {

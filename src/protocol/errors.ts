@@ -92,6 +92,29 @@ export const ERRORS = {
   HQ_E_EVENTS_GONE: failure(410, 'events before {first} are no longer kept', 'Read the state again and resume from {first}'),
   HQ_E_NOTHING_SELECTED: failure(404, 'no {what} exists yet'),
 
+  // Batch systems
+  HQ_E_BATCH_REFUSED: failure(409, '{system} refused: {detail}'),
+  HQ_E_BATCH_UNREACHABLE: failure(
+    503,
+    '{system} cannot be reached: {detail}',
+    'Nothing was lost; it is asked again later. Look at this host with: hq doctor',
+  ),
+  HQ_E_BATCH_TIMEOUT: failure(
+    504,
+    '{system} gave no answer: {detail}',
+    'What was asked may have been done; it is looked up before it is asked again',
+  ),
+  HQ_E_BATCH_NOT_INSTALLED: failure(
+    409,
+    'the commands of {system} cannot be run here: {detail}',
+    'Start the server on a host that can submit jobs, with the commands on its PATH; check with: hq doctor',
+  ),
+  HQ_E_BATCH_SYSTEM: failure(
+    400,
+    "the batch system '{name}' cannot be used: {detail}",
+    'Known are slurm, pbs, local, and modules: plugin:PATH or a name under plugins/batch',
+  ),
+
   // Worker
   HQ_E_WORKER_REFUSED: failure(403, 'the server refused this worker: {detail}'),
   HQ_E_SERVER_LOST: failure(503, 'the connection to the server was lost: {detail}'),

@@ -1,5 +1,5 @@
 /** Check of the batch systems on this host: their commands, their versions, and whether their servers answer. Submits nothing. */
-import { type BriefResult, briefRun, firstLine } from './briefRun.ts';
+import { type BriefResult, briefRun, firstLine } from '../../common/briefRun.ts';
 import { type Finding, ok, reasonOf, warning } from './finding.ts';
 
 /** A batch server under load answers in seconds; a login node's command never takes longer than a user waits, milliseconds. */

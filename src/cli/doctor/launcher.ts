@@ -1,8 +1,8 @@
 /** Check of what starts tasks on this machine: the launcher itself, and whether there is a C compiler to build it with. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { briefRun, firstLine } from '../../common/briefRun.ts';
 import type { LauncherProbe } from '../../worker/launcherProbe.ts';
-import { briefRun, firstLine } from './briefRun.ts';
 import { type Finding, ok, problem, reasonOf, warning } from './finding.ts';
 
 /** Milliseconds; a compiler answers at once, a module system in front of it may not. */

@@ -184,7 +184,6 @@ export interface BatchSystem {
 
 /** What a program said that ran to its end, whatever its exit code. */
 export interface CommandResult {
-  /** 128 + number of the signal when a signal ended it. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -203,8 +202,8 @@ export type BatchErrorKind = 'refused' | 'unreachable' | 'timedOut' | 'notInstal
 /** What a batch system may use of the server. */
 export interface BatchHost {
   /**
-   * Runs a command of the batch system without a shell; it is ended when it takes too long.
-   * @throws the errors `timedOut` and `notInstalled`
+   * Runs a command of the batch system without a shell; it is ended, with all that it has started, when it takes too long.
+   * @throws `timedOut`, also when a signal has ended the command, and `notInstalled`
    */
   run(program: string, args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** @param detail one line; @returns what the methods above throw */
@@ -213,7 +212,7 @@ export interface BatchHost {
   nowMs(): number;
 }
 
-/** Default export of a plugin: an ES module without top-level await. */
+/** The default export of a plugin, which is an ES module without top-level await, is one of these. */
 export type BatchSystemFactory = (host: BatchHost) => BatchSystem;
 
 /**

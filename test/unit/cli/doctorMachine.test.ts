@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { checkBatchSystems } from '../../../src/cli/doctor/batchSystems.ts';
-import { briefRun, firstLine } from '../../../src/cli/doctor/briefRun.ts';
+import { briefRun, firstLine } from '../../../src/common/briefRun.ts';
 import { checkLauncher } from '../../../src/cli/doctor/launcher.ts';
 import { checkHostName, checkPorts, checkSocket } from '../../../src/cli/doctor/network.ts';
 import { checkClock, checkLimits, checkNode } from '../../../src/cli/doctor/runtime.ts';

@@ -1,34 +1,44 @@
 /**
- * Runs a foreign program for its first words, with a time-out that also ends what the program has started: commands of batch systems are often
- * scripts, and hang when their server does. Used by the checks beside this file.
+ * Runs a foreign program for its words, with a time-out that also ends what the program has started: commands of batch systems are often
+ * scripts, and hang when their server does. Used by `hq doctor` and by the batch systems of autoallocation.
  */
 import { spawn } from 'node:child_process';
 
-/** More is not read, characters. */
-const OUTPUT_MAX = 16_384;
+/** For those who want the first lines only, characters. */
+const FIRST_WORDS = 16_384;
 
 export type BriefResult =
   | { readonly kind: 'exit'; readonly code: number; readonly stdout: string; readonly stderr: string }
   /** It is not on PATH. */
   | { readonly kind: 'missing' }
   | { readonly kind: 'timeout' }
-  /** It could not be started, or a signal has ended it. */
-  | { readonly kind: 'failed'; readonly why: string };
+  /** It could not be started, or a signal has ended it (`ended`). */
+  | { readonly kind: 'failed'; readonly why: string; readonly ended: boolean };
 
 export interface BriefOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs: number;
+  /** Default: that of this process. */
+  readonly cwd?: string;
+  /** Characters of each channel that are kept; default: the first 16 Ki. */
+  readonly outputMax?: number;
 }
 
 /** Never throws. */
-export function briefRun(program: string, args: readonly string[], { env, timeoutMs }: BriefOptions): Promise<BriefResult> {
+export function briefRun(program: string, args: readonly string[], o: BriefOptions): Promise<BriefResult> {
+  const { env, timeoutMs, cwd, outputMax = FIRST_WORDS } = o;
   return new Promise((resolve) => {
     // A group of its own, so that a script's children end with it.
-    const child = spawn(program, args, { env: env as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(program, args, {
+      env: env as NodeJS.ProcessEnv,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...(cwd === undefined ? {} : { cwd }),
+    });
     const output = { stdout: '', stderr: '' };
     for (const channel of ['stdout', 'stderr'] as const)
       child[channel].setEncoding('utf8').on('data', (text: string) => {
-        if (output[channel].length < OUTPUT_MAX) output[channel] += text;
+        if (output[channel].length < outputMax) output[channel] += text;
       });
     const end = (result: BriefResult): void => {
       clearTimeout(timer);
@@ -40,10 +50,12 @@ export function briefRun(program: string, args: readonly string[], { env, timeou
     };
     const timer = setTimeout(() => end({ kind: 'timeout' }), timeoutMs);
     child.once('error', (error: NodeJS.ErrnoException) =>
-      end(error.code === 'ENOENT' ? { kind: 'missing' } : { kind: 'failed', why: error.message }),
+      end(error.code === 'ENOENT' ? { kind: 'missing' } : { kind: 'failed', why: error.message, ended: false }),
     );
     child.once('close', (code, signal) =>
-      end(signal === null ? { kind: 'exit', code: code ?? -1, ...output } : { kind: 'failed', why: `it was ended by ${signal}` }),
+      end(
+        signal === null ? { kind: 'exit', code: code ?? -1, ...output } : { kind: 'failed', why: `it was ended by ${signal}`, ended: true },
+      ),
     );
   });
 }

@@ -1,0 +1,158 @@
+/**
+ * PBS (OpenPBS, PBS Professional) as a batch system: qsub, qstat, qselect and qdel with time-outs. Used by the allocation service. Facts: PBS
+ * Professional Reference Guide and the behaviour of OpenPBS 23.06.
+ */
+import { userInfo } from 'node:os';
+import type { BatchErrorKind, BatchHost, BatchJobStatus, BatchSystem, CommandResult, SubmitRequest } from './batchSystem.ts';
+import { oneLine, optionValue } from './commandText.ts';
+import { explainStatus, vanishedStatus } from './explainStatus.ts';
+import { COMMENT_VARIABLE, readQstat } from './pbsStatus.ts';
+import { writeJobId, writeScript } from './submission.ts';
+import { checkRequest, clockTime, directiveText, directiveWord, nodeCommand, singleQuoted } from './workerScript.ts';
+
+/** One qstat for all allocations; sites ask users not to do that much more often. */
+const POLL_INTERVAL_MS = 15_000;
+
+/** The server got the request, perhaps; its answer did not come. */
+const NO_ANSWER = /communication failure|end of file|premature end|timed? ?out waiting|connection reset|broken pipe/i;
+
+const NOT_REACHED =
+  /cannot connect|connection (?:refused|timed out)|unknown host|no such host|munge|authentication|server is (?:busy|down)/i;
+
+/** Of a job that is gone: 15001 and 15139 of the protocol, modulo 256 as exit codes. */
+const EXIT_UNKNOWN = 153;
+const EXIT_FINISHED = 35;
+
+export function makePbs(host: BatchHost): BatchSystem {
+  return new Pbs(host);
+}
+
+class Pbs implements BatchSystem {
+  readonly name = 'pbs';
+  readonly title = 'PBS';
+  readonly pollIntervalMs: number = POLL_INTERVAL_MS;
+  private readonly host: BatchHost;
+
+  constructor(host: BatchHost) {
+    this.host = host;
+  }
+
+  script(request: SubmitRequest): string {
+    const { host } = this;
+    checkRequest(request, host);
+    const { name, directory, nodes, timeLimitMs, extraArgs, held } = request;
+    const quoted = (text: string) => this.quoted(text);
+    if (directory.includes(':'))
+      throw host.error('refused', `a path must not contain a colon, which PBS takes for the end of a host name: ${directory}`);
+    const extra = directiveText(extraArgs, host, quoted);
+    const directives = [
+      `-l select=${nodes}`,
+      // Without it PBS puts several chunks on one node, and two workers would share it.
+      ...(nodes > 1 && !/(?:^|[ ,])place=/.test(extra ?? '') ? ['-l place=scatter'] : []),
+      `-N ${directiveWord(name, host, quoted)}`,
+      `-o ${directiveWord(`${directory}/stdout`, host, quoted)}`,
+      `-e ${directiveWord(`${directory}/stderr`, host, quoted)}`,
+      `-l walltime=${clockTime(timeLimitMs)}`,
+      ...(extra === undefined ? [] : [extra]),
+      ...(held ? ['-h'] : []),
+    ];
+    return ['#!/bin/bash', ...directives.map((line) => `#PBS ${line}`), '', command(request)].join('\n');
+  }
+
+  async submit(request: SubmitRequest): Promise<string> {
+    const path = writeScript(request.directory, this.script(request));
+    const result = await this.host.run('qsub', [...submitOptions(request), path], { cwd: request.directory });
+    if (result.exitCode !== 0) throw this.failure(result);
+    // Hooks of a site may print lines before it.
+    const id = result.stdout.trim().split('\n').at(-1)?.trim() ?? '';
+    if (!/^\d+\S*$/.test(id)) throw this.host.error('timedOut', `qsub printed no job id: ${oneLine(result.stdout + result.stderr)}`);
+    writeJobId(request.directory, id);
+    return id;
+  }
+
+  async find(comments: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const selected = await this.host.run('qselect', ['-u', userInfo().username]);
+    if (selected.exitCode !== 0) throw this.failure(selected);
+    const wanted = new Set(comments);
+    const found = new Map<string, string>();
+    for (const [id, { comment, state }] of await this.qstat(
+      selected.stdout
+        .split('\n')
+        .map((line) => line.trim())
+        .filter((line) => line !== ''),
+    )) {
+      if (comment !== null && wanted.has(comment) && state !== 'ended') found.set(comment, id);
+    }
+    return found;
+  }
+
+  async poll(ids: readonly string[]): Promise<ReadonlyMap<string, BatchJobStatus>> {
+    const known = await this.qstat(ids);
+    return new Map(ids.map((id) => [id, known.get(id) ?? vanishedStatus()]));
+  }
+
+  async cancel(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const result = await this.host.run('qdel', [...ids]);
+    const complaints = result.stderr.split('\n').filter((line) => line.trim() !== '');
+    const gone = /unknown job|has finished|request invalid for state/i;
+    if (result.exitCode !== 0 && !complaints.every((line) => gone.test(line))) throw this.failure(result);
+  }
+
+  explain(status: BatchJobStatus): string {
+    return explainStatus(this.title, status);
+  }
+
+  /** The scheduler writes its estimates into the status. */
+  async estimateStarts(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const starts = new Map<string, number>();
+    for (const [id, { state, startMs }] of await this.qstat(ids)) if (state === 'queued' && startMs !== null) starts.set(id, startMs);
+    return starts;
+  }
+
+  /** @returns those that PBS knows */
+  private async qstat(ids: readonly string[]): Promise<ReadonlyMap<string, BatchJobStatus>> {
+    if (ids.length === 0) return new Map();
+    const result = await this.host.run('qstat', ['-f', '-F', 'json', '-x', ...ids]);
+    // Ids that are unknown are an error; the answer tells about the others.
+    if (![0, EXIT_UNKNOWN, EXIT_FINISHED].includes(result.exitCode)) throw this.failure(result);
+    const jobs = readQstat(result.stdout);
+    if (jobs === undefined)
+      throw this.host.error('unreachable', `qstat printed no JSON: ${oneLine(result.stdout + result.stderr).slice(0, 200)}`);
+    return jobs;
+  }
+
+  /** In a directive; PBS knows both kinds of quotes, and nothing that would take their meaning away. */
+  private quoted(text: string): string {
+    if (!text.includes('"')) return `"${text}"`;
+    if (!text.includes("'")) return `'${text}'`;
+    throw this.host.error('refused', `PBS cannot take an argument with both kinds of quotes: ${text}`);
+  }
+
+  private failure(result: CommandResult): Error {
+    return this.host.error(kindOf(result), oneLine(result.stderr) || `exit code ${result.exitCode}`);
+  }
+}
+
+/**
+ * On the command line, which goes before directives. Not to be run again under the same id: whether there is still work for it is decided here;
+ * unless the user says `-r`.
+ */
+function submitOptions({ comment, extraArgs }: SubmitRequest): string[] {
+  const variables = [optionValue(extraArgs, '-v'), `${COMMENT_VARIABLE}=${comment}`];
+  return [
+    '-v',
+    variables.filter((part) => part !== undefined).join(','),
+    ...(optionValue(extraArgs, '-r') === undefined ? ['-r', 'n'] : []),
+  ];
+}
+
+function command({ nodes, worker }: SubmitRequest): string {
+  const text = nodeCommand(worker, 'pbs');
+  return nodes === 1 ? text : `pbsdsh -- bash -l -c ${singleQuoted(text)}`;
+}
+
+function kindOf({ stderr }: CommandResult): BatchErrorKind {
+  if (NO_ANSWER.test(stderr)) return 'timedOut';
+  return NOT_REACHED.test(stderr) ? 'unreachable' : 'refused';
+}

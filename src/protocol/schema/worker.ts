@@ -27,7 +27,7 @@ export const workerConfiguration = z.object({
   minUtilization: z.number().min(0).max(1).default(0),
   memoryGuard: memoryGuard.optional(),
   allocation: z
-    .object({ manager: z.enum(['PBS', 'Slurm']), id: z.string() })
+    .object({ manager: z.string().min(1).describe('PBS, Slurm, local or the name of a plugin'), id: z.string() })
     .nullable()
     .default(null),
   listenAddress: z.string().default(''),

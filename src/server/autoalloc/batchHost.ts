@@ -22,15 +22,18 @@ const CODES: Readonly<Record<BatchErrorKind, ErrorCode>> = {
 export interface BatchHostOptions {
   /** Named in errors: `Slurm`. */
   readonly title: string;
+  /** See `BatchHost`. */
+  readonly directory: string;
   /** Of the commands; default: that of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs?: number;
 }
 
-export function makeBatchHost({ title, env = process.env, timeoutMs = COMMAND_TIMEOUT_MS }: BatchHostOptions): BatchHost {
+export function makeBatchHost({ title, directory, env = process.env, timeoutMs = COMMAND_TIMEOUT_MS }: BatchHostOptions): BatchHost {
   const error = (kind: BatchErrorKind, detail: string): HqError => new HqError(CODES[kind], { system: title, detail });
   return {
     error,
+    directory,
     nowMs: Date.now,
     run: async (program, args, options = {}) => {
       const { cwd } = options;

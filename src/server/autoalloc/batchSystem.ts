@@ -210,6 +210,8 @@ export interface BatchHost {
   error(kind: BatchErrorKind, detail: string): Error;
   /** Unix milliseconds. */
   nowMs(): number;
+  /** Absolute path of a directory for this batch system alone, in the directory of the server's identity; it need not exist. */
+  readonly directory: string;
 }
 
 /** The default export of a plugin, which is an ES module without top-level await, is one of these. */

@@ -1,11 +1,13 @@
 /**
- * Finds out whether this process runs inside a batch job (Slurm or PBS) and how long that job still has. Called at the start of a worker.
+ * Finds out whether this process runs inside a batch job (Slurm, PBS or another that an allocation queue uses) and how long that job still has.
+ * Called at the start of a worker.
  */
 import { execFile } from 'node:child_process';
 import { batchEnvironment, type ManagerChoice } from './batchEnvironment.ts';
 
 export interface BatchJob {
-  readonly manager: 'PBS' | 'Slurm';
+  /** `PBS`, `Slurm`, `local` or the name of a plugin's batch system. */
+  readonly manager: string;
   readonly id: string;
   /** Milliseconds until the batch system ends the job; null when it could not be found out. */
   readonly timeLeftMs: number | null;
@@ -23,12 +25,14 @@ type Env = Readonly<Record<string, string | undefined>>;
 export async function detectBatchJob(choice: ManagerChoice, env: Env, warn: (line: string) => void): Promise<BatchJob | null> {
   const job = batchEnvironment(choice, env);
   if (job === undefined) return null;
-  const { manager, id } = job;
+  const { manager, id, endMs } = job;
   switch (manager) {
     case 'PBS':
       return { manager, id, timeLeftMs: await timeLeft({ command: ['qstat', '-f', '-F', 'json', id], parse: pbsTimeLeftMs, env, warn }) };
     case 'Slurm':
       return { manager, id, timeLeftMs: await timeLeft({ command: ['scontrol', 'show', 'job', id], parse: slurmTimeLeftMs, env, warn }) };
+    default:
+      return { manager, id, timeLeftMs: endMs === undefined ? null : Math.max(1, endMs - Date.now()) };
   }
 }
 

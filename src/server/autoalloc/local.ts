@@ -90,10 +90,16 @@ class Local implements BatchSystem {
 
   async cancel(ids: readonly string[]): Promise<void> {
     for (const state of ids.filter(isId).map((id) => this.state(id))) {
-      if (state.record() === undefined || state.end() !== undefined) continue;
+      const made = state.record();
+      if (made === undefined || state.end() !== undefined) continue;
+      if (made.held) {
+        state.writeEnd(0, 'canceled');
+        continue;
+      }
+      state.writeCancel();
       const supervisor = state.supervisor();
       if (supervisor?.isAlive === true) signal(supervisor.pid, 'SIGTERM');
-      else this.endWithoutSupervisor(state, 'canceled');
+      else if (supervisor !== undefined) for (const pid of state.members()) signal(pid, 'SIGKILL');
     }
   }
 
@@ -171,17 +177,10 @@ class Local implements BatchSystem {
     } finally {
       for (const file of output) closeSync(file);
     }
-    // So will the supervisor: this is for a cancel that comes first, that is for a server that dies here.
-    state.writeSupervisor(child.pid as number);
     child.once('exit', () => {
       for (const listener of this.listeners) listener();
     });
     child.unref();
-  }
-
-  private endWithoutSupervisor(state: LocalState, cause: EndCause): void {
-    if (state.supervisor() === undefined) state.writeEnd(0, cause);
-    else for (const pid of state.members()) signal(pid, 'SIGKILL');
   }
 
   private state(id: string): LocalState {

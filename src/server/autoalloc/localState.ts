@@ -30,6 +30,7 @@ export interface LocalEnd {
 const RECORD_FILE = 'allocation.json';
 const PID_FILE = 'pid';
 const EXIT_FILE = 'exit';
+const CANCEL_FILE = 'cancel';
 
 /** One allocation's directory of state. Methods throw errors of the file system where they write. */
 export class LocalState {
@@ -75,10 +76,9 @@ export class LocalState {
     return { pid, isAlive: startTime(pid) === match[2], startedMs: statSync(path).mtimeMs };
   }
 
-  /** Does nothing when the process has ended already. */
-  writeSupervisor(pid: number): void {
-    const start = startTime(pid);
-    if (start !== undefined) writePrivate(join(this.directory, PID_FILE), `${pid} ${start}\n`, { durable: false });
+  /** A supervisor that takes no signals yet finds it. */
+  writeCancel(): void {
+    writePrivate(join(this.directory, CANCEL_FILE), '', { durable: false });
   }
 
   /** Numbers of the processes that carry the id in their environment: what is left when the supervisor is gone. */

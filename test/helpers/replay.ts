@@ -2,7 +2,7 @@
  * Programs that answer with what was recorded: put in front of PATH, they stand for the commands of a batch system that is not on this machine.
  * Used by the tests of batch systems.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export interface Answer {
@@ -42,18 +42,31 @@ export class Replay {
   play(tape: Tape): void {
     for (const [program, answers] of Object.entries(tape)) {
       const path = join(this.bin, program);
-      writeFileSync(`${path}.tape`, JSON.stringify(answers));
-      writeFileSync(path, PROGRAM);
-      chmodSync(path, 0o755);
+      rmSync(`${path}.tape`, { recursive: true, force: true });
+      mkdirSync(`${path}.tape`);
+      for (const [index, { exitCode, stdout = '', stderr = '' }] of answers.entries()) {
+        const write = (kind: string, text: string): void => writeFileSync(join(`${path}.tape`, `${index}.${kind}`), text);
+        write('out', typeof stdout === 'string' ? stdout : JSON.stringify(stdout, null, 4));
+        write('err', stderr);
+        write('code', String(exitCode));
+      }
+      writeFileSync(join(`${path}.tape`, 'next'), '0');
+      writeFileSync(path, PROGRAM, { mode: 0o755 });
     }
   }
 
   /** @returns all calls so far, in their order */
   calls(program?: string): Call[] {
     const log = join(this.bin, 'calls');
-    if (!existsSync(log)) return [];
-    const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
-    return lines.map((line) => JSON.parse(line) as Call).filter((call) => program === undefined || call.program === program);
+    const words = existsSync(log) ? readFileSync(log, 'utf8').split('\0').slice(0, -1) : [];
+    const calls: Call[] = [];
+    while (words.length > 0) {
+      const [name, cwd, count] = words.splice(0, 3) as [string, string, string];
+      const args = words.splice(0, Number(count));
+      const last = args.at(-1) ?? '';
+      calls.push({ program: name, args, cwd, script: last.startsWith('/') && existsSync(last) ? readFileSync(last, 'utf8') : null });
+    }
+    return calls.filter((call) => program === undefined || call.program === program);
   }
 
   private get bin(): string {
@@ -61,19 +74,12 @@ export class Replay {
   }
 }
 
-/** Takes the first answer off its tape; one call at a time, as the batch systems do. */
-const PROGRAM = `#!${process.execPath}
-const { appendFileSync, existsSync, readFileSync, writeFileSync } = require('node:fs');
-const { basename, dirname, join } = require('node:path');
-const [, path, ...args] = process.argv;
-const last = args.at(-1);
-const script = last !== undefined && last.startsWith('/') && existsSync(last) ? readFileSync(last, 'utf8') : null;
-const call = { program: basename(path), args, cwd: process.cwd(), script };
-appendFileSync(join(dirname(path), 'calls'), JSON.stringify(call) + '\\n');
-const [answer, ...rest] = JSON.parse(readFileSync(path + '.tape', 'utf8'));
-if (rest.length > 0) writeFileSync(path + '.tape', JSON.stringify(rest));
-const { stdout = '', stderr = '', exitCode } = answer;
-process.stdout.write(typeof stdout === 'string' ? stdout : JSON.stringify(stdout, null, 4));
-process.stderr.write(stderr);
-process.exitCode = exitCode;
+/** Writes the call down and gives the next answer; one call at a time, as the batch systems do. */
+const PROGRAM = `#!/bin/bash
+printf '%s\\0' "\${0##*/}" "$PWD" "$#" "$@" >>"\${0%/*}/calls"
+tape=$0.tape now=$(<"$0.tape/next")
+[ -e "$tape/$((now + 1)).code" ] && echo $((now + 1)) >"$tape/next"
+cat "$tape/$now.out"
+cat "$tape/$now.err" >&2
+exit "$(<"$tape/$now.code")"
 `;

@@ -1,6 +1,6 @@
 /** A status of the batch system as one sentence for people. Pure; used by all batch systems. */
 import { assertNever } from '../../common/assert.ts';
-import type { AllocationOutcome, BatchJobStatus } from './batchSystem.ts';
+import type { AllocationOutcome, BatchJobStatus, BatchReason } from './batchSystem.ts';
 
 const ENDS: Readonly<Record<AllocationOutcome, string>> = {
   finished: 'it has ended in order',
@@ -13,6 +13,9 @@ const ENDS: Readonly<Record<AllocationOutcome, string>> = {
   'boot failed': 'its nodes could not be made ready',
   'launch failed': 'it could not be launched',
 };
+
+/** The reason says more than the outcome only in these. */
+const UNSPECIFIC: ReadonlySet<AllocationOutcome> = new Set(['failed', 'canceled', 'launch failed']);
 
 /** @param title of the batch system: `Slurm`; @returns without a full stop */
 export function explainStatus(title: string, status: BatchJobStatus): string {
@@ -28,11 +31,16 @@ export function explainStatus(title: string, status: BatchJobStatus): string {
       return `${title} does not know it any more`;
     case 'ended': {
       const code = status.exitCode === null || status.exitCode === 0 ? '' : `, exit code ${status.exitCode}`;
-      return `${ENDS[status.outcome]}${code}${status.outcome === 'finished' ? '' : why}`;
+      return `${ENDS[status.outcome]}${code}${endReason(status.outcome, status.reason, why)}`;
     }
     default:
       return assertNever(status);
   }
+}
+
+function endReason(outcome: AllocationOutcome, reason: BatchReason | null, why: string): string {
+  if (outcome === 'finished' || reason === null) return '';
+  return UNSPECIFIC.has(outcome) ? why : ` (${reason.code})`;
 }
 
 /** Status of a job that the batch system does not know (any more). */

@@ -57,14 +57,18 @@ describe('Slurm as a batch system', () => {
         .script({ ...request, nodes: 2, worker })
         .split('\n')
         .at(-1),
-    ).toMatchInlineSnapshot(`"srun --overlap --ntasks=2 --nodes=2 /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/nowhere/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "1m""`);
+    ).toMatchInlineSnapshot(
+      `"srun --overlap --ntasks=2 --nodes=2 /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/nowhere/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "1m""`,
+    );
     const commands = { ...worker, startCommand: "echo 'a'", stopCommand: 'echo b' };
     expect(
       site.system
         .script({ ...request, nodes: 2, worker: commands })
         .split('\n')
         .at(-1),
-    ).toMatchInlineSnapshot(`"srun --overlap --ntasks=2 --nodes=2 bash -c 'echo '\\''a'\\'' && /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/nowhere/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "1m"; echo b'"`);
+    ).toMatchInlineSnapshot(
+      `"srun --overlap --ntasks=2 --nodes=2 bash -c 'echo '\\''a'\\'' && /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/nowhere/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "1m"; echo b'"`,
+    );
   });
 
   test('blanks, quotes and patterns in paths and arguments reach Slurm as they are', async () => {
@@ -122,7 +126,7 @@ describe('Slurm as a batch system', () => {
     await untilStatus(site, first, 'ended');
   });
 
-  test('suspended, preempted and out of memory are told apart from failures', async () => {
+  test('a job that is suspended or preempted has not failed', async () => {
     const site = await open();
     const suspended = await site.system.submit(requestOf(site, 'stays'));
     await untilStatus(site, suspended, 'running');

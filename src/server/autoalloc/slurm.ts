@@ -102,7 +102,7 @@ class Slurm implements BatchSystem {
   async estimateStarts(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const starts = new Map<string, number>();
     if (ids.length === 0) return starts;
-    const result = await this.squeue(['--start', `--jobs=${ids.join(',')}`]);
+    const result = await this.squeue(['--states=PENDING', `--jobs=${ids.join(',')}`]);
     if (result.exitCode !== 0 && !isUnknownId(result)) throw this.failure(result);
     for (const job of readSqueue(result.stdout)) {
       const { state, startMs } = slurmStatus(job);

@@ -58,7 +58,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   PartitionTimeLimit: 'its time limit is longer than its partition allows',
   // Ended
   NonZeroExitCode: 'its script ended with an error',
-  JobLaunchFailure: 'it could not be launched: its script was killed, or its output file could not be written',
+  JobLaunchFailure: 'its script was killed before it ran, or its output file could not be written',
   NodeFail: 'a node of it failed',
   OutOfMemory: 'it used more memory than it was given',
   RaisedSignal: 'a signal ended it',
@@ -77,6 +77,7 @@ const RESOURCE_NAMES: Readonly<Record<string, string>> = {
   CPU: 'CPUs',
   CPUMins: 'CPU minutes',
   CpuMinutes: 'CPU minutes',
+  CPUMinutes: 'CPU minutes',
   CPURunMins: 'CPU minutes of running jobs',
   CpuRunMinutes: 'CPU minutes of running jobs',
   Energy: 'energy',

@@ -157,3 +157,17 @@ test('a batch job whose batch system does not answer is still a batch job', asyn
   expect(await detectBatchJob('pbs', env, () => {})).toBeNull();
   expect(await detectBatchJob('none', env, () => {})).toBeNull();
 });
+
+test('an allocation that says itself what it is comes before the batch job around its server', async () => {
+  const end = Math.floor(Date.now() / 1_000) + 600;
+  const env = { HQ_ALLOCATION_MANAGER: 'local', HQ_ALLOCATION_ID: 'ab12', HQ_ALLOCATION_END: String(end), SLURM_JOB_ID: '7' };
+  const job = await detectBatchJob('detect', env, () => {});
+  expect(job).toMatchObject({ manager: 'local', id: 'ab12' });
+  expect(job?.timeLeftMs).toBeGreaterThan(590_000);
+  expect(job?.timeLeftMs).toBeLessThanOrEqual(600_000);
+  expect(await detectBatchJob('none', env, () => {})).toBeNull();
+  expect(await detectBatchJob('detect', { HQ_ALLOCATION_MANAGER: 'x', HQ_ALLOCATION_ID: '1' }, () => {})).toMatchObject({
+    timeLeftMs: null,
+  });
+  expect(await detectBatchJob('detect', { HQ_ALLOCATION_ID: '1' }, () => {})).toBeNull();
+});

@@ -112,7 +112,7 @@ export const ERRORS = {
   HQ_E_BATCH_SYSTEM: failure(
     400,
     "the batch system '{name}' cannot be used: {detail}",
-    'Known are slurm, pbs, local, and modules: plugin:PATH or a name under plugins/batch',
+    'Known are slurm, pbs, local, and modules: plugin:/absolute/path.mjs',
   ),
 
   // Worker

@@ -1,12 +1,9 @@
 /**
- * Finds the batch system that a name means: built in, a module of the package (`plugins/batch/NAME`), or a module anywhere (`plugin:PATH`). Called by
- * the allocation service for each kind of queue.
+ * Finds the batch system that a name means: a built-in one, or a module of the user's (`plugin:PATH`). Called by the allocation service for each kind
+ * of queue.
  */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isAbsolute, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { type BatchHostOptions, makeBatchHost } from './batchHost.ts';
 import type { BatchSystem, BatchSystemFactory } from './batchSystem.ts';
@@ -31,7 +28,7 @@ export interface OpenOptions extends Omit<BatchHostOptions, 'title' | 'directory
 }
 
 /**
- * @param name `slurm`, `pbs`, `local`, the name of a plugin of the package, or `plugin:` and the absolute path of a module
+ * @param name `slurm`, `pbs`, `local`, or `plugin:` and the absolute path of a module
  * @throws HqError HQ_E_BATCH_SYSTEM
  */
 export function openBatchSystem(name: string, { directory, ...host }: OpenOptions): BatchSystem {
@@ -39,11 +36,9 @@ export function openBatchSystem(name: string, { directory, ...host }: OpenOption
   if (known !== undefined) return known.make(makeBatchHost({ ...host, title: known.title, directory: join(directory, name) }));
   const path = modulePath(name);
   const factory = load(name, path);
-  // The module's own name is known only when it is made; commands that it runs meanwhile would be a mistake of its own.
-  const title = name.startsWith(PLUGIN_PREFIX) ? path : name;
   let system: BatchSystem;
   try {
-    system = factory(makeBatchHost({ ...host, title, directory: join(directory, name.replaceAll(/[^A-Za-z0-9._-]/g, '_')) }));
+    system = factory(makeBatchHost({ ...host, title: path, directory: join(directory, name.replaceAll(/[^A-Za-z0-9._-]/g, '_')) }));
   } catch (error) {
     throw unusable(name, `it cannot be started: ${(error as Error).message}`, error);
   }
@@ -53,13 +48,9 @@ export function openBatchSystem(name: string, { directory, ...host }: OpenOption
 }
 
 function modulePath(name: string): string {
-  if (name.startsWith(PLUGIN_PREFIX)) {
-    const path = name.slice(PLUGIN_PREFIX.length);
-    if (!isAbsolute(path)) throw unusable(name, 'the path of a plugin must be absolute');
-    return path;
-  }
-  const path = fileURLToPath(builtFile(`../plugins/batch/${name}/index.js`));
-  if (!/^[a-z][a-z0-9_-]*$/.test(name) || !existsSync(path)) throw unusable(name, 'there is no such batch system');
+  if (!name.startsWith(PLUGIN_PREFIX)) throw unusable(name, 'there is no such batch system');
+  const path = name.slice(PLUGIN_PREFIX.length);
+  if (!isAbsolute(path)) throw unusable(name, 'the path of a plugin must be absolute');
   return path;
 }
 

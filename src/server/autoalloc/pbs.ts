@@ -3,39 +3,26 @@
  * Professional Reference Guide and the behaviour of OpenPBS 23.06.
  */
 import { userInfo } from 'node:os';
-import type { BatchErrorKind, BatchHost, BatchJobStatus, BatchSystem, CommandResult, SubmitRequest } from './batchSystem.ts';
+import type { BatchHost, BatchJobStatus, BatchSystem, SubmitRequest } from './batchSystem.ts';
+import { CommandSystem, type FailureWords } from './commandSystem.ts';
 import { oneLine, optionValue } from './commandText.ts';
-import { explainStatus, vanishedStatus } from './explainStatus.ts';
+import { vanishedStatus } from './explainStatus.ts';
 import { COMMENT_VARIABLE, readQstat } from './pbsStatus.ts';
 import { writeJobId, writeScript } from './submission.ts';
 import { checkRequest, clockTime, directiveText, directiveWord, nodeCommand, singleQuoted } from './workerScript.ts';
 
-/** One qstat for all allocations; sites ask users not to do that much more often. */
-const POLL_INTERVAL_MS = 15_000;
-
-/** The server got the request, perhaps; its answer did not come. */
-const NO_ANSWER = /communication failure|end of file|premature end|timed? ?out waiting|connection reset|broken pipe/i;
-
-const NOT_REACHED =
-  /cannot connect|connection (?:refused|timed out)|unknown host|no such host|munge|authentication|server is (?:busy|down)/i;
+const WORDS: FailureWords = {
+  noAnswer: /communication failure|end of file|premature end|timed? ?out waiting|connection reset|broken pipe/i,
+  notReached: /cannot connect|connection (?:refused|timed out)|unknown host|no such host|munge|authentication|server is (?:busy|down)/i,
+};
 
 /** Of a job that is gone: 15001 and 15139 of the protocol, modulo 256 as exit codes. */
 const EXIT_UNKNOWN = 153;
 const EXIT_FINISHED = 35;
 
-export function makePbs(host: BatchHost): BatchSystem {
-  return new Pbs(host);
-}
-
-class Pbs implements BatchSystem {
+class Pbs extends CommandSystem implements BatchSystem {
   readonly name = 'pbs';
   readonly title = 'PBS';
-  readonly pollIntervalMs: number = POLL_INTERVAL_MS;
-  private readonly host: BatchHost;
-
-  constructor(host: BatchHost) {
-    this.host = host;
-  }
 
   script(request: SubmitRequest): string {
     const { host } = this;
@@ -99,10 +86,6 @@ class Pbs implements BatchSystem {
     if (result.exitCode !== 0 && !complaints.every((line) => gone.test(line))) throw this.failure(result);
   }
 
-  explain(status: BatchJobStatus): string {
-    return explainStatus(this.title, status);
-  }
-
   /** The scheduler writes its estimates into the status. */
   async estimateStarts(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const starts = new Map<string, number>();
@@ -128,10 +111,10 @@ class Pbs implements BatchSystem {
     if (!text.includes("'")) return `'${text}'`;
     throw this.host.error('refused', `PBS cannot take an argument with both kinds of quotes: ${text}`);
   }
+}
 
-  private failure(result: CommandResult): Error {
-    return this.host.error(kindOf(result), oneLine(result.stderr) || `exit code ${result.exitCode}`);
-  }
+export function makePbs(host: BatchHost): BatchSystem {
+  return new Pbs(host, WORDS);
 }
 
 /**
@@ -150,9 +133,4 @@ function submitOptions({ comment, extraArgs }: SubmitRequest): string[] {
 function command({ nodes, worker }: SubmitRequest): string {
   const text = nodeCommand(worker, 'pbs');
   return nodes === 1 ? text : `pbsdsh -- bash -l -c ${singleQuoted(text)}`;
-}
-
-function kindOf({ stderr }: CommandResult): BatchErrorKind {
-  if (NO_ANSWER.test(stderr)) return 'timedOut';
-  return NOT_REACHED.test(stderr) ? 'unreachable' : 'refused';
 }

@@ -3,37 +3,28 @@
  * the behaviour of Slurm 22.05.
  */
 import { userInfo } from 'node:os';
-import type { BatchErrorKind, BatchHost, BatchJobStatus, BatchSystem, CommandResult, SubmitRequest } from './batchSystem.ts';
+import type { BatchHost, BatchJobStatus, BatchSystem, CommandResult, SubmitRequest } from './batchSystem.ts';
+import { CommandSystem, type FailureWords } from './commandSystem.ts';
 import { oneLine, optionValue } from './commandText.ts';
-import { explainStatus, vanishedStatus } from './explainStatus.ts';
+import { vanishedStatus } from './explainStatus.ts';
 import { readSacct, readSqueue, SACCT_FORMAT, SQUEUE_FORMAT, slurmStatus, TIME_FORMAT } from './slurmStatus.ts';
 import { writeJobId, writeScript } from './submission.ts';
 import { checkRequest, clockTime, directiveText, directiveWord, doubleQuoted, isPlain, nodeCommand, singleQuoted } from './workerScript.ts';
 
-/** One squeue for all allocations; sites ask users not to do that much more often. */
-const POLL_INTERVAL_MS = 15_000;
-
-/** The controller did not get the request, or we did not get its answer: what it did is unknown. */
-const NO_ANSWER =
-  /socket timed out|zero bytes were transmitted|message receive failure|transport endpoint|connection reset|broken pipe|unexpected message/i;
-
-/** The request did not get to a controller. */
-const NOT_REACHED =
-  /unable to contact slurm controller|unable to establish (control|configuration)|connection refused|connect failure|backup controller in standby|unable to resolve|authentication|munge|temporarily unable/i;
+const WORDS: FailureWords = {
+  noAnswer:
+    /socket timed out|zero bytes were transmitted|message receive failure|transport endpoint|connection reset|broken pipe|unexpected message/i,
+  notReached:
+    /unable to contact slurm controller|unable to establish (control|configuration)|connection refused|connect failure|backup controller in standby|unable to resolve|authentication|munge|temporarily unable/i,
+};
 
 export function makeSlurm(host: BatchHost): BatchSystem {
-  return new Slurm(host);
+  return new Slurm(host, WORDS);
 }
 
-class Slurm implements BatchSystem {
+class Slurm extends CommandSystem implements BatchSystem {
   readonly name = 'slurm';
   readonly title = 'Slurm';
-  readonly pollIntervalMs: number = POLL_INTERVAL_MS;
-  private readonly host: BatchHost;
-
-  constructor(host: BatchHost) {
-    this.host = host;
-  }
 
   script(request: SubmitRequest): string {
     const { host } = this;
@@ -95,10 +86,6 @@ class Slurm implements BatchSystem {
     if (result.exitCode !== 0 && !isUnknownId(result)) throw this.failure(result);
   }
 
-  explain(status: BatchJobStatus): string {
-    return explainStatus(this.title, status);
-  }
-
   async estimateStarts(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const starts = new Map<string, number>();
     if (ids.length === 0) return starts;
@@ -115,7 +102,7 @@ class Slurm implements BatchSystem {
     const path = writeScript(request.directory, this.script(request));
     const result = await this.host.run('sbatch', ['--test-only', path], { cwd: request.directory });
     if (result.exitCode === 0) return [];
-    if (kindOf(result) !== 'refused') throw this.failure(result);
+    if (this.kindOf(result) !== 'refused') throw this.failure(result);
     return [oneLine(result.stderr)];
   }
 
@@ -154,10 +141,6 @@ class Slurm implements BatchSystem {
     }
     return found;
   }
-
-  private failure(result: CommandResult): Error {
-    return this.host.error(kindOf(result), oneLine(result.stderr) || `exit code ${result.exitCode}`);
-  }
 }
 
 /** srun starts programs, not lists of a shell: with a start or stop command a shell runs on each node. */
@@ -170,11 +153,6 @@ function command({ nodes, worker }: SubmitRequest): string {
 /** sbatch replaces `%j` and the like in names of files. */
 function filePattern(path: string): string {
   return path.replaceAll('%', '%%');
-}
-
-function kindOf({ stderr }: CommandResult): BatchErrorKind {
-  if (NO_ANSWER.test(stderr)) return 'timedOut';
-  return NOT_REACHED.test(stderr) ? 'unreachable' : 'refused';
 }
 
 function isUnknownId({ stderr }: CommandResult): boolean {

@@ -54,7 +54,7 @@ test("the worker's options come out of a shell as they went in", () => {
 
 test('times in scripts are those of the request', () => {
   fc.assert(
-    fc.property(fc.nat({ max: 100 * 31_557_600 }), (seconds) => {
+    fc.property(fc.nat({ max: 100 * 31_557_600 - 1 }), (seconds) => {
       expect(parseDuration(humanTime(seconds * 1_000))).toBe(seconds * 1_000);
       expect(parseDuration(clockTime(seconds * 1_000))).toBe(seconds * 1_000);
       expect(parseDuration(clockTime(seconds * 1_000 + 1))).toBe((seconds + 1) * 1_000);

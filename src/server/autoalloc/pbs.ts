@@ -4,14 +4,15 @@
  */
 import { userInfo } from 'node:os';
 import type { BatchHost, BatchJobStatus, BatchSystem, SubmitRequest } from './batchSystem.ts';
-import { CommandSystem, type FailureWords } from './commandSystem.ts';
+import { CommandSystem, type DirectiveParts, type SystemWords } from './commandSystem.ts';
 import { oneLine, optionValue } from './commandText.ts';
 import { vanishedStatus } from './explainStatus.ts';
 import { COMMENT_VARIABLE, readQstat } from './pbsStatus.ts';
 import { writeJobId, writeScript } from './submission.ts';
-import { checkRequest, clockTime, directiveText, directiveWord, nodeCommand, singleQuoted } from './workerScript.ts';
+import { clockTime, nodeCommand, singleQuoted } from './workerScript.ts';
 
-const WORDS: FailureWords = {
+const WORDS: SystemWords = {
+  directivePrefix: '#PBS',
   noAnswer: /communication failure|end of file|premature end|timed? ?out waiting|connection reset|broken pipe/i,
   notReached: /cannot connect|connection (?:refused|timed out)|unknown host|no such host|munge|authentication|server is (?:busy|down)/i,
 };
@@ -23,28 +24,6 @@ const EXIT_FINISHED = 35;
 class Pbs extends CommandSystem implements BatchSystem {
   readonly name = 'pbs';
   readonly title = 'PBS';
-
-  script(request: SubmitRequest): string {
-    const { host } = this;
-    checkRequest(request, host);
-    const { name, directory, nodes, timeLimitMs, extraArgs, held } = request;
-    const quoted = (text: string) => this.quoted(text);
-    if (directory.includes(':'))
-      throw host.error('refused', `a path must not contain a colon, which PBS takes for the end of a host name: ${directory}`);
-    const extra = directiveText(extraArgs, host, quoted);
-    const directives = [
-      `-l select=${nodes}`,
-      // Without it PBS puts several chunks on one node, and two workers would share it.
-      ...(nodes > 1 && !/(?:^|[ ,])place=/.test(extra ?? '') ? ['-l place=scatter'] : []),
-      `-N ${directiveWord(name, host, quoted)}`,
-      `-o ${directiveWord(`${directory}/stdout`, host, quoted)}`,
-      `-e ${directiveWord(`${directory}/stderr`, host, quoted)}`,
-      `-l walltime=${clockTime(timeLimitMs)}`,
-      ...(extra === undefined ? [] : [extra]),
-      ...(held ? ['-h'] : []),
-    ];
-    return ['#!/bin/bash', ...directives.map((line) => `#PBS ${line}`), '', command(request)].join('\n');
-  }
 
   async submit(request: SubmitRequest): Promise<string> {
     const path = writeScript(request.directory, this.script(request));
@@ -93,6 +72,27 @@ class Pbs extends CommandSystem implements BatchSystem {
     return starts;
   }
 
+  protected directives({ name, directory, nodes, timeLimitMs, held }: SubmitRequest, { word, extra }: DirectiveParts): string[] {
+    if (directory.includes(':'))
+      throw this.host.error('refused', `a path must not contain a colon, which PBS takes for the end of a host name: ${directory}`);
+    return [
+      `-l select=${nodes}`,
+      // Without it PBS puts several chunks on one node, and two workers would share it.
+      ...(nodes > 1 && !/(?:^|[ ,])place=/.test(extra ?? '') ? ['-l place=scatter'] : []),
+      `-N ${word(name)}`,
+      `-o ${word(`${directory}/stdout`)}`,
+      `-e ${word(`${directory}/stderr`)}`,
+      `-l walltime=${clockTime(timeLimitMs)}`,
+      ...(extra === undefined ? [] : [extra]),
+      ...(held ? ['-h'] : []),
+    ];
+  }
+
+  protected command({ nodes, worker }: SubmitRequest): string {
+    const text = nodeCommand(worker, 'pbs');
+    return nodes === 1 ? text : `pbsdsh -- bash -l -c ${singleQuoted(text)}`;
+  }
+
   /** @returns those that PBS knows */
   private async qstat(ids: readonly string[]): Promise<ReadonlyMap<string, BatchJobStatus>> {
     if (ids.length === 0) return new Map();
@@ -106,7 +106,7 @@ class Pbs extends CommandSystem implements BatchSystem {
   }
 
   /** In a directive; PBS knows both kinds of quotes, and nothing that would take their meaning away. */
-  private quoted(text: string): string {
+  protected quoted(text: string): string {
     if (!text.includes('"')) return `"${text}"`;
     if (!text.includes("'")) return `'${text}'`;
     throw this.host.error('refused', `PBS cannot take an argument with both kinds of quotes: ${text}`);
@@ -128,9 +128,4 @@ function submitOptions({ comment, extraArgs }: SubmitRequest): string[] {
     variables.filter((part) => part !== undefined).join(','),
     ...(optionValue(extraArgs, '-r') === undefined ? ['-r', 'n'] : []),
   ];
-}
-
-function command({ nodes, worker }: SubmitRequest): string {
-  const text = nodeCommand(worker, 'pbs');
-  return nodes === 1 ? text : `pbsdsh -- bash -l -c ${singleQuoted(text)}`;
 }

@@ -4,14 +4,15 @@
  */
 import { userInfo } from 'node:os';
 import type { BatchHost, BatchJobStatus, BatchSystem, CommandResult, SubmitRequest } from './batchSystem.ts';
-import { CommandSystem, type FailureWords } from './commandSystem.ts';
+import { CommandSystem, type DirectiveParts, type SystemWords } from './commandSystem.ts';
 import { oneLine, optionValue } from './commandText.ts';
 import { vanishedStatus } from './explainStatus.ts';
 import { readSacct, readSqueue, SACCT_FORMAT, SQUEUE_FORMAT, slurmStatus, TIME_FORMAT } from './slurmStatus.ts';
 import { writeJobId, writeScript } from './submission.ts';
-import { checkRequest, clockTime, directiveText, directiveWord, doubleQuoted, isPlain, nodeCommand, singleQuoted } from './workerScript.ts';
+import { clockTime, doubleQuoted, isPlain, nodeCommand, singleQuoted } from './workerScript.ts';
 
-const WORDS: FailureWords = {
+const WORDS: SystemWords = {
+  directivePrefix: '#SBATCH',
   noAnswer:
     /socket timed out|zero bytes were transmitted|message receive failure|transport endpoint|connection reset|broken pipe|unexpected message/i,
   notReached:
@@ -25,22 +26,6 @@ export function makeSlurm(host: BatchHost): BatchSystem {
 class Slurm extends CommandSystem implements BatchSystem {
   readonly name = 'slurm';
   readonly title = 'Slurm';
-
-  script(request: SubmitRequest): string {
-    const { host } = this;
-    checkRequest(request, host);
-    const { name, directory, nodes, timeLimitMs, extraArgs } = request;
-    const extra = directiveText(extraArgs, host, doubleQuoted);
-    const directives = [
-      `--nodes=${nodes}`,
-      `--job-name=${directiveWord(name, host, doubleQuoted)}`,
-      `--output=${directiveWord(`${filePattern(directory)}/stdout`, host, doubleQuoted)}`,
-      `--error=${directiveWord(`${filePattern(directory)}/stderr`, host, doubleQuoted)}`,
-      `--time=${clockTime(timeLimitMs)}`,
-      ...(extra === undefined ? [] : [extra]),
-    ];
-    return ['#!/bin/bash', ...directives.map((line) => `#SBATCH ${line}`), '', command(request)].join('\n');
-  }
 
   async submit(request: SubmitRequest): Promise<string> {
     const path = writeScript(request.directory, this.script(request));
@@ -106,6 +91,28 @@ class Slurm extends CommandSystem implements BatchSystem {
     return [oneLine(result.stderr)];
   }
 
+  protected directives({ name, directory, nodes, timeLimitMs }: SubmitRequest, { word, extra }: DirectiveParts): string[] {
+    return [
+      `--nodes=${nodes}`,
+      `--job-name=${word(name)}`,
+      `--output=${word(`${filePattern(directory)}/stdout`)}`,
+      `--error=${word(`${filePattern(directory)}/stderr`)}`,
+      `--time=${clockTime(timeLimitMs)}`,
+      ...(extra === undefined ? [] : [extra]),
+    ];
+  }
+
+  /** srun starts programs, not lists of a shell: with a start or stop command a shell runs on each node. */
+  protected command({ nodes, worker }: SubmitRequest): string {
+    const text = nodeCommand(worker, 'slurm');
+    if (nodes === 1) return text;
+    return `srun --overlap --ntasks=${nodes} --nodes=${nodes} ${isPlain(worker) ? text : `bash -c ${singleQuoted(text)}`}`;
+  }
+
+  protected quoted(text: string): string {
+    return doubleQuoted(text);
+  }
+
   /**
    * On the command line, where it cannot be undone by the user's directives, except for what the user asks for. An allocation that Slurm would start
    * again under the same id is of no use: whether there is still work for it is decided here, its output would be overwritten, and it would wait
@@ -141,13 +148,6 @@ class Slurm extends CommandSystem implements BatchSystem {
     }
     return found;
   }
-}
-
-/** srun starts programs, not lists of a shell: with a start or stop command a shell runs on each node. */
-function command({ nodes, worker }: SubmitRequest): string {
-  const text = nodeCommand(worker, 'slurm');
-  if (nodes === 1) return text;
-  return `srun --overlap --ntasks=${nodes} --nodes=${nodes} ${isPlain(worker) ? text : `bash -c ${singleQuoted(text)}`}`;
 }
 
 /** sbatch replaces `%j` and the like in names of files. */

@@ -37,40 +37,6 @@ async function close(): Promise<void> {}
 describe('Slurm as a batch system', () => {
   describeConformance(open, close);
 
-  test('a script has the directives of HyperQueue and the command of one worker', async () => {
-    const site = await open();
-    const request = requestOf(site, 'finishes', { directory: '/s/001/autoalloc/1/001', extraArgs: ['--partition=general', '--mem=32G'] });
-    const worker = { ...request.worker, hqPath: '/opt/hq', options: [['--cpus', '2x4'], ['--no-hyper-threading']] as const };
-    expect(site.system.script({ ...request, worker, timeLimitMs: 14_400_000 })).toMatchInlineSnapshot(`
-      "#!/bin/bash
-      #SBATCH --nodes=1
-      #SBATCH --job-name=hq-1-1
-      #SBATCH --output=/s/001/autoalloc/1/001/stdout
-      #SBATCH --error=/s/001/autoalloc/1/001/stderr
-      #SBATCH --time=04:00:00
-      #SBATCH --partition=general --mem=32G
-
-      /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/nowhere/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "1m""
-    `);
-    expect(
-      site.system
-        .script({ ...request, nodes: 2, worker })
-        .split('\n')
-        .at(-1),
-    ).toMatchInlineSnapshot(
-      `"srun --overlap --ntasks=2 --nodes=2 /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/nowhere/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "1m""`,
-    );
-    const commands = { ...worker, startCommand: "echo 'a'", stopCommand: 'echo b' };
-    expect(
-      site.system
-        .script({ ...request, nodes: 2, worker: commands })
-        .split('\n')
-        .at(-1),
-    ).toMatchInlineSnapshot(
-      `"srun --overlap --ntasks=2 --nodes=2 bash -c 'echo '\\''a'\\'' && /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/nowhere/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "1m"; echo b'"`,
-    );
-  });
-
   test('blanks, quotes and patterns in paths and arguments reach Slurm as they are', async () => {
     const site = await open();
     const directory = join(site.root, `it's %j "odd" #1`);

@@ -40,8 +40,14 @@ test('a script has the directives of HyperQueue and the command of one worker', 
 });
 
 test('several nodes get one worker each; commands around it run in a shell on each of them', () => {
-  expect(lastLine({ nodes: 2 })).toMatchInlineSnapshot(`"srun --overlap --ntasks=2 --nodes=2 /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/s/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "4h""`);
+  expect(lastLine({ nodes: 2 })).toMatchInlineSnapshot(
+    `"srun --overlap --ntasks=2 --nodes=2 /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/s/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "4h""`,
+  );
   const wrapped = { ...worker, startCommand: "echo 'a'", wrapCommand: 'podman run x', stopCommand: 'echo b' };
-  expect(lastLine({ nodes: 2, worker: wrapped })).toMatchInlineSnapshot(`"srun --overlap --ntasks=2 --nodes=2 bash -c 'echo '\\''a'\\'' && podman run x /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/s/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "4h"; echo b'"`);
-  expect(lastLine({ worker: wrapped })).toMatchInlineSnapshot(`"echo 'a' && podman run x /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/s/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "4h"; echo b"`);
+  expect(lastLine({ nodes: 2, worker: wrapped })).toMatchInlineSnapshot(
+    `"srun --overlap --ntasks=2 --nodes=2 bash -c 'echo '\\''a'\\'' && podman run x /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/s/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "4h"; echo b'"`,
+  );
+  expect(lastLine({ worker: wrapped })).toMatchInlineSnapshot(
+    `"echo 'a' && podman run x /opt/hq worker start --idle-timeout "5m" --manager "slurm" --server-dir "/s/001" --cpus "2x4" --no-hyper-threading --on-server-lost "finish-running" --time-limit "4h"; echo b"`,
+  );
 });

@@ -84,6 +84,15 @@ describe('local processes as a batch system', () => {
       expect(read(`/proc/${survivor}/stat`) ?? 'gone').toMatch(/^(gone|\d+ \(.*\) Z )/);
     });
 
+    test('that ignore the signal to end are killed when their time to do so is over', async () => {
+      const hasty = makeLocal(makeBatchHost({ title: 'this host', directory: site.states }), { graceSeconds: 1 });
+      const mark = join(site.root, 'deaf');
+      const id = await hasty.submit(withProgram(`trap '' TERM; echo >${mark}; while :; do sleep 600; done`));
+      await waitFor('the script to run', () => read(mark));
+      await hasty.cancel([id]);
+      expect(await untilStatus({ ...site, system: hasty }, id, 'ended')).toMatchObject({ outcome: 'canceled' });
+    });
+
     test('are told what they are by variables', async () => {
       const request = withProgram('env >variables; true');
       const before = Math.floor(Date.now() / 1_000);

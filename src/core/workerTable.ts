@@ -103,15 +103,18 @@ export function createWorker(names: ResourceNames, spec: WorkerSpec, nowMs: numb
   };
 }
 
+/** What a worker has, or would have. */
+type Provider = { readonly total: readonly (number | undefined)[] };
+
 /** The worker's resource that meets a need, or undefined when it has none. */
-function slotOf(names: ResourceNames, worker: CoreWorker, need: Need): number | undefined {
+function slotOf(names: ResourceNames, worker: Provider, need: Need): number | undefined {
   if (worker.total[need.resource] !== undefined) return need.resource;
   const name = resolveResourceName(names.nameOf(need.resource), (other) => worker.total[names.idOf(other)] !== undefined);
   return name === undefined ? undefined : names.idOf(name);
 }
 
 /** What a need takes from a worker: resource id and units; undefined when the worker lacks the resource. */
-export function demandOf(names: ResourceNames, worker: CoreWorker, need: Need): { slot: number; units: number } | undefined {
+export function demandOf(names: ResourceNames, worker: Provider, need: Need): { slot: number; units: number } | undefined {
   const slot = slotOf(names, worker, need);
   if (slot === undefined) return undefined;
   return { slot, units: need.all ? (worker.total[slot] as number) : need.units };

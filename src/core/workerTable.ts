@@ -32,6 +32,8 @@ export interface CoreWorker {
   connected: boolean;
   /** True once it was told to stop. */
   stopping: boolean;
+  /** True once it gets nothing new, because its allocation ends soon or is no longer wanted; what it has may end. */
+  draining: boolean;
   readonly minUtilization: number;
   /** Row of the multi-node task that has this worker; null for none. */
   gang: number | null;
@@ -80,6 +82,7 @@ export function createWorker(names: ResourceNames, spec: WorkerSpec, nowMs: numb
     endsAtMs: spec.endsAtMs,
     connected: true,
     stopping: false,
+    draining: false,
     minUtilization: spec.minUtilization,
     gang: null,
     total,

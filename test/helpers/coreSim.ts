@@ -6,7 +6,13 @@ import type { Change, ControlKind, Outbox } from '../../src/core/outbox.ts';
 import { onCancel, onClose } from '../../src/core/reactor/onJob.ts';
 import { onJobCreated, onSubmit, type TaskTraits } from '../../src/core/reactor/onSubmit.ts';
 import { onUpdates } from '../../src/core/reactor/onUpdates.ts';
-import { onWorkerConnected, onWorkerDisconnected, onWorkerLost, onWorkerReconnected } from '../../src/core/reactor/onWorker.ts';
+import {
+  onWorkerConnected,
+  onWorkerDisconnected,
+  onWorkerDraining,
+  onWorkerLost,
+  onWorkerReconnected,
+} from '../../src/core/reactor/onWorker.ts';
 import { NO_RETRIES } from '../../src/core/retryPolicy.ts';
 import { plan } from '../../src/core/schedule/plan.ts';
 import { isOpenTo } from '../../src/core/schedule/reserve.ts';
@@ -66,7 +72,9 @@ export function traits(o: Partial<TaskTraits> & { needs?: Record<string, number>
 
 /** The planner looks only at what has changed; this looks at everything. @throws Error when a ready task could start somewhere */
 export function checkNothingIsMissed(core: Core, nowMs: number): void {
-  const workers = [...core.workers.values()].filter((worker) => worker.connected && !worker.stopping && worker.gang === null);
+  const workers = [...core.workers.values()].filter(
+    (worker) => worker.connected && !worker.stopping && !worker.draining && worker.gang === null,
+  );
   for (const priority of core.ready.activePriorities()) {
     for (const id of core.ready.classesOf(priority)) {
       for (const variant of core.classes.get(id).variants) {
@@ -235,6 +243,11 @@ export class CoreSim implements Outbox {
   lose(worker: SimWorker, reason: WorkerEnd = 'CONNECTION LOST'): void {
     this.workers.delete(worker.id);
     this.turn(() => onWorkerLost(this.core, this, { workerId: worker.id, reason, nowMs: this.nowMs }));
+  }
+
+  /** The server gives it nothing new. */
+  drainWorker(worker: SimWorker): void {
+    this.turn(() => onWorkerDraining(this.core, this, worker.id));
   }
 
   /** The connection breaks: what was under way to the worker is lost, what it reported stays with it. */

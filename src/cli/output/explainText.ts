@@ -104,6 +104,8 @@ function obstacleText(obstacle: Obstacle): string {
       return `ends in ${formatDuration(obstacle.leftMs)}, ${formatDuration(obstacle.neededMs)} needed`;
     case 'stopping':
       return 'is stopping';
+    case 'draining':
+      return `takes nothing new${obstacle.leftMs === null ? '' : `, it ends in ${formatDuration(obstacle.leftMs)}`}`;
     case 'reconnecting':
       return 'has lost its connection and may come back';
     case 'reserved':

@@ -120,6 +120,7 @@ function likeness(obstacle: Obstacle): unknown {
     case 'busy':
       return [obstacle.kind, obstacle.resource, obstacle.free];
     case 'lifetime':
+    case 'draining':
       return [obstacle.kind];
     default:
       return obstacle;

@@ -57,6 +57,8 @@ function scattered(core: Core, worker: CoreWorker, variant: ClassVariant): Obsta
 function attendance(core: Core, worker: CoreWorker, o: Waiting & { variant: ClassVariant }): Obstacle[] {
   const found: Obstacle[] = [];
   if (worker.stopping) found.push({ kind: 'stopping' });
+  if (worker.draining)
+    found.push({ kind: 'draining', leftMs: Number.isFinite(worker.endsAtMs) ? Math.max(0, worker.endsAtMs - o.nowMs) : null });
   if (!worker.connected) found.push({ kind: 'reconnecting' });
   if (!livesFor(worker, o.variant, o.nowMs)) {
     found.push({ kind: 'lifetime', neededMs: o.variant.minTimeMs, leftMs: Math.max(0, worker.endsAtMs - o.nowMs) });

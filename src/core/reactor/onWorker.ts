@@ -4,6 +4,7 @@ import type { Core } from '../core.ts';
 import { rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import { isComplete, leaveGang } from '../schedule/gangs.ts';
+import { retractAll } from '../schedule/retract.ts';
 import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, HOLD_NONE, RUNNING, SENT } from '../taskTable.ts';
 import { type CoreWorker, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { forgetRetracts } from './holds.ts';
@@ -38,6 +39,15 @@ function removeWorker(core: Core, worker: CoreWorker): void {
 export function onWorkerDisconnected(core: Core, workerId: number): void {
   const worker = core.workers.get(workerId);
   if (worker !== undefined) worker.connected = false;
+}
+
+/** It gets nothing new from now on; what was only sent ahead is taken back. */
+export function onWorkerDraining(core: Core, out: Outbox, workerId: number): void {
+  const worker = core.workers.get(workerId);
+  if (worker === undefined || worker.draining) return;
+  worker.draining = true;
+  if (worker.connected) retractAll(core, out, worker);
+  out.askPlan();
 }
 
 /** What a returning worker holds: [job, task, instance]. */
@@ -83,6 +93,7 @@ export function onWorkerReconnected(
     else if (!isComplete(core, row)) requeueNext(core, out, { row, cause: 'worker-lost', error: null, nowMs: o.nowMs });
     else resend.push(row);
   }
+  if (worker.draining) retractAll(core, out, worker);
   out.askPlan();
   return { wanted, resend };
 }

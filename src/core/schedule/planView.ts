@@ -77,5 +77,5 @@ export class PlanView {
 
 /** May it get tasks? */
 export function isUsable(worker: CoreWorker): boolean {
-  return worker.connected && !worker.stopping && worker.gang === null;
+  return worker.connected && !worker.stopping && !worker.draining && worker.gang === null;
 }

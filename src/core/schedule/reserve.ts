@@ -72,7 +72,7 @@ export function reviewReservation(core: Core): void {
   const isWanted = core.ready.count(reservation.priority, reservation.requestClass) > 0;
   const areThere = reservation.workers.every((id) => {
     const worker = core.workers.get(id);
-    return worker?.connected === true && !worker.stopping;
+    return worker?.connected === true && !worker.stopping && !worker.draining;
   });
   if (!isWanted || !areThere) endReservation(core);
 }

@@ -29,6 +29,9 @@ export const obstacle = z.discriminatedUnion('kind', [
     .object({ kind: z.literal('lifetime'), neededMs: z.number(), leftMs: z.number() })
     .describe('the worker ends too soon for the time request'),
   z.object({ kind: z.literal('stopping') }),
+  z
+    .object({ kind: z.literal('draining'), leftMs: z.number().nullable() })
+    .describe('it gets nothing new: its allocation ends soon, or its queue was removed; leftMs null: it has no time limit'),
   z.object({ kind: z.literal('reconnecting') }).describe('its connection is broken; it may come back'),
   z.object({ kind: z.literal('reserved'), forTask: taskKey.nullable() }).describe('kept free for a task that has waited for long'),
   z.object({ kind: z.literal('gang'), task: taskKey }).describe('it belongs to a running multi-node task'),

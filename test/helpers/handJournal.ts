@@ -6,7 +6,17 @@ import { PROTOCOL } from '../../src/protocol/version.ts';
 import type { CommitListener, Journal, JournalBatch, Restored } from '../../src/server/journal/types.ts';
 import { handMadeConfiguration } from './handMadeConfiguration.ts';
 
-export const NOTHING_RESTORED: Restored = { serverUid: null, lastSeq: 0, maxJobId: 0, maxWorkerId: 0, jobs: [], workers: [] };
+export const NOTHING_RESTORED: Restored = {
+  serverUid: null,
+  lastSeq: 0,
+  maxJobId: 0,
+  maxWorkerId: 0,
+  maxQueueId: 0,
+  jobs: [],
+  workers: [],
+  queues: [],
+  allocations: [],
+};
 
 export class HandJournal implements Journal {
   readonly restored: Restored;

@@ -16,7 +16,7 @@ import { decodeEvents } from '../../src/server/journal/eventCodec.ts';
 import { JournalStore } from '../../src/server/journal/journalStore.ts';
 import { RestoreAssembler } from '../../src/server/journal/restore.ts';
 import type { JournalBatch, JournalEntry, Restored } from '../../src/server/journal/types.ts';
-import { pageOf } from '../unit/server/journal/helpers.ts';
+import { allocationRecord, pageOf, queueRecord } from '../unit/server/journal/helpers.ts';
 import { JournalModel } from './journalModel.ts';
 
 const RUNS = process.env['HQ_TEST_LONG'] === '1' ? 2_000 : 60;
@@ -111,6 +111,16 @@ const entry = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('worker'), workerId, session: fc.constantFrom('a', 'b'), atMs }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('worker-seq'), workerId, seq: fc.nat(50) }) },
+  {
+    weight: 1,
+    arbitrary: fc.oneof(
+      fc.record({ kind: fc.constant('queue' as const), queue: fc.integer({ min: 1, max: 3 }).map((id) => ({ ...queueRecord(), id })) }),
+      fc.record({ kind: fc.constant('queue-removed' as const), queueId: fc.integer({ min: 1, max: 3 }) }),
+      fc
+        .record({ queueId: fc.integer({ min: 1, max: 3 }), number: fc.integer({ min: 1, max: 3 }), endedAtMs: fc.option(atMs) })
+        .map((own) => ({ kind: 'allocation' as const, allocation: { ...allocationRecord(), ...own } })),
+    ),
+  },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('worker-ended'), workerId, reason: fc.constantFrom('STOPPED', 'HEARTBEAT LOST'), atMs }),

@@ -1,6 +1,8 @@
 /** A journal without a database: what must be restored after any batches. Slow and plain; it states the rules of `types.ts` once more. */
 import { IntArray } from '../../src/common/intArray.ts';
 import type { TaskStats } from '../../src/protocol/schema/job.ts';
+import type { AllocationRecord } from '../../src/server/autoalloc/allocation.ts';
+import type { QueueRecord } from '../../src/server/autoalloc/queue.ts';
 import type {
   BulkRow,
   JobRow,
@@ -36,6 +38,9 @@ export class JournalModel {
   private readonly workers = new Map<number, WorkerRow>();
   private maxJobId = 0;
   private maxWorkerId = 0;
+  private maxQueueId = 0;
+  private readonly queues = new Map<number, QueueRecord>();
+  private allocations: AllocationRecord[] = [];
   private lastSeq = 0;
 
   apply(batch: JournalBatch): void {
@@ -50,6 +55,8 @@ export class JournalModel {
     const workers = byId(this.workers).filter((worker) => worker.endedAtMs === null);
     return structuredClone({
       ...{ serverUid: null, lastSeq: this.lastSeq, maxJobId: this.maxJobId, maxWorkerId: this.maxWorkerId, jobs, workers },
+      ...{ maxQueueId: this.maxQueueId, queues: byId(this.queues) },
+      allocations: this.allocations.sort((a, b) => a.queueId - b.queueId || a.number - b.number),
     });
   }
 
@@ -140,6 +147,21 @@ export class JournalModel {
       }
       case 'worker-seq':
         return this.worker(entry.workerId, (row) => ({ ...row, ackedSeq: Math.max(row.ackedSeq, entry.seq) }));
+      case 'queue':
+        this.queues.set(entry.queue.id, entry.queue);
+        this.maxQueueId = Math.max(this.maxQueueId, entry.queue.id);
+        return;
+      case 'queue-removed':
+        this.queues.delete(entry.queueId);
+        this.maxQueueId = Math.max(this.maxQueueId, entry.queueId);
+        this.allocations = this.allocations.filter(({ queueId }) => queueId !== entry.queueId);
+        return;
+      case 'allocation': {
+        const { queueId, number } = entry.allocation;
+        this.allocations = this.allocations.filter((one) => one.queueId !== queueId || one.number !== number);
+        this.allocations.push(entry.allocation);
+        return;
+      }
       case 'worker-ended':
         return this.worker(entry.workerId, (row) =>
           row.endedAtMs === null ? { ...row, endedAtMs: entry.atMs, endReason: entry.reason } : row,

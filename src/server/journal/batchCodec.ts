@@ -12,10 +12,18 @@ type Packed<K extends JournalEntry['kind'], F extends string> = Omit<Extract<Jou
 
 /** Entries that are not hot; what is stored as a blob is packed already. */
 export type ColdEntry =
-  | Exclude<JournalEntry, { kind: HotKind | 'job' | 'submit' | 'worker' }>
+  | Exclude<JournalEntry, { kind: HotKind | 'job' | 'submit' | 'worker' | 'queue' | 'allocation' }>
   | Packed<'job', 'header'>
   | Packed<'submit', 'submit'>
-  | Packed<'worker', 'configuration'>;
+  | Packed<'worker', 'configuration'>
+  | { readonly kind: 'queue'; readonly queueId: number; readonly body: Uint8Array }
+  | {
+      readonly kind: 'allocation';
+      readonly queueId: number;
+      readonly number: number;
+      readonly endedAtMs: number | null;
+      readonly body: Uint8Array;
+    };
 
 /** Why an attempt failed, as in an `ended` entry. */
 export type Failure = NonNullable<Extract<JournalEntry, { kind: 'ended' }>['failure']>;
@@ -164,6 +172,13 @@ function packCold(entry: Exclude<JournalEntry, { kind: HotKind }>): ColdEntry {
       return { ...entry, submit: packBytes(entry.submit) };
     case 'worker':
       return { ...entry, configuration: packBytes(entry.configuration) };
+    case 'queue':
+      return { kind: 'queue', queueId: entry.queue.id, body: packBytes(entry.queue) };
+    case 'allocation': {
+      const { queueId, number, endedAtMs } = entry.allocation;
+      return { kind: 'allocation', queueId, number, endedAtMs, body: packBytes(entry.allocation) };
+    }
+    case 'queue-removed':
     case 'job-closed':
     case 'job-canceled':
     case 'job-stats':

@@ -1,4 +1,4 @@
-/** Writes what happens rarely: jobs, submits, workers, many tasks at once. Called by `JournalStore` within a transaction. */
+/** Writes what happens rarely: jobs, submits, workers, allocation queues, many tasks at once. Called by `JournalStore` within a transaction. */
 import type { Database, Statement } from 'better-sqlite3';
 import { assertNever } from '../../common/assert.ts';
 import type { Submit } from '../../protocol/schema/task.ts';
@@ -10,7 +10,7 @@ import { parseStored, type TaskWriter } from './taskWriter.ts';
 
 type Name =
   | ('job' | 'submit' | 'moreTasks' | 'jobClosed' | 'jobCanceled' | 'jobStats' | 'payload' | 'redact')
-  | ('otherSession' | 'worker' | 'workerEnded');
+  | ('otherSession' | 'worker' | 'workerEnded' | 'queue' | 'allocation');
 
 export class ColdWriter {
   /** Secrets were overwritten since this was last set to false; the write-ahead log still has them. */
@@ -39,6 +39,11 @@ export class ColdWriter {
         `INSERT INTO workers (id, session, configuration, connected_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
          session = excluded.session, configuration = excluded.configuration, connected_at_ms = excluded.connected_at_ms,
          ended_at_ms = NULL, end_reason = NULL`,
+      ),
+      queue: db.prepare('INSERT INTO queues (id, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body'),
+      allocation: db.prepare(
+        `INSERT INTO allocations (queue, number, ended_at_ms, body) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET ended_at_ms = excluded.ended_at_ms, body = excluded.body`,
       ),
       workerEnded: db.prepare('UPDATE workers SET ended_at_ms = ?, end_reason = ? WHERE id = ? AND ended_at_ms IS NULL'),
     };
@@ -86,6 +91,15 @@ export class ColdWriter {
       case 'worker':
         sql.otherSession.run(entry.workerId, entry.workerId, entry.session);
         sql.worker.run(entry.workerId, entry.session, entry.configuration, entry.atMs);
+        return;
+      case 'queue':
+        sql.queue.run(entry.queueId, entry.body);
+        return;
+      case 'queue-removed':
+        this.retention.forgetQueue(entry.queueId);
+        return;
+      case 'allocation':
+        sql.allocation.run(entry.queueId, entry.number, entry.endedAtMs, entry.body);
         return;
       case 'worker-ended':
         sql.workerEnded.run(entry.atMs, entry.reason, entry.workerId);

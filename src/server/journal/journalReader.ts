@@ -4,7 +4,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import type { IntArray } from '../../common/intArray.ts';
-import type { RestorePart } from './restore.ts';
+import type { Numbers, RestorePart } from './restore.ts';
 import { BULK_COLUMNS, JOB_COLUMNS, type RawRow, SUBMIT_COLUMNS, TASK_COLUMNS, WORKER_COLUMNS } from './rows.ts';
 import { parseStored } from './taskWriter.ts';
 
@@ -62,6 +62,8 @@ export class JournalReader {
     yield { kind: 'head', ...this.numbers() };
     const workers = `SELECT ${WORKER_COLUMNS} FROM workers WHERE ended_at_ms IS NULL AND id > ? ORDER BY id LIMIT ?`;
     for (const rows of this.pages((after) => this.rows(workers, after, PAGE_ROWS))) yield { kind: 'workers', rows };
+    const allocations = this.rows('SELECT body FROM allocations ORDER BY queue, number');
+    yield { kind: 'queues', queues: this.rows('SELECT body FROM queues ORDER BY id'), allocations };
     const live = `SELECT ${JOB_COLUMNS} FROM jobs WHERE completed = 0 AND id > ? ORDER BY id LIMIT ?`;
     for (const rows of this.pages((after) => this.rows(live, after, PAGE_ROWS))) {
       yield { kind: 'jobs', rows };
@@ -70,14 +72,15 @@ export class JournalReader {
   }
 
   /** Highest numbers given out so far and the identity. */
-  numbers(): { serverUid: string | null; lastSeq: number; maxJobId: number; maxWorkerId: number } {
+  numbers(): Numbers {
     const highest = (select: string, key: string): number => {
       return Math.max((this.rows(select)[0]?.[0] as number | null) ?? 0, this.meta(key) ?? 0);
     };
     const lastSeq = highest('SELECT max(last_seq) FROM (SELECT last_seq FROM events ORDER BY first_seq DESC LIMIT 1)', 'lastSeq');
     const maxJobId = highest('SELECT max(id) FROM jobs', 'maxJobId');
     const maxWorkerId = highest('SELECT max(id) FROM workers', 'maxWorkerId');
-    return { serverUid: this.meta<string>('serverUid'), lastSeq, maxJobId, maxWorkerId };
+    const maxQueueId = highest('SELECT max(id) FROM queues', 'maxQueueId');
+    return { serverUid: this.meta<string>('serverUid'), lastSeq, maxJobId, maxWorkerId, maxQueueId };
   }
 
   /** @returns the value stored under the key, or null */

@@ -1,11 +1,18 @@
 /** Puts together what a starting server needs from the pages in which the journal's thread sends it. */
 import { assertNever } from '../../common/assert.ts';
+import type { AllocationRecord } from '../autoalloc/allocation.ts';
+import type { QueueRecord } from '../autoalloc/queue.ts';
+import { unpackBytes } from './pack.ts';
 import { bulkRowOf, jobRowOf, type RawRow, submitRowOf, taskRowOf, workerRowOf } from './rows.ts';
 import type { BulkRow, JobRow, Restored, SubmitRow, TaskRow, WorkerRow } from './types.ts';
 
+/** Identity, and the highest numbers given out. */
+export type Numbers = Pick<Restored, 'serverUid' | 'lastSeq' | 'maxJobId' | 'maxWorkerId' | 'maxQueueId'>;
+
 /** One page; the job of a page comes before it. */
 export type RestorePart =
-  | ({ readonly kind: 'head' } & Pick<Restored, 'serverUid' | 'lastSeq' | 'maxJobId' | 'maxWorkerId'>)
+  | ({ readonly kind: 'head' } & Numbers)
+  | { readonly kind: 'queues'; readonly queues: RawRow[]; readonly allocations: RawRow[] }
   | { readonly kind: 'jobs' | 'workers'; readonly rows: RawRow[] }
   | { readonly kind: 'submits' | 'tasks' | 'bulk'; readonly jobId: number; readonly rows: RawRow[] };
 
@@ -16,8 +23,14 @@ interface RestoredJob {
   readonly bulk: BulkRow[];
 }
 
+function numbersOf({ serverUid, lastSeq, maxJobId, maxWorkerId, maxQueueId }: Numbers): Numbers {
+  return { serverUid, lastSeq, maxJobId, maxWorkerId, maxQueueId };
+}
+
 export class RestoreAssembler {
-  private head: Pick<Restored, 'serverUid' | 'lastSeq' | 'maxJobId' | 'maxWorkerId'> | null = null;
+  private head: Numbers | null = null;
+  private queues: QueueRecord[] = [];
+  private allocations: AllocationRecord[] = [];
   private readonly jobs = new Map<number, RestoredJob>();
   private readonly workers: WorkerRow[] = [];
 
@@ -25,7 +38,11 @@ export class RestoreAssembler {
   add(part: RestorePart): void {
     switch (part.kind) {
       case 'head':
-        this.head = { serverUid: part.serverUid, lastSeq: part.lastSeq, maxJobId: part.maxJobId, maxWorkerId: part.maxWorkerId };
+        this.head = numbersOf(part);
+        return;
+      case 'queues':
+        this.queues = part.queues.map((raw) => unpackBytes(raw[0] as Uint8Array) as QueueRecord);
+        this.allocations = part.allocations.map((raw) => unpackBytes(raw[0] as Uint8Array) as AllocationRecord);
         return;
       case 'workers':
         for (const raw of part.rows) this.workers.push(workerRowOf(raw));
@@ -53,7 +70,8 @@ export class RestoreAssembler {
   /** @throws Error when the first page never came; a defect */
   restored(): Restored {
     if (this.head === null) throw new Error('nothing was restored');
-    return { ...this.head, jobs: [...this.jobs.values()], workers: this.workers };
+    const { head, workers, queues, allocations } = this;
+    return { ...head, jobs: [...this.jobs.values()], workers, queues, allocations };
   }
 
   private job(jobId: number): RestoredJob {

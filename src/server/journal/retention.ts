@@ -18,16 +18,18 @@ export class Retention {
   private garbage: boolean;
   private readonly keepHighest: Statement;
   private readonly statements: Record<
-    'forget' | 'submits' | 'bulk' | 'garbage' | 'next' | 'taskSlice' | 'tasks' | 'swept' | 'oldJobs',
+    'forgetQueue' | 'allocations' | 'forget' | 'submits' | 'bulk' | 'garbage' | 'next' | 'taskSlice' | 'tasks' | 'swept' | 'oldJobs',
     Statement
   >;
-  private readonly old: Record<'keptEvent' | 'eventSlice' | 'events' | 'workerSlice' | 'workerSeqs' | 'workers', Statement>;
+  private readonly old: Record<'keptEvent' | 'eventSlice' | 'events' | 'workerSlice' | 'workerSeqs' | 'workers' | 'allocations', Statement>;
 
   constructor(db: Database, reader: JournalReader) {
     this.reader = reader;
     this.keepHighest = db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)');
     const pluck = (sql: string): Statement => db.prepare(sql).pluck();
     this.statements = {
+      forgetQueue: db.prepare('DELETE FROM queues WHERE id = ?'),
+      allocations: db.prepare('DELETE FROM allocations WHERE queue = ?'),
       forget: db.prepare('DELETE FROM jobs WHERE id = ?'),
       submits: db.prepare('DELETE FROM submits WHERE job = ?'),
       bulk: db.prepare('DELETE FROM bulk_ends WHERE job = ?'),
@@ -44,6 +46,7 @@ export class Retention {
       events: db.prepare('DELETE FROM events WHERE first_seq <= ?'),
       workerSlice: pluck('SELECT max(id) FROM (SELECT id FROM workers WHERE ended_at_ms < ? ORDER BY id LIMIT ?)'),
       workerSeqs: db.prepare('DELETE FROM worker_seqs WHERE worker IN (SELECT id FROM workers WHERE id <= ? AND ended_at_ms < ?)'),
+      allocations: db.prepare('DELETE FROM allocations WHERE ended_at_ms < ?'),
       workers: db.prepare('DELETE FROM workers WHERE id <= ? AND ended_at_ms < ?'),
     };
     this.garbage = this.statements.next.get() !== undefined;
@@ -65,6 +68,13 @@ export class Retention {
     this.garbage = true;
   }
 
+  /** Within a transaction: the queue and its allocations are gone. */
+  forgetQueue(queueId: number): void {
+    this.keepHighest.run('maxQueueId', queueId);
+    this.statements.forgetQueue.run(queueId);
+    this.statements.allocations.run(queueId);
+  }
+
   /** Deletes a slice of the tasks of forgotten jobs. */
   readonly sweep: Step = () => {
     const { next, taskSlice, tasks, swept } = this.statements;
@@ -77,9 +87,15 @@ export class Retention {
     return true;
   };
 
-  /** @returns the steps that delete completed jobs, events and ended workers older than `beforeMs` (Unix milliseconds), to be run in order */
+  /** @returns the steps that delete completed jobs, events, ended workers and ended allocations older than `beforeMs` (Unix milliseconds), to be run in order */
   prune(beforeMs: number): Step[] {
-    return [() => this.pruneJobs(beforeMs), this.sweep, () => this.pruneEvents(beforeMs), () => this.pruneWorkers(beforeMs)];
+    return [
+      () => this.pruneJobs(beforeMs),
+      this.sweep,
+      () => this.pruneEvents(beforeMs),
+      () => this.pruneWorkers(beforeMs),
+      () => this.pruneAllocations(beforeMs),
+    ];
   }
 
   private pruneJobs(beforeMs: number): boolean {
@@ -96,6 +112,12 @@ export class Retention {
     this.keepHighest.run('lastSeq', this.reader.numbers().lastSeq);
     this.old.events.run(last);
     return true;
+  }
+
+  /** At most some thousands: one for each of some minutes. */
+  private pruneAllocations(beforeMs: number): boolean {
+    this.old.allocations.run(beforeMs);
+    return false;
   }
 
   private pruneWorkers(beforeMs: number): boolean {

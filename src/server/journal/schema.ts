@@ -13,7 +13,7 @@ export const APPLICATION_ID = 0x6871_626a;
 export const PAGE_BYTES = 2_048;
 
 const VERSION_1 = `
-  -- serverUid; maxJobId, maxWorkerId, lastSeq: highest numbers among what was deleted; lockProbe: where locks were seen to work; syncs
+  -- serverUid; maxJobId, maxWorkerId, maxQueueId, lastSeq: highest numbers among what was deleted; lockProbe: where locks were seen to work; syncs
   CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
   CREATE TABLE jobs (
@@ -64,8 +64,16 @@ const VERSION_2 = 'ALTER TABLE tasks ADD COLUMN peak_mem_bytes INTEGER';
 /** When the next attempt of a waiting task may start, if that is not at once; ids of the workers of a multi-node task, comma separated. */
 const VERSION_3 = 'ALTER TABLE tasks ADD COLUMN due_at_ms INTEGER; ALTER TABLE tasks ADD COLUMN gang TEXT';
 
+/** Allocation queues, and their allocations until they are pruned; `body` is the record of the server, packed. */
+const VERSION_4 = `
+  CREATE TABLE queues (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+  CREATE TABLE allocations (
+    queue INTEGER NOT NULL, number INTEGER NOT NULL, ended_at_ms INTEGER, body BLOB NOT NULL, PRIMARY KEY (queue, number)
+  ) WITHOUT ROWID;
+`;
+
 /** The n-th entry makes version n + 1 out of version n. Entries are never changed once released. */
-const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /** The version that this program writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;

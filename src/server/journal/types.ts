@@ -5,6 +5,8 @@
 import type { CreateJob, TaskStats } from '../../protocol/schema/job.ts';
 import type { FailureKind, Submit, TaskState, TaskUsage } from '../../protocol/schema/task.ts';
 import type { WorkerConfiguration, WorkerEnd } from '../../protocol/schema/worker.ts';
+import type { AllocationRecord } from '../autoalloc/allocation.ts';
+import type { QueueRecord } from '../autoalloc/queue.ts';
 import type { EventPage } from './eventCodec.ts';
 
 /** A job's own description, without its tasks. */
@@ -102,6 +104,12 @@ export type JournalEntry =
     }
   /** All updates of this session up to `seq` are part of this or an earlier transaction. */
   | { readonly kind: 'worker-seq'; readonly workerId: number; readonly seq: number }
+  /** An allocation queue as it is from now on. */
+  | { readonly kind: 'queue'; readonly queue: QueueRecord }
+  /** The queue and its allocations are gone; its number is not given out again. */
+  | { readonly kind: 'queue-removed'; readonly queueId: number }
+  /** An allocation as it is from now on. */
+  | { readonly kind: 'allocation'; readonly allocation: AllocationRecord }
   | { readonly kind: 'worker-ended'; readonly workerId: number; readonly reason: WorkerEnd; readonly atMs: number };
 
 export interface JournalBatch {
@@ -189,6 +197,10 @@ export interface Restored {
     readonly bulk: readonly BulkRow[];
   }[];
   readonly workers: readonly WorkerRow[];
+  readonly maxQueueId: number;
+  readonly queues: readonly QueueRecord[];
+  /** By queue and number. */
+  readonly allocations: readonly AllocationRecord[];
 }
 
 /** Called on the server's thread; tickets grow by one per batch. `durable <= committed`. */

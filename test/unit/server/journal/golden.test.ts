@@ -13,6 +13,7 @@ import { jobRowOf } from '../../../../src/server/journal/rows.ts';
 import { SCHEMA_VERSION } from '../../../../src/server/journal/schema.ts';
 import type { JournalBatch } from '../../../../src/server/journal/types.ts';
 import {
+  allocationRecord,
   assigned,
   batchOf,
   bulkRows,
@@ -24,6 +25,7 @@ import {
   job,
   makeDir,
   openStore,
+  queueRecord,
   restore,
   started,
   submit,
@@ -113,6 +115,13 @@ function batches(): JournalBatch[] {
     batchOf([
       { kind: 'worker-ended', workerId: 2, reason: 'HEARTBEAT LOST', atMs: T0 + 8 },
       { kind: 'redact', jobId: 1, submitIndex: 1 },
+    ]),
+    batchOf([
+      { kind: 'queue', queue: queueRecord() },
+      { kind: 'queue', queue: { ...queueRecord(), id: 2 } },
+      { kind: 'allocation', allocation: allocationRecord() },
+      { kind: 'allocation', allocation: { ...allocationRecord(), queueId: 2 } },
+      { kind: 'queue-removed', queueId: 2 },
     ]),
     batchOf([job(2), submit(2, { ids: '1-3:2' }), assigned([1, 3], { jobId: 2 }), { kind: 'job-canceled', jobId: 2, reason: null }]),
     batchOf([failed(1, { jobId: 2 }), finished(3, { jobId: 2 }), completed(2)], { durable: true }),

@@ -6,6 +6,8 @@ import { onTestFinished } from 'vitest';
 import type { HqEvent } from '../../../../src/protocol/schema/event.ts';
 import type { Submit, TaskSpec } from '../../../../src/protocol/schema/task.ts';
 import type { WorkerConfiguration } from '../../../../src/protocol/schema/worker.ts';
+import type { AllocationRecord } from '../../../../src/server/autoalloc/allocation.ts';
+import type { QueueRecord } from '../../../../src/server/autoalloc/queue.ts';
 import { encodeBatch } from '../../../../src/server/journal/batchCodec.ts';
 import { decodeEvents, type EventPage, EventWriter } from '../../../../src/server/journal/eventCodec.ts';
 import { JournalStore, type JournalStoreOptions } from '../../../../src/server/journal/journalStore.ts';
@@ -121,6 +123,57 @@ export const CONFIGURATION: WorkerConfiguration = {
   listenAddress: '',
   version: '0.1.0',
 };
+
+/** A queue that has learned what its workers are like, and rests after a failure. */
+export function queueRecord(): QueueRecord {
+  return {
+    id: 1,
+    params: {
+      system: 'slurm',
+      name: 'night',
+      timeLimitMs: 14_400_000,
+      backlog: 2,
+      maxWorkersPerAlloc: 1,
+      maxWorkerCount: 10,
+      additionalArgs: ['--partition=general', '--mem=32G'],
+      idleTimeoutMs: 300_000,
+      onServerLost: 'finish-running',
+      worker: { cpus: '4x2', resources: ['licenses=4'], hyperThreading: true, minUtilization: 0 },
+    },
+    state: 'active',
+    pausedReason: null,
+    failures: { submits: 0, allocations: 1, restsUntilMs: T0 + 60_000, lastError: 'allocation 77 ended as FAILED' },
+    knownResources: CONFIGURATION.resources,
+    lastNumber: 1,
+  };
+}
+
+export function allocationRecord(): AllocationRecord {
+  return {
+    queueId: 1,
+    number: 1,
+    phase: 'running',
+    batchId: '77',
+    comment: 'hq:gold01:1:1',
+    directory: '/work/autoalloc/1-night/001',
+    workers: 1,
+    queuedAtMs: T0 + 1,
+    startedAtMs: T0 + 2,
+    limitAtMs: T0 + 14_400_002,
+    endedAtMs: null,
+    outcome: null,
+    exitCode: null,
+    rawState: 'RUNNING',
+    reason: { code: 'None', text: 'nothing is said' },
+    restarts: 0,
+    cancel: null,
+    connected: 1,
+    gone: 0,
+    everConnected: 1,
+    wasOfUse: false,
+    hopelessSinceMs: null,
+  };
+}
 
 export function worker(workerId = 1, session = `session-${workerId}`): JournalEntry {
   return { kind: 'worker', workerId, session, configuration: CONFIGURATION, atMs: T0 + 2 };

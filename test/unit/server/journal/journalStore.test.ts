@@ -7,6 +7,7 @@ import type { Submit } from '../../../../src/protocol/schema/task.ts';
 import { encodeBatch } from '../../../../src/server/journal/batchCodec.ts';
 import type { JournalStore } from '../../../../src/server/journal/journalStore.ts';
 import {
+  allocationRecord,
   assigned,
   batchOf,
   CONFIGURATION,
@@ -19,6 +20,7 @@ import {
   makeDir,
   makeStore,
   openStore,
+  queueRecord,
   restore,
   started,
   submit,
@@ -39,9 +41,11 @@ function reopen(store: JournalStore): JournalStore {
   return openStore(store.path);
 }
 
+const NO_QUEUES = { maxQueueId: 0, queues: [], allocations: [] };
+
 test('a new journal is empty and takes the uid that it is given once', () => {
   const store = makeStore({ serverUid: 'abc123' });
-  expect(restore(store)).toEqual({ serverUid: 'abc123', lastSeq: 0, maxJobId: 0, maxWorkerId: 0, jobs: [], workers: [] });
+  expect(restore(store)).toEqual({ serverUid: 'abc123', lastSeq: 0, maxJobId: 0, maxWorkerId: 0, ...NO_QUEUES, jobs: [], workers: [] });
   store.close();
   const other = openStore(store.path, { serverUid: 'other1' });
   expect(restore(other).serverUid).toBe('abc123');
@@ -75,7 +79,7 @@ test('a starting server gets the jobs that are not completed and the workers tha
   writeEvents(before, [{ seq: 1, timeMs: T0, type: 'server-stop' }]);
   const store = reopen(before);
   const { jobs, workers, ...numbers } = restore(store);
-  expect(numbers).toEqual({ serverUid: null, lastSeq: 1, maxJobId: 3, maxWorkerId: 2 });
+  expect(numbers).toEqual({ serverUid: null, lastSeq: 1, maxJobId: 3, maxWorkerId: 2, ...NO_QUEUES });
   expect(workers).toEqual([
     {
       workerId: 1,
@@ -262,4 +266,30 @@ test('a path with blanks and umlauts is a path like any other', () => {
   const after = reopen(store);
   expect(restore(after).jobs).toHaveLength(1);
   after.close();
+});
+
+test('a queue is kept with its allocations until it is removed, and its number is not given out again', () => {
+  const store = makeStore();
+  const [queue, allocation] = [queueRecord(), allocationRecord()];
+  write(
+    store,
+    { kind: 'queue', queue },
+    { kind: 'allocation', allocation },
+    { kind: 'allocation', allocation: { ...allocation, number: 2 } },
+  );
+  write(
+    store,
+    { kind: 'queue', queue: { ...queue, state: 'paused' } },
+    { kind: 'allocation', allocation: { ...allocation, phase: 'ended', endedAtMs: T0 } },
+  );
+  const { queues, allocations } = restore(store);
+  expect(queues).toEqual([{ ...queue, state: 'paused' }]);
+  expect(allocations.map(({ number, phase }) => [number, phase])).toEqual([
+    [1, 'ended'],
+    [2, 'running'],
+  ]);
+  for (const step of store.retention.prune(T0 + 1)) while (store.step(step));
+  expect(restore(store).allocations.map(({ number }) => number)).toEqual([2]);
+  write(store, { kind: 'queue-removed', queueId: 1 });
+  expect(restore(store)).toMatchObject({ maxQueueId: 1, queues: [], allocations: [] });
 });

@@ -11,6 +11,8 @@ export interface Compat {
   readonly refuseRepeatedResource: boolean;
   /** Unknown job or worker ids are a log line and exit 0. */
   readonly unknownIdsExitZero: boolean;
+  /** `alloc remove` refuses while an allocation runs, instead of letting it end with its tasks. */
+  readonly refuseRunningQueue: boolean;
   /** `worker start` stops when the server is lost. */
   readonly stopOnServerLost: boolean;
 }
@@ -23,6 +25,7 @@ export function compatOf(env: Readonly<Record<string, string | undefined>>): Com
     crashLimitPerTaskOnly: original,
     refuseRepeatedResource: original,
     unknownIdsExitZero: original,
+    refuseRunningQueue: original,
     stopOnServerLost: original,
   };
 }

@@ -3,6 +3,15 @@
  */
 import type { Agent } from 'node:http';
 import type { ServerDirOptions } from '../common/serverDir.ts';
+import type {
+  AllocationInfo,
+  CreateQueueInput,
+  QueueCreated,
+  QueueExplanation,
+  QueueInfo,
+  RemoveQueue,
+  TrialAnswer,
+} from '../protocol/schema/allocation.ts';
 import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJobInput, JobDetail, JobInfo, Submitted } from '../protocol/schema/job.ts';
@@ -149,6 +158,48 @@ export class HqClient {
 
   stopWorker(workerId: number, options?: Abortable): Promise<void> {
     return this.post(`/v1/workers/${workerId}/stop`, options);
+  }
+
+  createQueue(request: CreateQueueInput, options?: Abortable): Promise<QueueCreated> {
+    return this.post('/v1/queues', { body: request, ...options });
+  }
+
+  /** Submits an allocation as such a queue would, and cancels it at once. */
+  tryQueue(params: CreateQueueInput['params'], options?: Abortable): Promise<TrialAnswer> {
+    return this.post('/v1/queues/trial', { body: params, ...options });
+  }
+
+  /** Sorted by id. */
+  listQueues(options?: Abortable): Promise<QueueInfo[]> {
+    return this.get('/v1/queues', options);
+  }
+
+  /** The oldest first. */
+  queueAllocations(queueId: number, options?: Abortable): Promise<AllocationInfo[]> {
+    return this.get(`/v1/queues/${queueId}/allocations`, options);
+  }
+
+  /** @param id of the batch system */
+  allocation(id: string, options?: Abortable): Promise<AllocationInfo> {
+    return this.get(`/v1/allocations/${encodeURIComponent(id)}`, options);
+  }
+
+  /** Why a queue submits nothing, and what its allocations wait for. */
+  explainQueue(queueId: number, options?: Abortable): Promise<QueueExplanation> {
+    return this.get(`/v1/queues/${queueId}/explain`, options);
+  }
+
+  pauseQueue(queueId: number, options?: Abortable): Promise<void> {
+    return this.post(`/v1/queues/${queueId}/pause`, options);
+  }
+
+  resumeQueue(queueId: number, options?: Abortable): Promise<void> {
+    return this.post(`/v1/queues/${queueId}/resume`, options);
+  }
+
+  /** @param request.running what becomes of running allocations */
+  removeQueue(queueId: number, request: RemoveQueue, options?: Abortable): Promise<void> {
+    return this.delete(`/v1/queues/${queueId}${queryText({ ...request })}`, options);
   }
 
   /** Follows events, over restarts of the server. Starts at once; see `EventReader.ready` for reading a state without a gap. */

@@ -191,3 +191,12 @@ function waitingTasks(core: Core): Waiting[] {
 function isQuick(ratePerSecond: number | null): boolean {
   return ratePerSecond !== null && ratePerSecond >= 1;
 }
+
+/** Could a worker of this shape, or an allocation of so many of them, ever run a task of the class? */
+export function couldRun(core: Core, requestClass: RequestClass, o: Pick<Offer, 'shape' | 'maxWorkersPerAllocation'>): boolean {
+  return requestClass.variants.some((variant) => {
+    if (variant.minTimeMs > o.shape.lifetimeMs) return false;
+    if (variant.nodes > 0) return variant.nodes <= o.maxWorkersPerAllocation;
+    return takeRoom(core, roomOf(core, o.shape), { variant, waiting: 1 }) > 0;
+  });
+}

@@ -115,6 +115,22 @@ export const ERRORS = {
     'Known are slurm, pbs, local, and modules: plugin:/absolute/path.mjs',
   ),
 
+  // Allocation queues
+  HQ_E_QUEUE_NOT_FOUND: failure(404, 'allocation queue {queue} not found', 'List the queues with: hq alloc list'),
+  HQ_E_ALLOCATION_NOT_FOUND: failure(404, 'Allocation {allocation} not found', 'List the allocations of a queue with: hq alloc info QUEUE'),
+  HQ_E_QUEUE_RUNNING: failure(
+    409,
+    'allocation queue {queue} has running allocations: {allocations}',
+    'Wait for them, or cancel them with: hq alloc remove {queue} --force',
+  ),
+  HQ_E_QUEUE_REMOVED: failure(409, 'allocation queue {queue} is removed; its last allocations are running to their end'),
+  HQ_E_QUEUE_PARAMS: failure(400, 'this allocation queue is not possible: {detail}'),
+  HQ_E_ALLOC_TRIAL: failure(
+    409,
+    'Dry-run (test allocation submission) has failed: {detail}',
+    'The script is kept in {directory}; correct the arguments behind --, or skip the trial with --no-dry-run',
+  ),
+
   // Worker
   HQ_E_WORKER_REFUSED: failure(403, 'the server refused this worker: {detail}'),
   HQ_E_SERVER_LOST: failure(503, 'the connection to the server was lost: {detail}'),

@@ -4,6 +4,7 @@ import type { Core } from '../core/core.ts';
 import { rowOf, unfinishedCount } from '../core/jobTable.ts';
 import { onCancel, onClose } from '../core/reactor/onJob.ts';
 import { onJobCreated, onSubmit } from '../core/reactor/onSubmit.ts';
+import type { RequestClass } from '../core/requestClasses.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, Submitted } from '../protocol/schema/job.ts';
 import type { Submit } from '../protocol/schema/task.ts';
@@ -26,6 +27,8 @@ export interface JobServiceOptions {
   readonly lastJobId: number;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Could an allocation queue bring a worker for such tasks? */
+  couldCome(requestClass: RequestClass): boolean;
 }
 
 export class JobService {
@@ -109,7 +112,7 @@ export class JobService {
     refuseLargeTasks(submit);
     const checked = checkSubmit(submit, job);
     if (submit.strict) {
-      const unmet = unmetRequests(this.o.core, checked.traits);
+      const unmet = unmetRequests(this.o.core, checked.traits, this.o.couldCome);
       if (unmet.length > 0) throw new HqError('HQ_E_UNMET_REQUEST', { detail: unmet.join('; ') });
     }
     return checked;
@@ -131,7 +134,7 @@ export class JobService {
     if (wasIdle && job !== undefined && unfinishedCount(job) > 0) {
       recorder.entry({ kind: 'job-stats', jobId, stats: { ...job.stats }, finishedAtMs: null, completed: false });
     }
-    return { jobId, taskIds, warnings: unmetRequests(core, checked.traits) };
+    return { jobId, taskIds, warnings: unmetRequests(core, checked.traits, this.o.couldCome) };
   }
 
   private openJob(jobId: number): { live: LiveJob; core: NonNullable<ReturnType<JobStore['get']>>['core'] } {

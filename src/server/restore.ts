@@ -54,6 +54,7 @@ function restoreWorker(row: WorkerRow, target: RestoreTarget): WorkerEntry {
     stopRequested: false,
     protocolMinor: 0,
     lastTaskStarted: null,
+    endReason: null,
   };
   target.registry.add(entry);
   onRestoreWorker(target.core, workerSpec(row.workerId, row.configuration), target.nowMs);

@@ -14,6 +14,8 @@ import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
 import type { WorkerInfo } from '../protocol/schema/worker.ts';
 import { type EventFilter, LEASE_ENDED, type OutputOptions, type ServerFacade } from './api/facade.ts';
+import { QueueApi } from './autoalloc/queueApi.ts';
+import { AllocationService } from './autoalloc/service.ts';
 import { EventHub } from './eventHub.ts';
 import { JobQueries } from './jobQueries.ts';
 import { JobService } from './jobService.ts';
@@ -41,6 +43,11 @@ export interface HqServerOptions {
   /** Workers of the previous process get this long to return, milliseconds. */
   readonly reconnectTimeoutMs: number;
   readonly paranoid: boolean;
+  /** Directory of the identity; allocations have their files below it. */
+  readonly serverDir: string;
+  /** Absolute path of the executable that allocations start workers with. */
+  readonly hqPath: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** Everything of the server's info that is not counted here. */
@@ -64,6 +71,8 @@ export class HqServer implements ServerFacade {
   private readonly queries: JobQueries;
   private readonly outputs: OutputService;
   private readonly lifetime: Lifetime;
+  private readonly allocations: AllocationService;
+  readonly queues: QueueApi;
   private readonly memory = new MemoryReturn();
 
   /** Restores the journal's state; workers of the previous process are expected back from now on. */
@@ -87,6 +96,7 @@ export class HqServer implements ServerFacade {
       publish: (events) => {
         this.hub.publish(events);
         this.lifetime.review(false);
+        this.allocations.wake();
         this.outputs.review();
       },
       jobsCompleted: (jobIds) => {
@@ -101,12 +111,39 @@ export class HqServer implements ServerFacade {
       token: options.workerToken,
       idleTimeoutMs: options.idleTimeoutMs,
       log: (line) => options.log(line),
+      onRegistered: (entry) => this.allocations.workerCame(entry),
+      onLeft: (entry, reason) => this.allocations.workerWent(entry, reason),
+      onAway: (entry) => this.allocations.workerAway(entry),
     });
-    this.jobs = new JobService({ core, store, recorder, loop, journal, serverUid, lastJobId: restored.maxJobId, now });
+    const { hqPath, serverDir, env } = options;
+    const source = { serverUid, serverDir, hqPath };
+    this.allocations = new AllocationService({
+      ...{ core, loop, recorder, restored, now, env },
+      ...source,
+      workers: {
+        all: () => registry.all(),
+        stop: (entry) => this.gateway.stopWorker(entry),
+        gone: (entry, reason) => this.gateway.processesGone(entry, reason),
+      },
+      log: (line) => options.log(line),
+    });
+    this.queues = new QueueApi({ core, loop, service: this.allocations, source, now });
+    this.jobs = new JobService({
+      couldCome: (requestClass) => this.queues.couldCome(requestClass),
+      core,
+      store,
+      recorder,
+      loop,
+      journal,
+      serverUid,
+      lastJobId: restored.maxJobId,
+      now,
+    });
     this.queries = new JobQueries({ store, journal, serverUid });
     this.outputs = new OutputService({ queries: this.queries, serverUid, stateOf: (jobId, taskId) => this.stateOf(jobId, taskId) });
     const away = restore(restored, { core, store, registry, serverUid, nowMs: now() });
     for (const entry of away) this.gateway.restored(entry, options.reconnectTimeoutMs);
+    this.allocations.start();
     this.lifetime = new Lifetime({
       exitWhenIdleMs: options.exitWhenIdleMs,
       hasUnfinishedTasks: () => this.hasUnfinishedTasks(),
@@ -142,12 +179,20 @@ export class HqServer implements ServerFacade {
    */
   async shutdown(mode: StopMode, stopTimeoutMs: number): Promise<void> {
     this.lifetime.stop();
-    if (!mode.keepWorkers) await Promise.race([this.gateway.stopAll(stopTimeoutMs), this.loop.whenFailed()]);
+    if (!mode.keepWorkers) await Promise.race([this.stopWorkers(stopTimeoutMs), this.loop.whenFailed()]);
+    await this.allocations.close();
     this.loop.stopClock();
     await this.loop.transact(() => this.recorder.event({ type: 'server-stop' }));
     this.gateway.close();
     await this.outputs.close();
     await this.o.journal.close();
+  }
+
+  /** What is queued must not start meanwhile; what runs ends with its workers, and is canceled when it has not. */
+  private async stopWorkers(timeoutMs: number): Promise<void> {
+    await this.allocations.cancelQueued();
+    await this.gateway.stopAll(timeoutMs);
+    await this.allocations.cancelAndClose();
   }
 
   createJob(request: CreateJob): Promise<Submitted> {
@@ -188,7 +233,7 @@ export class HqServer implements ServerFacade {
 
   explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
     const { core, store, queries } = this;
-    return explainTask({ core, store, queries, now: this.o.now }, jobId, taskId);
+    return explainTask({ core, store, queries, queues: this.queues, now: this.o.now }, jobId, taskId);
   }
 
   taskOutput(jobId: number, taskId: number, options: OutputOptions): Promise<AsyncIterable<Uint8Array>> {

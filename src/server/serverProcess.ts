@@ -3,7 +3,9 @@
  *
  * Modes: `starting` -> `serving` -> `stopping` (with or without its workers) -> ended.
  */
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { type Listener, listen } from '../net/listen.ts';
 import { HqError, toHqError } from '../protocol/errors.ts';
@@ -61,6 +63,9 @@ export class ServerProcess {
       idleTimeoutMs: o.options.idleTimeoutMs ?? null,
       exitWhenIdleMs: o.options.exitWhenIdleMs ?? null,
       reconnectTimeoutMs: o.options.reconnectTimeoutMs ?? RECONNECT_TIMEOUT_MS,
+      serverDir: o.identity.dir,
+      hqPath: hqExecutable(),
+      env: o.options.env,
       paranoid: o.options.env['HQ_PARANOID'] === '1',
       now: Date.now,
       describe: () => this.describe(),
@@ -199,6 +204,13 @@ export class ServerProcess {
       socketPath: this.socketPath,
     };
   }
+}
+
+/** The command that started this process: the front beside the script, where there is one, else the script itself. */
+function hqExecutable(): string {
+  const script = resolve(process.argv[1] ?? 'hq');
+  const front = join(dirname(script), 'hq');
+  return existsSync(front) ? front : script;
 }
 
 /** Listens on the port that was asked for; else on the previous one, so that peers find the server again; else on a free one. */

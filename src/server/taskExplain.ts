@@ -5,6 +5,7 @@ import { type Job, rowOf, segmentOf } from '../core/jobTable.ts';
 import { isEnded } from '../core/reactor/transitions.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
+import type { QueueApi } from './autoalloc/queueApi.ts';
 import type { JobQueries } from './jobQueries.ts';
 import type { JobStore } from './jobStore.ts';
 import { depsAt } from './specs.ts';
@@ -13,6 +14,7 @@ export interface TaskExplainOptions {
   readonly core: Core;
   readonly store: JobStore;
   readonly queries: Pick<JobQueries, 'taskDetail'>;
+  readonly queues: Pick<QueueApi, 'forClass'>;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -23,11 +25,13 @@ export async function explainTask(o: TaskExplainOptions, jobId: number, taskId: 
   const row = job === undefined ? -1 : rowOf(job, taskId);
   if (job !== undefined && row < 0) throw new HqError('HQ_E_TASK_NOT_FOUND', { task: taskId, job: jobId });
   if (job !== undefined && !isEnded(o.core.tasks.state[row] as number)) {
-    return { jobId, taskId, dependencies: dependenciesOf(o.store, job, taskId), ...explainRow(o.core, row, o.now()) };
+    const explained = explainRow(o.core, row, o.now());
+    const queues = explained.queue === null ? [] : o.queues.forClass(o.core.classes.get(o.core.tasks.requestClass[row] as number));
+    return { jobId, taskId, dependencies: dependenciesOf(o.store, job, taskId), ...explained, queues };
   }
   const { state, instance, error, deps } = await o.queries.taskDetail(jobId, taskId);
   const base = { jobId, taskId, state, instance, dependencies: new Set(deps).size };
-  return { ...base, reason: { kind: 'ended', error }, queue: null, variants: [] };
+  return { ...base, reason: { kind: 'ended', error }, queue: null, queues: [], variants: [] };
 }
 
 function dependenciesOf(store: JobStore, job: Job, taskId: number): number {

@@ -47,6 +47,10 @@ export interface GatewayOptions {
   /** Unix milliseconds. */
   readonly now: () => number;
   log(line: string): void;
+  /** Within a turn: a new worker; one that is gone; one whose connection has broken. */
+  onRegistered(entry: WorkerEntry): void;
+  onLeft(entry: WorkerEntry, reason: WorkerEnd): void;
+  onAway(entry: WorkerEntry): void;
 }
 
 export class WorkerGateway {
@@ -137,6 +141,12 @@ export class WorkerGateway {
     entry.lossTimer = setTimeout(() => this.lose(entry, 'CONNECTION LOST'), Math.min(graceMs, LONGEST_TIMER_MS));
   }
 
+  /** Its processes are gone, as others know: it is lost for this reason at once, or when its connection breaks, too. */
+  processesGone(entry: WorkerEntry, reason: WorkerEnd): void {
+    entry.endReason = reason;
+    if (entry.connection === null) this.lose(entry, reason);
+  }
+
   /** A worker of the previous server process: what that has committed of it is made durable before the worker may forget it. */
   restored(entry: WorkerEntry, graceMs: number): void {
     this.expectReturn(entry, graceMs);
@@ -188,11 +198,13 @@ export class WorkerGateway {
       lossTimer: null,
       stopRequested: false,
       lastTaskStarted: null,
+      endReason: null,
     };
     registry.add(entry);
     onWorkerConnected(core, recorder, { spec: workerSpec(entry.id, entry.configuration), nowMs });
     recorder.entry({ kind: 'worker', workerId: entry.id, session: entry.session, configuration: entry.configuration, atMs: nowMs });
     recorder.event({ type: 'worker-connected', workerId: entry.id, configuration: entry.configuration });
+    this.o.onRegistered(entry);
     this.welcome(entry, connection, []);
     return entry;
   }
@@ -280,6 +292,7 @@ export class WorkerGateway {
     if (this.o.registry.get(entry.id) !== entry) return;
     onWorkerLost(this.o.core, this.o.recorder, { workerId: entry.id, reason, nowMs: this.o.now() });
     this.o.registry.remove(entry);
+    this.o.onLeft(entry, reason);
     const connection = entry.connection;
     entry.connection = null;
     // Hanging up tells the worker that its last results are on disk, so it may delete what it kept of them.
@@ -299,14 +312,16 @@ export class WorkerGateway {
       if (entry.connection !== null || this.o.registry.get(entry.id) !== entry) return;
       onWorkerDisconnected(this.o.core, entry.id);
       this.o.recorder.event({ type: 'worker-disconnected', workerId: entry.id });
+      if (entry.endReason !== null) return this.lose(entry, entry.endReason);
       this.expectReturn(entry, entry.configuration.heartbeatMs);
+      this.o.onAway(entry);
     });
   }
 
   private lose(entry: WorkerEntry, reason: WorkerEnd): void {
     this.o.loop.post(() => {
       // It may have returned in the same moment.
-      if (entry.connection === null) this.leave(entry, reason);
+      if (entry.connection === null) this.leave(entry, entry.endReason ?? reason);
     });
   }
 }

@@ -28,6 +28,8 @@ export interface WorkerEntry {
   /** It is told to stop as soon as it can be reached. */
   stopRequested: boolean;
   lastTaskStarted: { jobId: number; taskId: number; atMs: number } | null;
+  /** Why it is gone, where somebody else has confirmed that; null: nothing is known. */
+  endReason: WorkerEnd | null;
 }
 
 export class WorkerRegistry {

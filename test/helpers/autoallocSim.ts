@@ -248,7 +248,7 @@ export class AutoallocSim extends CoreSim {
     for (const held of [...allocation.workers]) this.loseHeld(allocation, held, reason);
     const base = { reason: null, startMs: allocation.record.startedAtMs, endMs: this.nowMs, restarts: 0, comment: null, rawState: 'X' };
     const status: BatchJobStatus = outcome === null ? { ...base, state: 'vanished' } : { ...base, state: 'ended', outcome, exitCode: null };
-    allocation.record = afterStatus(allocation.record, status, this.nowMs);
+    allocation.record = afterStatus(allocation.record, status, { nowMs: this.nowMs, text: 'x' });
     const { everConnected, wasOfUse, cancel } = allocation.record;
     const verdict = judge({ outcome: outcome ?? 'vanished', canceledByUs: cancel !== null, workers: everConnected, wasOfUse });
     this.setFailures(queue, afterEnd(queue.failures, { verdict, error: 'ended', nowMs: this.nowMs }));

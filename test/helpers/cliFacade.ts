@@ -8,6 +8,7 @@ import type { ServerInfo } from '../../src/protocol/schema/serverInfo.ts';
 import { type Submit, type TaskDetail, type TaskInfo, taskSpec } from '../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../src/protocol/schema/worker.ts';
 import { type EventFilter, LEASE_ENDED, type ServerFacade } from '../../src/server/api/facade.ts';
+import { FakeQueues } from './fakeQueues.ts';
 
 /** 2026-01-02 03:04:05 UTC: every time in the tests counts from here. */
 export const START_MS: number = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -143,6 +144,7 @@ export class CliFacade implements ServerFacade {
   /** Tasks by job id. */
   tasks = new Map<number, TaskDetail[]>();
   workers: WorkerInfo[] = [];
+  readonly queues = new FakeQueues((method, ...values) => this.changed(method as string, ...values));
   /** What `task explain` is told of every task. */
   explanation: Pick<TaskExplanation, 'reason'> & Partial<TaskExplanation> = { reason: { kind: 'no-worker' } };
   /** Sentences that the next submits come back with. */
@@ -233,7 +235,7 @@ export class CliFacade implements ServerFacade {
 
   async explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
     const { state, instance } = await this.taskDetail(jobId, taskId);
-    return { jobId, taskId, state, instance, dependencies: 0, queue: null, variants: [], ...this.explanation };
+    return { jobId, taskId, state, instance, dependencies: 0, queue: null, queues: [], variants: [], ...this.explanation };
   }
 
   async taskOutput(jobId: number, taskId: number): Promise<AsyncIterable<Uint8Array>> {

@@ -186,6 +186,7 @@ export class ServerSim extends CoreSim {
     this.jobs = new JobService({
       ...{ core: this.core, store: this.store, recorder: this.recorder, loop: { transact } as unknown as TurnLoop },
       ...{ journal: {} as Journal, serverUid: 'uid', lastJobId: restored.maxJobId, now: () => this.nowMs },
+      couldCome: () => false,
     });
     this.turnChanges = [];
     this.frames = [];

@@ -8,7 +8,7 @@ const UNITS = 10_000;
 
 /** @param extras false: the original's keys only */
 export function explanationJson(explanation: TaskExplanation, extras: boolean): Record<string, unknown> {
-  const { jobId, taskId, dependencies, reason, state, instance, queue, variants } = explanation;
+  const { jobId, taskId, dependencies, reason, state, instance, queue, queues, variants } = explanation;
   return {
     task_id: { job_id: jobId, job_task_id: taskId },
     explanation: {
@@ -16,7 +16,7 @@ export function explanationJson(explanation: TaskExplanation, extras: boolean): 
       n_waiting_deps: reason.kind === 'dependencies' ? reason.unfinished : 0,
       workers: workersJson(explanation),
     },
-    ...(extras ? { state, instance, reason, queue, variants, summary: summaryOf(explanation), advice: adviceOf(explanation) } : {}),
+    ...(extras ? { state, instance, reason, queue, queues, variants, summary: summaryOf(explanation), advice: adviceOf(explanation) } : {}),
   };
 }
 

@@ -42,8 +42,10 @@ export function adviceOf(explanation: TaskExplanation): string {
     case 'dependencies':
       return `Ask about the first of them with: hq task explain ${explanation.jobId} ${reason.tasks[0]?.taskId ?? ''}`.trim();
     case 'no-worker':
-      return 'Start one with: hq worker start';
+      if (explanation.queues.some(({ fits }) => fits)) return 'Allocation queues bring workers when the batch system has room for them.';
+      return 'Start one with: hq worker start; or let a batch system bring some with: hq alloc add';
     case 'impossible':
+      if (explanation.queues.some(({ fits }) => fits)) return 'Workers of an allocation queue could run it, when they come.';
       return 'Start a worker that provides what is missing, or cancel the task and submit it with a smaller request.';
     case 'occupied':
       return occupiedAdvice(explanation.variants);

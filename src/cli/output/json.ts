@@ -4,6 +4,7 @@ import { IntArray } from '../../common/intArray.ts';
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
 import { jobState } from '../../protocol/jobState.ts';
+import type { AllocationInfo, QueueExplanation, QueueInfo } from '../../protocol/schema/allocation.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
@@ -13,6 +14,8 @@ import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
+import { allocationJson, queueJson } from './allocJson.ts';
+import { queueExplanationLines } from './allocText.ts';
 import { explanationJson } from './explainJson.ts';
 import { jobInfoJson, submitJson, taskJson } from './jsonShapes.ts';
 import { date, Float, jsonText, seconds } from './jsonText.ts';
@@ -112,6 +115,18 @@ export class JsonOutput implements Output {
       return typeof parsed === 'string' ? [] : [...parsed];
     };
     this.print(Object.fromEntries([...ids].map(([jobId, text]) => [String(jobId), expand(text)])));
+  }
+
+  queues(queues: readonly QueueInfo[]): void {
+    this.print(queues.map((queue) => queueJson(queue, this.extras)));
+  }
+
+  allocations(allocations: readonly AllocationInfo[]): void {
+    this.print(allocations.map((allocation) => allocationJson(allocation, this.extras)));
+  }
+
+  queueExplanation(explanation: QueueExplanation): void {
+    this.print({ ...explanation, summary: queueExplanationLines(explanation) });
   }
 
   findings(findings: readonly Finding[]): void {

@@ -1,6 +1,7 @@
 /** One method per thing that commands show; one implementation per output mode. Commands never format anything themselves. */
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
+import type { AllocationInfo, QueueExplanation, QueueInfo } from '../../protocol/schema/allocation.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobDetail, JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
@@ -37,6 +38,9 @@ export interface Output {
   explanation(explanation: TaskExplanation): void;
   /** Task ids as IntArray text by job. */
   taskIds(ids: ReadonlyMap<number, string>): void;
+  queues(queues: readonly QueueInfo[]): void;
+  allocations(allocations: readonly AllocationInfo[]): void;
+  queueExplanation(explanation: QueueExplanation): void;
   /** What the checks of `doctor` found, in their order. */
   findings(findings: readonly Finding[]): void;
   logSummary(path: string, summary: Summary): void;

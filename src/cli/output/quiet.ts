@@ -56,6 +56,12 @@ export class QuietOutput implements Output {
 
   taskIds(): void {}
 
+  queues(): void {}
+
+  allocations(): void {}
+
+  queueExplanation(): void {}
+
   findings(findings: readonly Finding[]): void {
     for (const { check, level } of findings) this.line(`${check} ${level.toUpperCase()}`);
   }

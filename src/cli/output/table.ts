@@ -4,6 +4,7 @@ import { formatSize } from '../../common/size.ts';
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
 import { jobState } from '../../protocol/jobState.ts';
+import type { AllocationInfo, QueueExplanation, QueueInfo } from '../../protocol/schema/allocation.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
@@ -12,6 +13,15 @@ import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
+import {
+  ALLOCATION_HEADERS,
+  allocationRow,
+  QUEUE_HEADERS,
+  queueExplanationLines,
+  queueForTaskText,
+  queueNote,
+  queueRow,
+} from './allocText.ts';
 import { adviceOf, obstacleRows, summaryOf } from './explainText.ts';
 import { jobRows } from './jobRows.ts';
 import { type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
@@ -190,10 +200,24 @@ export class TableOutput implements Output {
     if (advice !== '') this.line(advice);
     const rows = obstacleRows(explanation);
     if (rows.length > 0) this.tables.horizontal(['Workers', 'Request', 'In the way'], rows);
+    for (const queue of explanation.queues) this.line(queueForTaskText(queue));
   }
 
   taskIds(ids: ReadonlyMap<number, string>): void {
     for (const [jobId, text] of ids) this.line(ids.size === 1 ? text : `${jobId}: ${text}`);
+  }
+
+  queues(queues: readonly QueueInfo[]): void {
+    this.tables.horizontal(QUEUE_HEADERS, queues.map(queueRow));
+    for (const note of queues.map(queueNote)) if (note !== '') this.line(note);
+  }
+
+  allocations(allocations: readonly AllocationInfo[]): void {
+    this.tables.horizontal(ALLOCATION_HEADERS, allocations.map(allocationRow));
+  }
+
+  queueExplanation(explanation: QueueExplanation): void {
+    for (const line of queueExplanationLines(explanation)) this.line(line);
   }
 
   findings(findings: readonly Finding[]): void {

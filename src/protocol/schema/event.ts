@@ -3,10 +3,12 @@
  * clients follow them as server-sent events. Adding a kind is compatible, changing one is not.
  */
 import * as z from 'zod';
+import { allocationState, queueId } from './allocation.ts';
 import { failureKind, jobId, taskId, taskUsage, workerId } from './task.ts';
 import { workerConfiguration, workerEnd } from './worker.ts';
 
 const task = { jobId, taskId, instance: z.int().min(0) };
+const allocation = { queueId, number: z.int().min(1) };
 const ids = z.string().describe('task ids like 1-10,20');
 
 /** The part of an event that says what happened. */
@@ -43,6 +45,14 @@ export const eventBody = z.discriminatedUnion('type', [
       error: z.string().nullable(),
     })
     .describe('instance is the one that ended; the task waits for its next one'),
+  z.object({ type: z.literal('queue-created'), queueId, name: z.string().nullable(), system: z.string() }),
+  z.object({ type: z.literal('queue-paused'), queueId, reason: z.string().nullable() }).describe('reason null: somebody asked for it'),
+  z.object({ type: z.literal('queue-resumed'), queueId }),
+  z.object({ type: z.literal('queue-removed'), queueId }).describe('its last allocations may still run to their end'),
+  z.object({ type: z.literal('allocation-queued'), ...allocation, id: z.string(), workers: z.int() }),
+  z.object({ type: z.literal('allocation-refused'), ...allocation, error: z.string() }).describe('the batch system did not take it'),
+  z.object({ type: z.literal('allocation-started'), ...allocation, id: z.string() }),
+  z.object({ type: z.literal('allocation-ended'), ...allocation, id: z.string().nullable(), state: allocationState, detail: z.string() }),
   z.object({ type: z.literal('tasks-canceled'), jobId, ids }),
   z.object({ type: z.literal('tasks-aborted'), jobId, ids, reason: z.string() }),
 ]);

@@ -1,5 +1,6 @@
 /** Why a task is not running: typed reasons, out of which the command line makes sentences. Worked out by `core/explain`. */
 import * as z from 'zod';
+import { queueId, queueObstacle } from './allocation.ts';
 import { resourceName } from './resources.ts';
 import { jobId, taskId, taskState, workerId } from './task.ts';
 
@@ -77,6 +78,18 @@ export const waitReason = z.discriminatedUnion('kind', [
 ]);
 export type WaitReason = z.infer<typeof waitReason>;
 
+/** What an allocation queue does about a task that waits. */
+export const queueForTask = z.object({
+  queueId,
+  name: z.string().nullable(),
+  fits: z.boolean().describe('its workers could run the task, as far as is known'),
+  isKnown: z.boolean().describe('false: what its workers provide is known only when one has connected'),
+  obstacle: queueObstacle.nullable().describe('what keeps it from submitting; null: nothing'),
+  queued: z.int().describe('allocations that wait in the batch system'),
+  running: z.int(),
+});
+export type QueueForTask = z.infer<typeof queueForTask>;
+
 /** GET /v1/jobs/{id}/tasks/{task}/explain */
 export const taskExplanation = z.object({
   jobId,
@@ -94,6 +107,7 @@ export const taskExplanation = z.object({
     })
     .nullable()
     .describe('its position; null unless it is ready'),
+  queues: z.array(queueForTask).describe('allocation queues; empty unless it waits for a place'),
   variants: z.array(variantExplained).describe('per alternative of its request; empty unless it waits for a place'),
 });
 export type TaskExplanation = z.infer<typeof taskExplanation>;

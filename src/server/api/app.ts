@@ -107,6 +107,15 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     listWorkers: ({ query }) => facade.listWorkers({ all: query.all }),
     workerInfo: ({ params }) => facade.workerInfo(params.id),
     stopWorker: ({ params }) => facade.stopWorker(params.id),
+    createQueue: ({ body }) => facade.queues.create(body),
+    tryQueue: ({ body }) => facade.queues.trial(body),
+    listQueues: () => facade.queues.list(),
+    queueAllocations: ({ params }) => facade.queues.allocations(params.id),
+    allocation: ({ params }) => facade.queues.allocation(params.id),
+    explainQueue: ({ params }) => facade.queues.explain(params.id),
+    pauseQueue: ({ params }) => facade.queues.pause(params.id),
+    resumeQueue: ({ params }) => facade.queues.resume(params.id),
+    removeQueue: ({ params, query }) => facade.queues.remove(params.id, query),
     endLease: ({ params }) => ({ ended: streams.endLease(params.lease) }),
     events: ({ query }, { incoming, outgoing, closing }) => {
       const after = lastEventId(incoming) ?? query.after;

@@ -2,6 +2,16 @@
  * What the HTTP API may ask of the server. Implemented by the one owner of the core (`server/main.ts`); the API layer only translates
  * between HTTP and these calls, so that the same calls can be tested without a socket.
  */
+import type {
+  AllocationInfo,
+  CreateQueue,
+  QueueCreated,
+  QueueExplanation,
+  QueueInfo,
+  QueueParams,
+  RemoveQueue,
+  TrialAnswer,
+} from '../../protocol/schema/allocation.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../protocol/schema/job.ts';
@@ -41,6 +51,8 @@ export interface ServerFacade {
   workerInfo(workerId: number): Promise<WorkerInfo>;
   stopWorker(workerId: number): Promise<void>;
 
+  readonly queues: QueueFacade;
+
   /** Highest sequence number given out so far; 0 before the first. A reader of live events resumes from here when it is cut off before its first one. */
   lastEventSeq(): number;
 
@@ -52,6 +64,23 @@ export interface ServerFacade {
    * wait for a pending `next()` (generators), the API aborts right after `return()` with the reason `LEASE_ENDED`, which is clean, too.
    */
   events(filter: EventFilter): AsyncIterable<readonly HqEvent[]>;
+}
+
+/** Allocation queues. Unknown ids throw HQ_E_QUEUE_NOT_FOUND, HQ_E_ALLOCATION_NOT_FOUND. */
+export interface QueueFacade {
+  create(request: CreateQueue): Promise<QueueCreated>;
+  /** Submits an allocation and cancels it at once; keeps nothing. */
+  trial(params: QueueParams): Promise<TrialAnswer>;
+  list(): QueueInfo[];
+  allocations(queueId: number): AllocationInfo[];
+  /** @param id of the batch system */
+  allocation(id: string): AllocationInfo;
+  pause(queueId: number): Promise<void>;
+  /** Goes on, as if nothing had failed. */
+  resume(queueId: number): Promise<void>;
+  remove(queueId: number, request: RemoveQueue): Promise<void>;
+  /** Why nothing is submitted, and what the batch system says of what is queued. */
+  explain(queueId: number): Promise<QueueExplanation>;
 }
 
 export type OutputChannel = 'stdout' | 'stderr';

@@ -3,6 +3,19 @@
  * is generated from. Called by the OpenAPI route and by `scripts/generate.mjs`.
  */
 import * as z from 'zod';
+import {
+  allocationInfo,
+  allocationState,
+  createQueue,
+  queueCreated,
+  queueExplanation,
+  queueInfo,
+  queueObstacle,
+  queueParams,
+  queueWorkerOptions,
+  signalBeforeEnd,
+  trialAnswer,
+} from '../../protocol/schema/allocation.ts';
 import { health, leaseEnded, stopRequest } from '../../protocol/schema/control.ts';
 import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';
@@ -63,6 +76,17 @@ export const MODELS = {
   workerEnd,
   workerConfiguration,
   workerInfo,
+  queueWorkerOptions,
+  signalBeforeEnd,
+  queueParams,
+  createQueue,
+  queueCreated,
+  trialAnswer,
+  queueInfo,
+  allocationState,
+  allocationInfo,
+  queueObstacle,
+  queueExplanation,
   serverInfo,
   eventBody,
   hqEvent,

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { IntArray } from '../../common/intArray.ts';
 import { clip } from '../../protocol/badField.ts';
+import { queueId } from '../../protocol/schema/allocation.ts';
 import { eventBody } from '../../protocol/schema/event.ts';
 import { taskId, taskState } from '../../protocol/schema/task.ts';
 
@@ -80,6 +81,13 @@ const ids = reading(intArrayText, z.string()).describe('like 1-10,20');
 
 export const jobParams = z.object({ id: reading(wholeNumber, z.int().min(1).max(0xffff_ffff)).describe('job id') });
 export const workerParams = z.object({ id: reading(wholeNumber, z.int().min(1).max(0xffff_ffff)).describe('worker id') });
+export const queueParams = z.object({ id: reading(wholeNumber, queueId).describe('queue id') });
+export const allocationParams = z.object({ id: z.string().min(1).max(200).describe('id of the batch system') });
+export const removeQueueQuery = z.strictObject({
+  running: reading(single, z.enum(['drain', 'cancel', 'refuse']))
+    .default('drain')
+    .describe('what becomes of running allocations: they end with their tasks, are canceled, or keep the queue from being removed'),
+});
 export const taskParams = jobParams.extend({ task: reading(wholeNumber, taskId).describe('task id') });
 export const outputParams = taskParams.extend({ channel: z.enum(['stdout', 'stderr']).describe('which of its outputs') });
 export const leaseParams = z.object({ lease: z.string().min(1).max(200).describe('the name given to the event stream') });

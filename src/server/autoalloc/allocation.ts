@@ -6,7 +6,7 @@
  * again under the same id; `running` <-> `suspended`. In `submitting` it is not known whether the batch system has it: it is looked up by its comment.
  */
 import type { WorkerEnd } from '../../protocol/schema/worker.ts';
-import type { AllocationOutcome, BatchJobStatus, BatchReason } from './batchSystem.ts';
+import type { AllocationOutcome, BatchJobStatus } from './batchSystem.ts';
 import { SHORT_LIFE_MS } from './failures.ts';
 
 export type AllocationPhase = 'submitting' | 'queued' | 'running' | 'suspended' | 'ended';
@@ -34,9 +34,9 @@ export interface AllocationRecord {
   /** How the batch system says it ended; null for one that is no longer known there, and before its end. */
   readonly outcome: AllocationOutcome | null;
   readonly exitCode: number | null;
-  /** The batch system's word for its state and why, as last heard. */
+  /** The batch system's word for its state, as last heard; and the same as a sentence without a full stop. */
   readonly rawState: string | null;
-  readonly reason: BatchReason | null;
+  readonly statusText: string | null;
   readonly restarts: number;
   readonly cancel: CancelReason | null;
   /** Workers that have connected since it started (again), and those of them that are gone. */
@@ -65,7 +65,7 @@ export function newAllocation(
     outcome: null,
     exitCode: null,
     rawState: null,
-    reason: null,
+    statusText: null,
     restarts: 0,
     cancel: null,
     connected: 0,
@@ -86,11 +86,18 @@ export function notSubmitted(allocation: AllocationRecord, nowMs: number): Alloc
   return { ...allocation, phase: 'ended', endedAtMs: nowMs, outcome: 'launch failed' };
 }
 
-/** What a status says is taken over. A status of another's job (its comment differs) counts as vanished. */
-export function afterStatus(allocation: AllocationRecord, told: BatchJobStatus, nowMs: number): AllocationRecord {
+/**
+ * What a status says is taken over. A status of another's job (its comment differs) counts as vanished.
+ * @param o.text the status as a sentence
+ */
+export function afterStatus(
+  allocation: AllocationRecord,
+  told: BatchJobStatus,
+  { nowMs, text }: { readonly nowMs: number; readonly text: string },
+): AllocationRecord {
   if (allocation.phase === 'ended') return allocation;
   const isOurs = told.comment === null || told.comment === allocation.comment;
-  const heard = isOurs ? { rawState: told.rawState, reason: told.reason } : {};
+  const heard = isOurs ? { rawState: told.rawState, statusText: text } : {};
   const at = { ...allocation, ...heard };
   if (!isOurs || told.state === 'vanished') return { ...at, phase: 'ended', endedAtMs: nowMs };
   const again = told.restarts > allocation.restarts ? { restarts: told.restarts, connected: 0, gone: 0 } : {};

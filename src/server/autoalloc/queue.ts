@@ -42,7 +42,7 @@ export function shapeOf({ params, knownResources }: Pick<QueueRecord, 'params' |
   const limitMs = workerLimitMs(params);
   return {
     resources: unitsByName(knownResources?.resources ?? givenResources(params)),
-    isOpen: knownResources === null,
+    isOpen: knownResources === null && !(params.worker.cpus !== undefined && params.worker.detectResources === 'none'),
     lifetimeMs: limitMs - Math.min(START_MS, limitMs * START_PART),
     minUtilization: params.worker.minUtilization,
   };

@@ -1,4 +1,5 @@
 /** The client against the real API: every method on every transport, choosing an address, and what each failure becomes. */
+
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { hostname } from 'node:os';
@@ -8,6 +9,7 @@ import { connectClient, type HqClient } from '../../../src/client/client.ts';
 import { HqError } from '../../../src/protocol/errors.ts';
 import type { SubmitInput } from '../../../src/protocol/schema/task.ts';
 import type { ROUTES } from '../../../src/server/api/routes.ts';
+import { allocation, queue } from '../../helpers/fakeQueues.ts';
 import { makeCertificate } from '../net/certificate.ts';
 import { SERVER_INFO, WORKER } from '../server/api/support/fakeFacade.ts';
 import { TestServer } from '../server/api/support/testServer.ts';
@@ -63,6 +65,8 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
   test('every route has a method, which returns what the facade returned', async () => {
     await start();
     const client = await connect();
+    server.facade.queues.queues = [queue(1)];
+    server.facade.queues.all = [allocation(1, { id: 'a/b[1].c' })];
     const answers: Record<keyof typeof ROUTES, unknown> = {
       health: await client.health(),
       openApi: (await client.openApi())['openapi'],
@@ -81,6 +85,15 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       listWorkers: await client.listWorkers({ all: true }),
       workerInfo: await client.workerInfo(1),
       stopWorker: await client.stopWorker(1),
+      createQueue: await client.createQueue({ params: { system: 'slurm', timeLimitMs: 60_000 } }),
+      tryQueue: (await client.tryQueue({ system: 'slurm', timeLimitMs: 60_000 })).script,
+      listQueues: (await client.listQueues()).map(({ id }) => id),
+      queueAllocations: (await client.queueAllocations(1)).map(({ id }) => id),
+      allocation: (await client.allocation('a/b[1].c')).number,
+      explainQueue: (await client.explainQueue(1)).wantedWorkers,
+      pauseQueue: await client.pauseQueue(1),
+      resumeQueue: await client.resumeQueue(1),
+      removeQueue: await client.removeQueue(1, { running: 'cancel' }),
       endLease: await client.endLease('a/b c'),
       events: await client
         .events({ after: 0, follow: false })
@@ -106,6 +119,15 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       listWorkers: [WORKER],
       workerInfo: WORKER,
       stopWorker: undefined,
+      createQueue: { queueId: 2, warnings: [] },
+      tryQueue: '#!/bin/bash\n',
+      listQueues: [1],
+      queueAllocations: ['a/b[1].c'],
+      allocation: 1,
+      explainQueue: 0,
+      pauseQueue: undefined,
+      resumeQueue: undefined,
+      removeQueue: undefined,
       endLease: { ended: 0 },
       events: ['job-created'],
       stopServer: undefined,
@@ -126,6 +148,11 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       ['forgetJob', 1],
       ['listWorkers', { all: true }],
       ['stopWorker', 1],
+      ['createQueue', { trial: true, params: expect.objectContaining({ system: 'slurm', backlog: 1 }) }],
+      ['tryQueue', expect.objectContaining({ system: 'slurm', timeLimitMs: 60_000 })],
+      ['pauseQueue', 1],
+      ['resumeQueue', 1],
+      ['removeQueue', 1, { running: 'cancel' }],
       ['events', { after: 0, follow: false }],
       ['stopServer', { keepWorkers: true }],
     ]);

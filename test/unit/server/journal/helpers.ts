@@ -164,7 +164,7 @@ export function allocationRecord(): AllocationRecord {
     outcome: null,
     exitCode: null,
     rawState: 'RUNNING',
-    reason: { code: 'None', text: 'nothing is said' },
+    statusText: 'it is running',
     restarts: 0,
     cancel: null,
     connected: 1,

@@ -15,6 +15,7 @@ import type { ServerInfo } from '../../../../../src/protocol/schema/serverInfo.t
 import type { Submit, TaskDetail, TaskInfo } from '../../../../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../../../../src/protocol/schema/worker.ts';
 import { type EventFilter, LEASE_ENDED, type OutputOptions, type ServerFacade } from '../../../../../src/server/api/facade.ts';
+import { FakeQueues } from '../../../../helpers/fakeQueues.ts';
 
 export const SERVER_INFO: ServerInfo = {
   serverUid: 'uid-1',
@@ -71,6 +72,7 @@ export class FakeFacade implements ServerFacade {
   info: ServerInfo = SERVER_INFO;
   /** [method, ...arguments] of every call that changes something or has options. */
   readonly calls: unknown[][] = [];
+  readonly queues = new FakeQueues((method, ...values) => this.called(method as string, ...values));
   readonly jobs = new Map<number, CreateJob>();
   readonly log: HqEvent[] = [];
   /** How each event stream ended, in order: 'done', 'lease ended' or 'lost'. */
@@ -158,7 +160,7 @@ export class FakeFacade implements ServerFacade {
   async explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {
     const { state, instance, deps } = await this.taskDetail(jobId, taskId);
     const base = { jobId, taskId, state, instance, dependencies: deps.length };
-    return { ...base, reason: { kind: 'no-worker' }, queue: { priority: 0, higher: 0, others: 0, same: 0 }, variants: [] };
+    return { ...base, reason: { kind: 'no-worker' }, queue: { priority: 0, higher: 0, others: 0, same: 0 }, queues: [], variants: [] };
   }
 
   async taskOutput(jobId: number, taskId: number, { signal, ...options }: OutputOptions): Promise<AsyncIterable<Uint8Array>> {

@@ -1,0 +1,109 @@
+/** The options of `hq alloc add` and `hq alloc dry-run`, and the queue that they describe. */
+import { InvalidArgumentError, type Option } from 'commander';
+import { parseDuration } from '../../common/duration.ts';
+import { HqError } from '../../protocol/errors.ts';
+import type { CreateQueueInput } from '../../protocol/schema/allocation.ts';
+import type { OnServerLost } from '../../protocol/schema/worker.ts';
+import { durationMs, integer, opt, positiveDurationMs, text, val } from '../options.ts';
+import { type WorkerFlags, workerOptions } from '../workerOptions.ts';
+
+/** As commander delivers them; durations in milliseconds. */
+export interface QueueFlags extends WorkerFlags {
+  readonly timeLimit: number;
+  readonly backlog?: number;
+  readonly maxWorkersPerAlloc?: number;
+  readonly workersPerAlloc?: number;
+  readonly maxWorkerCount?: number;
+  readonly name?: string;
+  readonly onServerLost?: OnServerLost;
+  readonly workerStartCmd?: string;
+  readonly workerStopCmd?: string;
+  readonly workerWrapCmd?: string;
+  readonly workerTimeLimit?: number;
+  readonly drainBefore?: number;
+  readonly signalBeforeEnd?: { readonly signal: string; readonly beforeMs: number };
+  readonly overviewInterval?: number;
+  /** `--no-dry-run` makes it false. */
+  readonly dryRun?: boolean;
+}
+
+const count: (text: string) => number = integer(1, 1_000_000);
+
+export function queueOptions(o: { trial: boolean }): Option[] {
+  return [
+    val('-t, --time-limit <DURATION>', 'time limit of an allocation', positiveDurationMs).makeOptionMandatory(),
+    val('-b, --backlog <N>', 'most allocations that wait in the batch system at a time (default: 1)', count),
+    val('-m, --max-workers-per-alloc <N>', 'most nodes of an allocation, with a worker each (default: 1)', count),
+    val('--workers-per-alloc <N>', 'the same as --max-workers-per-alloc', count).conflicts('maxWorkersPerAlloc'),
+    val('--max-worker-count <N>', 'most workers of the queue, queued and running (default: no limit)', integer(1, 0xffff_ffff)),
+    val('-n, --name <NAME>', 'part of the names of jobs and directories', text),
+    val('--worker-time-limit <DURATION>', 'lifetime of a worker (default: the time limit)', positiveDurationMs),
+    val(
+      '--drain-before <DURATION>',
+      'a worker gets nothing new for so long before its end (default: 5min, or 10 % of its lifetime if that is less)',
+      durationMs,
+    ),
+    val('--signal-before-end <SIGNAL@DURATION>', 'send running tasks a signal so long before their worker ends, e.g. USR1@60s', signalAt),
+    opt('--on-server-lost <ACTION>', 'reconnect, stop or finish-running (default: finish-running)').choices([
+      'reconnect',
+      'stop',
+      'finish-running',
+    ]),
+    val('--worker-start-cmd <SHELL>', 'run on each node before the worker', text),
+    val('--worker-stop-cmd <SHELL>', 'run on each node after the worker', text),
+    val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker', text),
+    val('--overview-interval <DURATION>', 'accepted for scripts of HyperQueue; has no effect', durationMs),
+    ...(o.trial ? [opt('--no-dry-run', 'do not submit an allocation for a trial first')] : []),
+    ...workerOptions(),
+  ];
+}
+
+/** `USR1@60s` */
+export function signalAt(typed: string): { signal: string; beforeMs: number } {
+  const [name = '', time = ''] = typed.split('@');
+  const signal = name.toUpperCase().replace(/^(?!SIG)/, 'SIG');
+  const beforeMs = parseDuration(time);
+  if (!/^SIG[A-Z0-9]+$/.test(signal) || beforeMs === undefined || beforeMs <= 0 || typed.split('@').length !== 2)
+    throw new InvalidArgumentError('a signal and a duration like USR1@60s are expected');
+  return { signal, beforeMs };
+}
+
+/** @param rest arguments for the batch system, word for word @throws HqError HQ_E_USAGE */
+export function queueParamsOf(system: string, flags: QueueFlags, rest: readonly string[]): CreateQueueInput['params'] {
+  if (flags.cpus !== undefined && (flags.resource ?? []).some((one) => one.startsWith('cpus='))) {
+    throw new HqError('HQ_E_USAGE', { detail: '--cpus and --resource cpus= say the same thing twice: use one of them' });
+  }
+  const given = <Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } =>
+    (value === undefined ? {} : { [key]: value }) as { [K in Key]?: Value };
+  return {
+    system,
+    timeLimitMs: flags.timeLimit,
+    additionalArgs: [...rest],
+    ...given('name', flags.name),
+    ...given('backlog', flags.backlog),
+    ...given('maxWorkersPerAlloc', flags.maxWorkersPerAlloc ?? flags.workersPerAlloc),
+    ...given('maxWorkerCount', flags.maxWorkerCount),
+    ...given('workerTimeLimitMs', flags.workerTimeLimit),
+    ...given('idleTimeoutMs', flags.idleTimeout),
+    ...given('onServerLost', flags.onServerLost),
+    ...given('drainBeforeMs', flags.drainBefore),
+    ...given('signalBeforeEnd', flags.signalBeforeEnd),
+    ...given('workerStartCmd', flags.workerStartCmd),
+    ...given('workerStopCmd', flags.workerStopCmd),
+    ...given('workerWrapCmd', flags.workerWrapCmd),
+    worker: {
+      ...given('cpus', flags.cpus),
+      resources: flags.resource ?? [],
+      ...given('coupling', flags.coupling),
+      ...given('group', flags.group),
+      ...given('hyperThreading', flags.hyperThreading),
+      ...given('detectResources', detectText(flags.detectResources)),
+      ...given('minUtilization', flags.minUtilization),
+    },
+  };
+}
+
+function detectText(names: QueueFlags['detectResources']): string | undefined {
+  if (names === undefined) return undefined;
+  return names === false || names.length === 0 ? 'none' : names.join(',');
+}

@@ -13,6 +13,8 @@ export interface Compat {
   readonly unknownIdsExitZero: boolean;
   /** `alloc remove` refuses while an allocation runs, instead of letting it end with its tasks. */
   readonly refuseRunningQueue: boolean;
+  /** Workers of allocations only finish what they run when the server is lost, instead of waiting for its return. */
+  readonly finishOnServerLost: boolean;
   /** `worker start` stops when the server is lost. */
   readonly stopOnServerLost: boolean;
 }
@@ -26,6 +28,7 @@ export function compatOf(env: Readonly<Record<string, string | undefined>>): Com
     refuseRepeatedResource: original,
     unknownIdsExitZero: original,
     refuseRunningQueue: original,
+    finishOnServerLost: original,
     stopOnServerLost: original,
   };
 }

@@ -1,4 +1,5 @@
 /** How options are made, and values that several commands parse, as commander parsers: each refuses bad input with one line. */
+import { constants } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../common/duration.ts';
 
@@ -24,6 +25,16 @@ export function positiveDurationMs(text: string): number {
   const ms = durationMs(text);
   if (ms <= 0) throw new InvalidArgumentError('a duration above zero is expected');
   return ms;
+}
+
+/** `USR1@60s`: a signal, and how long before the end it is sent. */
+export function signalAt(typed: string): { signal: string; beforeMs: number } {
+  const [name = '', time = ''] = typed.split('@');
+  const signal = name.toUpperCase().replace(/^(?!SIG)/, 'SIG');
+  const beforeMs = parseDuration(time);
+  if (!Object.hasOwn(constants.signals, signal) || beforeMs === undefined || beforeMs <= 0 || typed.split('@').length !== 2)
+    throw new InvalidArgumentError('a signal and a duration like USR1@60s are expected');
+  return { signal, beforeMs };
 }
 
 /** An integer between two bounds, inclusive. */

@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError, type Option } from 'commander';
 import { DETECTABLE, type Detectable } from '../protocol/resourceTerms.ts';
-import { append, decimal, opt, positiveDurationMs, text, val } from './options.ts';
+import { append, decimal, opt, positiveDurationMs, signalAt, text, val } from './options.ts';
 
 /** As commander delivers them; durations in milliseconds. */
 export interface WorkerFlags {
@@ -17,6 +17,7 @@ export interface WorkerFlags {
   readonly group?: string;
   readonly idleTimeout?: number;
   readonly minUtilization?: number;
+  readonly signalBeforeEnd?: { readonly signal: string; readonly beforeMs: number };
 }
 
 export function workerOptions(): Option[] {
@@ -33,6 +34,7 @@ export function workerOptions(): Option[] {
     val('--group <NAME>', 'group for multi-node tasks (default: id of the batch job, else default)', text),
     val('--idle-timeout <DURATION>', "leave after this time without tasks (default: the server's)", positiveDurationMs),
     val('--min-utilization <PART>', 'take tasks only when at least this part of the CPUs gets busy, 0 to 1 (default: 0)', decimal(0, 1)),
+    val('--signal-before-end <SIGNAL@DURATION>', 'send running tasks a signal so long before the worker ends, e.g. USR1@60s', signalAt),
   ];
 }
 

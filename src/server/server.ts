@@ -53,6 +53,8 @@ export interface HqServerOptions {
   /** Everything of the server's info that is not counted here. */
   describe(): Omit<ServerInfo, 'leases' | 'jobs' | 'workers' | 'resourceNames' | 'exitWhenIdleMs' | 'idleTimeoutMs'>;
   log(line: string): void;
+  /** Reads what workers have left behind, now. */
+  collectSpool(): void;
   /** The server is to end: asked by a client, by idleness or by a failure. */
   stopRequested(mode: StopMode, reason: string): void;
   fatal(error: Error): void;
@@ -114,6 +116,7 @@ export class HqServer implements ServerFacade {
       onRegistered: (entry) => this.allocations.workerCame(entry),
       onLeft: (entry, reason) => this.allocations.workerWent(entry, reason),
       onAway: (entry) => this.allocations.workerAway(entry),
+      collectSpool: () => options.collectSpool(),
     });
     const { hqPath, serverDir, env } = options;
     const source = { serverUid, serverDir, hqPath };

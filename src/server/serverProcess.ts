@@ -46,6 +46,7 @@ export class ServerProcess {
   private socketPath: string | null = null;
   private commands: CommandThread | null = null;
   private clientPort = 0;
+  private spool: Spool | null = null;
 
   constructor(o: { options: RunServerOptions; log: Logger; identity: Identity; journal: Journal }) {
     this.options = o.options;
@@ -70,6 +71,7 @@ export class ServerProcess {
       now: Date.now,
       describe: () => this.describe(),
       log: (line) => this.log.info(line),
+      collectSpool: () => this.spool?.scan(),
       stopRequested: (mode, reason) => this.end({ kind: 'stop', mode, reason }),
       fatal: (error) => this.end({ kind: 'fatal', error }),
     });
@@ -82,11 +84,10 @@ export class ServerProcess {
       this.end({ kind: 'stop', mode: { keepWorkers: signal.reason !== 'SIGINT' }, reason: `signal ${String(signal.reason)}` });
     signal.addEventListener('abort', onSignal);
     if (signal.aborted) onSignal();
-    let spool: Spool | null = null;
     try {
       await this.listen();
       this.writeAccess();
-      spool = new Spool({
+      this.spool = new Spool({
         directory: this.identity.spoolDir,
         deliver: (session, messages, done) => this.server.gateway.deliverSpool(session, messages, done),
         log: (line) => this.log.warn(line),
@@ -99,7 +100,7 @@ export class ServerProcess {
       await this.abandon();
       throw error;
     } finally {
-      spool?.close();
+      this.spool?.close();
       signal.removeEventListener('abort', onSignal);
     }
   }

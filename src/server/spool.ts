@@ -40,7 +40,8 @@ export class Spool {
     clearInterval(this.timer);
   }
 
-  private scan(): void {
+  /** Reads what is there; also asked for when a worker is known to be gone. */
+  scan(): void {
     for (const name of this.names()) {
       const session = SPOOL_NAME.exec(name)?.[1];
       if (session !== undefined && !this.underWay.has(name)) this.read(name, session);

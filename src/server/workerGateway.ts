@@ -51,6 +51,8 @@ export interface GatewayOptions {
   onRegistered(entry: WorkerEntry): void;
   onLeft(entry: WorkerEntry, reason: WorkerEnd): void;
   onAway(entry: WorkerEntry): void;
+  /** Has results that workers have left behind delivered now. */
+  collectSpool(): void;
 }
 
 export class WorkerGateway {
@@ -144,7 +146,9 @@ export class WorkerGateway {
   /** Its processes are gone, as others know: it is lost for this reason at once, or when its connection breaks, too. */
   processesGone(entry: WorkerEntry, reason: WorkerEnd): void {
     entry.endReason = reason;
-    if (entry.connection === null) this.lose(entry, reason);
+    if (entry.connection !== null) return;
+    this.o.collectSpool();
+    this.lose(entry, reason);
   }
 
   /** A worker of the previous server process: what that has committed of it is made durable before the worker may forget it. */

@@ -40,7 +40,7 @@ export async function makeConfiguration(options: ConfigurationOptions): Promise<
     workDir,
     heartbeatMs: overrides.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     idleTimeoutMs: overrides.idleTimeoutMs ?? null,
-    timeLimitMs: overrides.timeLimitMs ?? batchJob?.timeLeftMs ?? null,
+    timeLimitMs: lifetimeMs(overrides.timeLimitMs, batchJob?.timeLeftMs),
     startedAtMs,
     onServerLost: overrides.onServerLost ?? 'reconnect',
     minUtilization: overrides.minUtilization ?? 0,
@@ -50,6 +50,12 @@ export async function makeConfiguration(options: ConfigurationOptions): Promise<
   });
   if (!made.success) throw new HqError('HQ_E_USAGE', { detail: `worker configuration: ${badField(made.error, 'it')}` });
   return made.data;
+}
+
+/** No worker outlives the batch job around it, however late that has begun. */
+function lifetimeMs(given: number | undefined, jobLeft: number | null | undefined): number | null {
+  const least = Math.min(given ?? Number.POSITIVE_INFINITY, jobLeft ?? Number.POSITIVE_INFINITY);
+  return Number.isFinite(least) ? Math.max(1, least) : null;
 }
 
 /** @throws HqError HQ_E_RESOURCE_DESCRIPTOR or HQ_E_USAGE when what was said is not possible here */

@@ -11,6 +11,9 @@ export interface LifetimeOptions {
   readonly deadlines: Deadlines;
   /** Remaining life from now on, milliseconds; null without a limit. */
   readonly timeLimitMs: number | null;
+  /** So long before the time limit `onTimeLimitNear` is called; null: never. */
+  readonly warnBeforeMs: number | null;
+  onTimeLimitNear(): void;
   onTimeLimit(): void;
   onIdleTimeout(): void;
   onServerLostTimeout(): void;
@@ -19,14 +22,17 @@ export interface LifetimeOptions {
 export class Lifetime {
   private readonly options: LifetimeOptions;
   private readonly end: Deadline | undefined;
+  private readonly warning: Deadline | undefined;
   private idleTimeoutMs: number | null = null;
   private idle: Deadline | undefined;
   private lost: Deadline | undefined;
 
   constructor(options: LifetimeOptions) {
     this.options = options;
-    const { deadlines, timeLimitMs } = options;
+    const { deadlines, timeLimitMs, warnBeforeMs } = options;
     this.end = timeLimitMs === null ? undefined : deadlines.after(Math.max(0, timeLimitMs), () => options.onTimeLimit());
+    const warnMs = timeLimitMs === null || warnBeforeMs === null ? null : Math.max(0, timeLimitMs - warnBeforeMs);
+    this.warning = warnMs === null ? undefined : deadlines.after(warnMs, () => options.onTimeLimitNear());
   }
 
   /** Known once the server has answered; null: a worker may be idle for ever. */
@@ -57,6 +63,6 @@ export class Lifetime {
 
   /** Nothing fires any more. */
   cancel(): void {
-    for (const deadline of [this.end, this.idle, this.lost]) this.options.deadlines.cancel(deadline);
+    for (const deadline of [this.end, this.warning, this.idle, this.lost]) this.options.deadlines.cancel(deadline);
   }
 }

@@ -61,6 +61,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       env: io.env,
       memEnforce,
       groups,
+      signalBeforeEnd: overrides.signalBeforeEnd ?? null,
       hqPath: options.hqPath ?? resolve(process.argv[1] ?? 'hq'),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       log,

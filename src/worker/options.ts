@@ -8,6 +8,13 @@ import type { OnServerLost, WorkerInfo } from '../protocol/schema/worker.ts';
 import type { ManagerChoice } from './detect/batchEnvironment.ts';
 import type { MemEnforce } from './monitor/memoryMonitor.ts';
 
+/** A chance for tasks to save what they have. */
+export interface SignalBeforeEnd {
+  /** `SIGUSR1` */
+  readonly signal: string;
+  readonly beforeMs: number;
+}
+
 /** Everything that is left out is detected or has the default of the option of the same name. */
 export interface WorkerOverrides {
   readonly cpus?: ResourceDescriptor;
@@ -26,6 +33,8 @@ export interface WorkerOverrides {
   /** Default: remaining time of the batch job. */
   readonly timeLimitMs?: number;
   readonly onServerLost?: OnServerLost;
+  /** Running tasks get this signal so long before the time limit. */
+  readonly signalBeforeEnd?: SignalBeforeEnd;
   readonly minUtilization?: number;
   /** What happens to a task that holds more memory than it has requested; default: `on`, it is killed. */
   readonly memEnforce?: MemEnforce;

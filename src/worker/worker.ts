@@ -18,6 +18,7 @@ import type { HeldTask, MemoryExcess } from './heldTask.ts';
 import { Lifetime } from './lifetime.ts';
 import { MemoryGuard } from './monitor/memoryGuard.ts';
 import type { MemEnforce } from './monitor/memoryMonitor.ts';
+import type { SignalBeforeEnd } from './options.ts';
 import { Session, type TaskMessage } from './session.ts';
 import { WorkerState } from './state.ts';
 import type { Instructions } from './stateEvents.ts';
@@ -61,6 +62,7 @@ export interface WorkerParts {
   readonly memEnforce: MemEnforce;
   /** Control groups of tasks; null where their memory is sampled. */
   readonly groups: TaskGroups | null;
+  readonly signalBeforeEnd: SignalBeforeEnd | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly hqPath: string;
   readonly connectTimeoutMs: number;
@@ -104,6 +106,8 @@ export class Worker {
     this.lifetime = new Lifetime({
       deadlines: this.deadlines,
       timeLimitMs: endsAtMs === null ? null : endsAtMs - Date.now(),
+      warnBeforeMs: parts.signalBeforeEnd?.beforeMs ?? null,
+      onTimeLimitNear: () => this.signalTasks(),
       onTimeLimit: () => this.end('TIME LIMIT REACHED'),
       onIdleTimeout: () => this.end('IDLE TIMEOUT'),
       onServerLostTimeout: () => this.endLost('it has not come back in time', true),
@@ -187,7 +191,18 @@ export class Worker {
     if (this.parts.memEnforce === 'warn') this.parts.log('WARN', `task ${task.job}@${task.task}: ${excessText(excess)}`);
     else {
       this.apply(this.state.handle({ kind: 'memory-limit', task, excess }));
-      for (const pid of strays) killProcess(pid);
+      for (const pid of strays) sendSignal(pid, 'SIGKILL');
+    }
+  }
+
+  /** Only the main process of each task: what it has started may know nothing of the signal, and would die of it. */
+  private signalTasks(): void {
+    const signal = this.parts.signalBeforeEnd?.signal;
+    if (signal === undefined) return;
+    this.parts.log('INFO', `the time limit is near: running tasks get ${signal}`);
+    for (const task of this.state.runningTasks) {
+      const pid = this.executor?.pidOf(task) ?? 0;
+      if (pid > 0) sendSignal(pid, signal as NodeJS.Signals);
     }
   }
 
@@ -346,10 +361,10 @@ function workerInfo(id: number, configuration: WorkerConfiguration): WorkerInfo 
   };
 }
 
-/** What has left the process group of its task is not reached by the signal to the group. */
-function killProcess(pid: number): void {
+/** To one process: what has left the process group of its task is not reached by a signal to the group. */
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch {
     // It has ended.
   }

@@ -1,9 +1,9 @@
 /** The options of `hq alloc add` and `hq alloc dry-run`, and the queue that they describe. */
-import { InvalidArgumentError, type Option } from 'commander';
-import { parseDuration } from '../../common/duration.ts';
+import type { Option } from 'commander';
 import { HqError } from '../../protocol/errors.ts';
 import type { CreateQueueInput } from '../../protocol/schema/allocation.ts';
 import type { OnServerLost } from '../../protocol/schema/worker.ts';
+import type { Compat } from '../compat.ts';
 import { durationMs, integer, opt, positiveDurationMs, text, val } from '../options.ts';
 import { type WorkerFlags, workerOptions } from '../workerOptions.ts';
 
@@ -21,7 +21,6 @@ export interface QueueFlags extends WorkerFlags {
   readonly workerWrapCmd?: string;
   readonly workerTimeLimit?: number;
   readonly drainBefore?: number;
-  readonly signalBeforeEnd?: { readonly signal: string; readonly beforeMs: number };
   readonly overviewInterval?: number;
   /** `--no-dry-run` makes it false. */
   readonly dryRun?: boolean;
@@ -43,8 +42,7 @@ export function queueOptions(o: { trial: boolean }): Option[] {
       'a worker gets nothing new for so long before its end (default: 5min, or 10 % of its lifetime if that is less)',
       durationMs,
     ),
-    val('--signal-before-end <SIGNAL@DURATION>', 'send running tasks a signal so long before their worker ends, e.g. USR1@60s', signalAt),
-    opt('--on-server-lost <ACTION>', 'reconnect, stop or finish-running (default: finish-running)').choices([
+    opt('--on-server-lost <ACTION>', 'reconnect, stop or finish-running (default: reconnect)').choices([
       'reconnect',
       'stop',
       'finish-running',
@@ -58,18 +56,12 @@ export function queueOptions(o: { trial: boolean }): Option[] {
   ];
 }
 
-/** `USR1@60s` */
-export function signalAt(typed: string): { signal: string; beforeMs: number } {
-  const [name = '', time = ''] = typed.split('@');
-  const signal = name.toUpperCase().replace(/^(?!SIG)/, 'SIG');
-  const beforeMs = parseDuration(time);
-  if (!/^SIG[A-Z0-9]+$/.test(signal) || beforeMs === undefined || beforeMs <= 0 || typed.split('@').length !== 2)
-    throw new InvalidArgumentError('a signal and a duration like USR1@60s are expected');
-  return { signal, beforeMs };
-}
-
-/** @param rest arguments for the batch system, word for word @throws HqError HQ_E_USAGE */
-export function queueParamsOf(system: string, flags: QueueFlags, rest: readonly string[]): CreateQueueInput['params'] {
+/** @param o.rest arguments for the batch system, word for word @throws HqError HQ_E_USAGE */
+export function queueParamsOf(
+  system: string,
+  flags: QueueFlags,
+  o: { readonly rest: readonly string[]; readonly compat: Compat },
+): CreateQueueInput['params'] {
   if (flags.cpus !== undefined && (flags.resource ?? []).some((one) => one.startsWith('cpus='))) {
     throw new HqError('HQ_E_USAGE', { detail: '--cpus and --resource cpus= say the same thing twice: use one of them' });
   }
@@ -78,14 +70,14 @@ export function queueParamsOf(system: string, flags: QueueFlags, rest: readonly 
   return {
     system,
     timeLimitMs: flags.timeLimit,
-    additionalArgs: [...rest],
+    additionalArgs: [...o.rest],
     ...given('name', flags.name),
     ...given('backlog', flags.backlog),
     ...given('maxWorkersPerAlloc', flags.maxWorkersPerAlloc ?? flags.workersPerAlloc),
     ...given('maxWorkerCount', flags.maxWorkerCount),
     ...given('workerTimeLimitMs', flags.workerTimeLimit),
     ...given('idleTimeoutMs', flags.idleTimeout),
-    ...given('onServerLost', flags.onServerLost),
+    ...given('onServerLost', flags.onServerLost ?? (o.compat.finishOnServerLost ? 'finish-running' : undefined)),
     ...given('drainBeforeMs', flags.drainBefore),
     ...given('signalBeforeEnd', flags.signalBeforeEnd),
     ...given('workerStartCmd', flags.workerStartCmd),

@@ -10,7 +10,7 @@ import type { Context } from '../context.ts';
 type AddArgs = [system: string, rest: string[]];
 
 export async function runAdd(context: Context, [system, rest]: AddArgs, flags: QueueFlags): Promise<undefined> {
-  const params = queueParamsOf(pathOf(context, system), flags, rest);
+  const params = queueParamsOf(pathOf(context, system), flags, { rest, compat: context.compat });
   const trial = flags.dryRun !== false;
   const { queueId, warnings } = await (await context.client()).createQueue({ params, trial });
   if (trial) context.output.done(TRIAL_DONE);
@@ -19,7 +19,9 @@ export async function runAdd(context: Context, [system, rest]: AddArgs, flags: Q
 }
 
 export async function runDryRun(context: Context, [system, rest]: AddArgs, flags: QueueFlags): Promise<undefined> {
-  const { warnings } = await (await context.client()).tryQueue(queueParamsOf(pathOf(context, system), flags, rest));
+  const { warnings } = await (await context.client()).tryQueue(
+    queueParamsOf(pathOf(context, system), flags, { rest, compat: context.compat }),
+  );
   for (const warning of warnings) context.warn(warning);
   context.output.done(TRIAL_DONE);
 }

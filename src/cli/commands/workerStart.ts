@@ -43,6 +43,7 @@ function overridesOf(context: Context, options: StartOptions): WorkerOverrides {
     ...(options.detectResources === undefined ? {} : { detect: options.detectResources || [] }),
     ...(options.hyperThreading === undefined ? {} : { hyperThreading: options.hyperThreading }),
     ...(options.minUtilization === undefined ? {} : { minUtilization: options.minUtilization }),
+    ...(options.signalBeforeEnd === undefined ? {} : { signalBeforeEnd: options.signalBeforeEnd }),
     ...(options.manager === undefined ? {} : { manager: options.manager }),
     ...(options.timeLimit === undefined ? {} : { timeLimitMs: options.timeLimit }),
     ...(options.idleTimeout === undefined ? {} : { idleTimeoutMs: options.idleTimeout }),

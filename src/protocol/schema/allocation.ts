@@ -40,7 +40,7 @@ export const queueParams = z.strictObject({
   additionalArgs: z.array(line).default([]).describe('handed to the batch system word for word'),
   workerTimeLimitMs: z.number().positive().optional().describe('default: the time limit of the allocation'),
   idleTimeoutMs: z.number().positive().default(300_000).describe('a worker without tasks ends after this time'),
-  onServerLost: onServerLost.default('finish-running'),
+  onServerLost: onServerLost.default('reconnect'),
   drainBeforeMs: z
     .number()
     .min(0)

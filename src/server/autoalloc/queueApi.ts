@@ -238,7 +238,9 @@ export class QueueApi {
     givenResources(params);
     this.o.service.systems.get(params.system);
     if (params.worker.cpus !== undefined) return [];
-    return ['what its workers provide is known only when the first one has connected; until then it asks for one allocation at a time, or give --cpus'];
+    return [
+      'what its workers provide is known only when the first one has connected; until then it asks for one allocation at a time, or give --cpus',
+    ];
   }
 
   private change(queueId: number, change: (queue: LiveQueue) => void): Promise<void> {

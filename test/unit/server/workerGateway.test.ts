@@ -24,6 +24,7 @@ beforeEach(() => {
     serverDir: '/nowhere',
     hqPath: '/nowhere/hq',
     env: {},
+    collectSpool: () => {},
     now: () => 1_000_000,
     describe: () => ({ version: '0', pid: 1 }) as ReturnType<ConstructorParameters<typeof HqServer>[0]['describe']>,
     log: () => {},

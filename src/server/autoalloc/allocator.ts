@@ -32,6 +32,7 @@ export class Allocator {
   private readonly o: AllocatorOptions;
   /** Submissions to one batch system go one after the other. */
   private readonly sending = new Map<string, Promise<void>>();
+  private readonly canceling = new Set<Promise<void>>();
   private readonly polling = new Set<string>();
   /** What a batch system was last said to suffer from; told once. */
   private readonly troubles = new Map<string, string>();
@@ -56,6 +57,11 @@ export class Allocator {
     book.changeQueue(queue, { lastNumber: number });
     const live = book.addAllocation(queue, newAllocation({ queueId: queue.record.id, number, comment, directory, workers, nowMs: now() }));
     loop.afterDurable(() => this.enqueue(queue, live, false), true);
+  }
+
+  /** Resolves when the batch systems have been told of everything that is to end. */
+  async canceled(): Promise<void> {
+    await Promise.all(this.canceling);
   }
 
   /** Takes up again what is not known to be submitted. */
@@ -102,7 +108,7 @@ export class Allocator {
         book.changeQueue(queue, { failures });
       }
       this.o.onAccepted(queue, live);
-      if (live.record.cancel !== null) void this.cancelAtSystem(queue.record.params.system, [id]);
+      if (live.record.cancel !== null) this.tellEnd(queue.record.params.system, [id]);
     });
   }
 
@@ -125,9 +131,11 @@ export class Allocator {
     const error = toHqError(o.error).message;
     const nowMs = this.o.now();
     if (kind === 'unreachable' || kind === 'timedOut') {
-      live.sending = kind === 'timedOut' || o.mayBeThere ? 'unsure' : 'unsent';
       this.trouble(queue.record.params.system, error);
-      this.o.loop.post(() => this.o.book.changeQueue(queue, { failures: afterSilence(queue.record.failures, { error, nowMs }) }));
+      this.o.loop.post(() => {
+        live.sending = kind === 'timedOut' || o.mayBeThere ? 'unsure' : 'unsent';
+        this.o.book.changeQueue(queue, { failures: afterSilence(queue.record.failures, { error, nowMs }) });
+      });
       return;
     }
     this.o.log(`queue ${queue.record.id}: ${error}`);
@@ -151,7 +159,12 @@ export class Allocator {
       else if (live.sending === 'unsent') this.abandoned(queue, live);
       else this.resume(queue, live);
     }
-    for (const [name, ids] of bySystem) this.o.loop.afterDurable(() => void this.cancelAtSystem(name, ids), true);
+    for (const [name, ids] of bySystem) this.o.loop.afterDurable(() => this.tellEnd(name, ids), true);
+  }
+
+  private tellEnd(name: string, ids: readonly string[]): void {
+    const telling = this.cancelAtSystem(name, ids).finally(() => this.canceling.delete(telling));
+    this.canceling.add(telling);
   }
 
   private async cancelAtSystem(name: string, ids: readonly string[]): Promise<void> {

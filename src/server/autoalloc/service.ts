@@ -136,6 +136,7 @@ export class AllocationService {
     const systems = new Set(this.book.active().map(({ queue }) => queue.record.params.system));
     await this.cancelAll(() => true);
     for (const name of systems) await this.allocator.poll(name);
+    await this.o.loop.transact(() => undefined);
     await this.close();
   }
 
@@ -157,6 +158,7 @@ export class AllocationService {
     const cancelled = this.book.active().filter(wanted);
     if (cancelled.length === 0) return;
     await this.o.loop.transact(() => this.allocator.cancel(cancelled, 'server-stop'));
+    await this.allocator.canceled();
   }
 
   private schedule(): void {

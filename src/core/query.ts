@@ -4,7 +4,7 @@
  */
 import type { Core } from './core.ts';
 import type { ClassVariant, RequestClass } from './requestClasses.ts';
-import { type Room, takeRoom } from './schedule/room.ts';
+import { type Headroom, takeHeadroom } from './schedule/headroom.ts';
 
 /** A kind of worker that might come. */
 export interface WorkerShape {
@@ -143,7 +143,7 @@ function fillOne(core: Core, waiting: readonly Waiting[], shape: WorkerShape): M
     for (const index of entry.requestClass.order) {
       const variant = entry.requestClass.variants[index] as ClassVariant;
       if (entry.count === 0 || variant.minTimeMs > shape.lifetimeMs) continue;
-      const count = takeRoom(core, room, { variant, waiting: entry.count });
+      const count = takeHeadroom(core, room, { variant, waiting: entry.count });
       if (count === 0) continue;
       entry.count -= count;
       taken.set(entry, (taken.get(entry) ?? 0) + count);
@@ -154,13 +154,13 @@ function fillOne(core: Core, waiting: readonly Waiting[], shape: WorkerShape): M
   return new Map();
 }
 
-function roomOf(core: Core, { resources, isOpen }: WorkerShape): Room {
+function roomOf(core: Core, { resources, isOpen }: WorkerShape): Headroom {
   const total: (number | undefined)[] = [];
   for (const [name, units] of resources) total[core.names.idOf(name)] = units;
   return { total, free: [...total], isOpen };
 }
 
-function isUsedEnough(core: Core, room: Room, { minUtilization }: WorkerShape): boolean {
+function isUsedEnough(core: Core, room: Headroom, { minUtilization }: WorkerShape): boolean {
   const cpus = core.names.idOf('cpus');
   const total = room.total[cpus];
   return total === undefined || total - (room.free[cpus] as number) >= minUtilization * total;
@@ -197,6 +197,6 @@ export function couldRun(core: Core, requestClass: RequestClass, o: Pick<Offer, 
   return requestClass.variants.some((variant) => {
     if (variant.minTimeMs > o.shape.lifetimeMs) return false;
     if (variant.nodes > 0) return variant.nodes <= o.maxWorkersPerAllocation;
-    return takeRoom(core, roomOf(core, o.shape), { variant, waiting: 1 }) > 0;
+    return takeHeadroom(core, roomOf(core, o.shape), { variant, waiting: 1 }) > 0;
   });
 }

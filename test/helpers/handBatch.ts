@@ -199,7 +199,7 @@ export class HandServer {
         [UPDATE_STARTED, 1, 0, 0, nowMs, 0],
         [UPDATE_FINISHED, 1, 0, 0, nowMs, null],
       ];
-      onUpdates(this.core, this.recorder, { workerId: entry.id, updates, nowMs });
+      onUpdates(this.core, this.recorder, { workerId: entry.id, updates, room: null, nowMs });
     });
   }
 

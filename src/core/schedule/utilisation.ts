@@ -5,8 +5,8 @@
 import type { Core } from '../core.ts';
 import type { ClassVariant } from '../requestClasses.ts';
 import { type CoreWorker, livesFor } from '../workerTable.ts';
+import { type Headroom, takeHeadroom } from './headroom.ts';
 import { classesInOrder } from './order.ts';
-import { type Room, takeRoom } from './room.ts';
 
 /** @returns whether everything that waits, in the order of the plan, would keep enough of the worker's CPUs busy */
 export function wouldBeUsed(core: Core, worker: CoreWorker, nowMs: number): boolean {
@@ -14,7 +14,7 @@ export function wouldBeUsed(core: Core, worker: CoreWorker, nowMs: number): bool
   const cpus = core.names.idOf('cpus');
   const total = worker.total[cpus];
   if (total === undefined) return true;
-  const room: Room = { total: worker.total, free: [...worker.free], isOpen: false };
+  const room: Headroom = { total: worker.total, free: [...worker.free], isOpen: false };
   const isEnough = (): boolean => total - (room.free[cpus] as number) >= worker.minUtilization * total;
   if (isEnough()) return true;
   for (const priority of core.ready.activePriorities()) {
@@ -23,7 +23,7 @@ export function wouldBeUsed(core: Core, worker: CoreWorker, nowMs: number): bool
       const { variants, order } = core.classes.get(id);
       for (const index of order) {
         const variant = variants[index] as ClassVariant;
-        if (livesFor(worker, variant, nowMs)) waiting -= takeRoom(core, room, { variant, waiting });
+        if (livesFor(worker, variant, nowMs)) waiting -= takeHeadroom(core, room, { variant, waiting });
       }
       if (isEnough()) return true;
     }

@@ -6,7 +6,7 @@ import { parseCpuDescriptor, parseResourceOption } from '../../common/resourceDe
 import type { WorkerShape } from '../../core/query.ts';
 import type { QueueParams } from '../../protocol/schema/allocation.ts';
 import type { ResourceDescriptor, WorkerResources } from '../../protocol/schema/resources.ts';
-import { unitsOf } from '../workerRegistry.ts';
+import { unitsOf } from '../../resources/pool.ts';
 import type { WorkerOption } from './batchSystem.ts';
 import type { FailureCount } from './failures.ts';
 

@@ -7,9 +7,9 @@ import type { ClassVariant } from '../requestClasses.ts';
 import { demandOf } from '../workerTable.ts';
 
 /** A worker as far as filling it goes. Arrays by resource id, amounts in units of 1/10,000. */
-export interface Room {
+export interface Headroom {
   readonly total: readonly (number | undefined)[];
-  /** What is left; changed by `takeRoom`. */
+  /** What is left; changed by `takeHeadroom`. */
   readonly free: (number | undefined)[];
   /** True: it may have resources that are not listed; they are expected to be there, in any amount. */
   readonly isOpen: boolean;
@@ -20,7 +20,7 @@ export interface Room {
  * @param waiting most tasks to take
  * @returns how many were taken; 0 for variants of several nodes
  */
-export function takeRoom(core: Core, room: Room, o: { readonly variant: ClassVariant; readonly waiting: number }): number {
+export function takeHeadroom(core: Core, room: Headroom, o: { readonly variant: ClassVariant; readonly waiting: number }): number {
   const { variant } = o;
   if (variant.nodes > 0) return 0;
   let count = o.waiting;

@@ -127,8 +127,8 @@ export const ERRORS = {
   HQ_E_QUEUE_PARAMS: failure(400, 'this allocation queue is not possible: {detail}'),
   HQ_E_ALLOC_TRIAL: failure(
     409,
-    'Dry-run (test allocation submission) has failed: {detail}',
-    'The script is kept in {directory}; correct the arguments behind --, or skip the trial with --no-dry-run',
+    'Dry-run (test allocation submission) has failed: {detail}; the script is kept in {directory}',
+    'Correct the arguments behind --, or skip the trial with --no-dry-run',
   ),
 
   // Worker

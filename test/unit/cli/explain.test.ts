@@ -49,7 +49,11 @@ describe('the sentence', () => {
       { reason: { kind: 'delayed', untilMs: START_MS, retry: 1, maxRetries: 4 } },
       /run again at .*2026 .* \(retry 1 of 4\)\.\n$/,
     ],
-    ['no worker', { reason: { kind: 'no-worker' } }, /because no worker is connected\.\nStart one with: hq worker start\n$/],
+    [
+      'no worker',
+      { reason: { kind: 'no-worker' } },
+      /because no worker is connected\.\nStart one with: hq worker start; or let a batch system bring some with: hq alloc add\n$/,
+    ],
     [
       'impossible',
       { reason: { kind: 'impossible', details: ["no worker provides 'x'; present are: cpus"] } },

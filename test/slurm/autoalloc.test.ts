@@ -1,0 +1,148 @@
+/** Autoallocation on a real Slurm: the tutorial as printed, and what can happen to allocations there. Real servers, workers and jobs. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Cluster, waitFor } from '../helpers/cluster.ts';
+import { SlurmCluster } from '../helpers/slurm.ts';
+
+/** Limits and dead nodes are looked at every 30 s. */
+const STATE_MS = 90_000;
+const TIMES = {
+  HQ_AUTOALLOC_SCHEDULE_TICK_INTERVAL_MS: '500',
+  HQ_AUTOALLOC_REFRESH_INTERVAL_MS: '1000',
+  HQ_AUTOALLOC_MAX_ALLOCATION_FAILS: '1',
+};
+/** Goes on until the file `go` is there; every attempt leaves its instance. */
+const WAITS = 'echo $HQ_INSTANCE_ID >> t.txt; until test -e go; do sleep 0.1; done';
+
+let slurm: SlurmCluster;
+let hq: Cluster;
+beforeAll(async () => {
+  slurm = await SlurmCluster.start({ accounting: true });
+});
+afterAll(() => slurm.clean());
+beforeEach(async () => {
+  hq = new Cluster(TIMES);
+  await hq.startServer();
+});
+afterEach(async () => {
+  await hq.stop();
+  await waitFor('an empty queue', async () => (await slurm.ok('squeue', '-h')) === '');
+});
+
+interface AllocationJson {
+  readonly id: string;
+  readonly status: string;
+  readonly ended_at: string | null;
+  readonly detail: string;
+}
+const allocations = (): Promise<AllocationJson[]> => hq.json(['alloc', 'info', '1']);
+
+function addQueue(...options: string[]): Promise<string> {
+  return hq.ok(['alloc', 'add', 'slurm', '--no-dry-run', '--time-limit', '10m', '--idle-timeout', '2s', ...options]);
+}
+
+/** A task of instance 0 runs on an allocation; its id. */
+async function runningTask(...options: string[]): Promise<string> {
+  await addQueue('--max-worker-count', '1', ...options);
+  await hq.ok(['submit', '--crash-limit', '1', '--', 'sh', '-c', WAITS]);
+  await waitFor('the task to run', () => hq.read('t.txt') === '0\n', STATE_MS);
+  return (await allocations())[0]?.id ?? '';
+}
+
+/** The task runs again as its next instance, and ends well: a crash would have failed it. */
+async function runsAgain(): Promise<void> {
+  await waitFor('the next instance', () => hq.read('t.txt') === '0\n1\n', STATE_MS);
+  writeFileSync(join(hq.work, 'go'), '');
+  await hq.ok(['job', 'wait', 'all']);
+  expect(await hq.ok(['--output-mode', 'quiet', 'job', 'list', '--all'])).toBe('1 FINISHED\n');
+}
+
+test("the tutorial's queue as printed: allocations appear, workers register, 20 tasks run, nothing is left in squeue", async () => {
+  const options = '--time-limit 4h --workers-per-alloc 1 --backlog 2 --max-worker-count 10';
+  const sbatch = '--partition=general --account=pfeiferlab --mem=32G';
+  const added = await hq.hq(['alloc', 'add', 'slurm', ...options.split(' '), '--', ...sbatch.split(' ')]);
+  expect([added.code, added.stderr]).toEqual([0, expect.stringContaining('A trial allocation was submitted successfully')]);
+  await hq.ok(['submit', '--array', '1-20', '--', 'sh', '-c', 'echo $HQ_TASK_ID >> done.txt']);
+  await hq.ok(['job', 'wait', 'last']);
+  expect(new Set(hq.read('done.txt').trim().split('\n')).size).toBe(20);
+  const all = await allocations();
+  expect(all.length).toBeGreaterThan(0);
+  expect(all.length).toBeLessThanOrEqual(12);
+  expect(await hq.ok(['worker', 'list', '--all'])).toContain('Slurm');
+  await hq.ok(['alloc', 'remove', '1']);
+  await waitFor('squeue to be empty', async () => (await slurm.ok('squeue', '-h')) === '', STATE_MS);
+  await waitFor('the queue to be gone', async () => ((await hq.json(['alloc', 'list'])) as unknown[]).length === 0);
+});
+
+test('exercise 1: two workers at most, allocations disappear when their workers have been idle', async () => {
+  await addQueue('--max-worker-count', '2', '--backlog', '1');
+  await hq.ok(['submit', '--array', '1-20', '--', 'sleep', '0.2']);
+  let most = 0;
+  const jobs = async (): Promise<number> => (await slurm.ok('squeue', '-h', '-o', '%i')).split('\n').filter(Boolean).length;
+  await waitFor('the job to end', async () => {
+    most = Math.max(most, await jobs());
+    return (await hq.ok(['job', 'list'])).includes('sleep') === false;
+  });
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(2);
+  await waitFor('squeue to be empty', async () => (await jobs()) === 0, STATE_MS);
+  await waitFor('the ends to be known', async () => (await allocations()).every(({ status }) => status === 'finished'));
+});
+
+test('a partition that does not exist is told at once, and no queue is made', async () => {
+  const added = await hq.hq(['alloc', 'add', 'slurm', '-t', '1h', '--', '--partition=nowhere']);
+  expect(added.code).toBe(1);
+  expect(added.stderr).toMatch(/Dry-run \(test allocation submission\) has failed: .*invalid partition specified: nowhere/);
+  expect(await hq.json(['alloc', 'list'])).toEqual([]);
+});
+
+test('a time limit that is reached in mid-task: the task runs again without a crash', async () => {
+  const id = await runningTask();
+  await slurm.ok('scontrol', 'update', `JobId=${id}`, 'EndTime=now+2');
+  await runsAgain();
+  expect((await allocations())[0]).toMatchObject({ id, status: 'finished' });
+});
+
+test('an allocation that somebody cancels: the task waits, the queue is paused and says why, until it is resumed', async () => {
+  const id = await runningTask();
+  await slurm.ok('scancel', id);
+  await waitFor('the pause', async () => (await hq.ok(['alloc', 'list'])).includes('PAUSED'), STATE_MS);
+  expect(await hq.ok(['alloc', 'list'])).toMatch(/one allocation failed; the last one: allocation \d+: it was canceled/);
+  await hq.ok(['alloc', 'resume', '1']);
+  await runsAgain();
+});
+
+test('a controller that is down loses nothing: the task goes on, and the queue with it when the controller is back', async () => {
+  await runningTask();
+  await slurm.controller('stop');
+  try {
+    await hq.ok(['alloc', 'add', 'slurm', '--no-dry-run', '-t', '10m', '--idle-timeout', '2s', '--cpus', '1']);
+    await hq.ok(['submit', '--name', 'second', '--', 'true']);
+    await waitFor('the trouble to be told', async () => (await hq.ok(['alloc', 'list'])).includes('cannot be reached'), STATE_MS);
+    expect(await hq.ok(['alloc', 'list'])).not.toContain('PAUSED');
+  } finally {
+    await slurm.controller('start');
+  }
+  await waitFor(
+    'the second task',
+    async () => (await hq.ok(['--output-mode', 'quiet', 'job', 'list', '--all'])).includes('2 FINISHED'),
+    STATE_MS,
+  );
+  writeFileSync(join(hq.work, 'go'), '');
+  await hq.ok(['job', 'wait', 'all']);
+  expect(hq.read('t.txt')).toBe('0\n');
+});
+
+test('a server that is killed finds its allocation again', async () => {
+  const id = await runningTask();
+  const { pid } = await hq.json<{ pid: number }>(['server', 'info']);
+  process.kill(pid, 'SIGKILL');
+  await waitFor('the server to be gone', async () => (await hq.hq(['server', 'info'])).code !== 0);
+  await hq.startServer();
+  await waitFor('the worker to come back', async () => (await hq.ok(['worker', 'list'])).includes('RUNNING'), STATE_MS);
+  expect((await allocations()).map((one) => [one.id, one.status])).toEqual([[id, 'running']]);
+  writeFileSync(join(hq.work, 'go'), '');
+  await hq.ok(['job', 'wait', 'all']);
+  expect(hq.read('t.txt')).toBe('0\n');
+});

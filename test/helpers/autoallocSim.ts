@@ -249,8 +249,8 @@ export class AutoallocSim extends CoreSim {
     const base = { reason: null, startMs: allocation.record.startedAtMs, endMs: this.nowMs, restarts: 0, comment: null, rawState: 'X' };
     const status: BatchJobStatus = outcome === null ? { ...base, state: 'vanished' } : { ...base, state: 'ended', outcome, exitCode: null };
     allocation.record = afterStatus(allocation.record, status, { nowMs: this.nowMs, text: 'x' });
-    const { everConnected, wasOfUse, cancel } = allocation.record;
-    const verdict = judge({ outcome: outcome ?? 'vanished', canceledByUs: cancel !== null, workers: everConnected, wasOfUse });
+    const { wasOfUse, cancel } = allocation.record;
+    const verdict = judge({ outcome: outcome ?? 'vanished', canceledByUs: cancel !== null, wasOfUse });
     this.setFailures(queue, afterEnd(queue.failures, { verdict, error: 'ended', nowMs: this.nowMs }));
   }
 

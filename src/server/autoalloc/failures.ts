@@ -7,7 +7,7 @@ import type { AllocationOutcome } from './batchSystem.ts';
 
 const MINUTE_MS = 60_000;
 
-/** Delay of the next submission after so many failures in a row, the last one also after more; HyperQueue's (facts of its autoalloc/config). */
+/** Delay of the next submission after so many failures in a row, the last one also after more; HyperQueue's. */
 const BACKOFF_MS = [0, MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS, 60 * MINUTE_MS] as const;
 
 /** A batch system that does not answer is asked again after this time; that is nobody's failure. */
@@ -89,8 +89,6 @@ export interface AllocationEnd {
   readonly outcome: AllocationOutcome | 'vanished';
   /** It was ended by us: no longer needed, removed, or the server stops. */
   readonly canceledByUs: boolean;
-  /** Workers of it that ever connected. */
-  readonly workers: number;
   /** At least one of them left in order, or lived longer than `SHORT_LIFE_MS`. */
   readonly wasOfUse: boolean;
 }

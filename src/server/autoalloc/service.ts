@@ -247,12 +247,18 @@ export class AllocationService {
 
   /** Within a turn: what its workers still had is confirmed to be over. */
   private onEnded(queue: LiveQueue, live: LiveAllocation): void {
-    const { record } = live;
-    for (const entry of this.o.workers.all()) if (live.workerIds.has(entry.id)) this.o.workers.gone(entry, endOfWorkers(live.record));
+    const reason = endOfWorkers(live.record);
+    for (const entry of this.o.workers.all()) {
+      if (!live.workerIds.has(entry.id)) continue;
+      // Counted before the end is judged: those that were there to its end were of use.
+      this.book.changeAllocation(live, workerWent(live.record, { reason, lifeMs: this.o.now() - entry.connectedAtMs }));
+      this.o.workers.gone(entry, reason);
+    }
     live.workerIds.clear();
-    const { everConnected, wasOfUse, outcome, cancel, batchId } = record;
+    const { record } = live;
+    const { wasOfUse, outcome, cancel, batchId } = record;
     this.o.log(`allocation ${batchId ?? record.number} of queue ${queue.record.id} has ended: ${endText(record)}`);
-    const verdict = judge({ outcome: outcome ?? 'vanished', canceledByUs: cancel !== null, workers: everConnected, wasOfUse });
+    const verdict = judge({ outcome: outcome ?? 'vanished', canceledByUs: cancel !== null, wasOfUse });
     this.countEnd(queue, { verdict, error: `allocation ${batchId}: ${endText(record)}` });
     const ended = this.book
       .all()

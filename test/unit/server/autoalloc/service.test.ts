@@ -139,6 +139,8 @@ test('at the end of its time an allocation takes its workers along, without a cr
   server.batch.set('1', { state: 'ended', outcome: 'timed out', exitCode: null });
   await server.until('the end', () => server.gone.length > 0);
   expect(server.gone).toEqual([[worker.id, 'TIME LIMIT REACHED']]);
+  expect(server.api.list()[0]).toMatchObject({ state: 'active', lastError: null, restsUntilMs: null });
+  await server.until('the next allocation', () => server.batch.jobs.size === 2);
 });
 
 test('an id that belongs to somebody else now is not ours any more', async () => {

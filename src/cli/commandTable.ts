@@ -1,44 +1,13 @@
 /** Every command with its arguments, options and examples: the source of the commander tree and of the help. */
 import type { Option } from 'commander';
-import type { Effect } from '../protocol/frontFrames.ts';
-import { queueOptions } from './alloc/options.ts';
-import type { Context } from './context.ts';
-import { atMost, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
+import { ALLOC } from './alloc/commands.ts';
+import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
+import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
 import { submitOptions } from './submit/options.ts';
-import { workerOptions } from './workerOptions.ts';
-
-/** @returns an exit code, or nothing for the context's */
-export type RunCommand = (context: Context, args: never, options: never) => Promise<number | undefined>;
-
-export interface CommandEntry {
-  readonly name: string;
-  readonly description: string;
-  /** With a parser where the text is not simply handed over. */
-  readonly args?: readonly (readonly [argument: string, description: string, parse?: (text: string) => unknown])[];
-  readonly options?: () => Option[];
-  /** The last positional and everything after it is the task's command line. */
-  readonly tail?: boolean;
-  readonly examples?: readonly string[];
-  /** Of a short command that reads no files: a server runs it for clients on its host. Others are run by the client's process alone. */
-  readonly effect?: Effect;
-  load(): Promise<RunCommand>;
-}
-
-export interface CommandGroup {
-  readonly name: string;
-  readonly description: string;
-  readonly commands: readonly (CommandEntry | CommandGroup)[];
-}
-
-const id: (text: string) => number = integer(1, 0xffff_ffff);
+import { onServerLostOption, workerOptions } from './workerOptions.ts';
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
 const LAST_SELECTOR_ARG = ['<selector>', 'last or ids like 1-3,7'] as const;
-const QUEUE_ARG = ['<queue>', 'id of the queue', id] as const;
-const QUEUE_ARGS = [
-  ['<system>', 'slurm, pbs, local, or a plugin (its name, or plugin:PATH)'],
-  ['[args...]', 'behind --: for sbatch or qsub, word for word'],
-] as const;
 const TASK_STATES = 'waiting,running,finished,failed,canceled,aborted';
 
 const server = () => import('./commands/server.ts');
@@ -46,7 +15,6 @@ const worker = () => import('./commands/worker.ts');
 const job = () => import('./commands/job.ts');
 const jobShow = () => import('./commands/jobShow.ts');
 const task = () => import('./commands/task.ts');
-const alloc = () => import('./commands/alloc.ts');
 const submit = () => import('./commands/submit.ts');
 
 const waiting = (): Option[] => [
@@ -122,11 +90,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
             positiveDurationMs,
           ),
           val('--heartbeat <DURATION>', 'heartbeat interval (default: 8s)', positiveDurationMs),
-          opt('--on-server-lost <ACTION>', 'reconnect, stop or finish-running (default: reconnect)').choices([
-            'reconnect',
-            'stop',
-            'finish-running',
-          ]),
+          onServerLostOption('reconnect'),
           opt(
             '--mem-enforce <ACTION>',
             "what happens to a task that uses more memory than its 'mem' request: on (it is killed), warn (a line in the log of the worker) or off (default: on)",
@@ -343,87 +307,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       },
     ],
   },
-  {
-    name: 'alloc',
-    description: 'Let a batch system bring workers while tasks wait',
-    commands: [
-      {
-        name: 'add',
-        description: 'Create an allocation queue',
-        args: QUEUE_ARGS,
-        options: () => queueOptions({ trial: true }),
-        examples: [
-          'hq alloc add slurm --time-limit 4h --workers-per-alloc 1 --backlog 2 --max-worker-count 10 -- --partition=general --mem=32G',
-          'hq alloc add local --time-limit 1h --cpus 4',
-        ],
-        effect: 'changes',
-        load: async () => (await alloc()).runAdd as RunCommand,
-      },
-      {
-        name: 'dry-run',
-        description: 'Submit an allocation as such a queue would, and cancel it at once',
-        args: QUEUE_ARGS,
-        options: () => queueOptions({ trial: false }),
-        effect: 'changes',
-        load: async () => (await alloc()).runDryRun as RunCommand,
-      },
-      { name: 'list', description: 'List allocation queues', effect: 'reads', load: async () => (await alloc()).runList as RunCommand },
-      {
-        name: 'info',
-        description: 'List the allocations of a queue',
-        args: [QUEUE_ARG],
-        options: () => [
-          opt('--filter <STATE>', 'queued, running, finished (failed ones included) or failed').choices([
-            'queued',
-            'running',
-            'finished',
-            'failed',
-          ]),
-        ],
-        effect: 'reads',
-        load: async () => (await alloc()).runInfo as RunCommand,
-      },
-      {
-        name: 'explain',
-        description: 'Say why a queue submits nothing, and what its allocations wait for',
-        args: [QUEUE_ARG],
-        effect: 'reads',
-        load: async () => (await alloc()).runExplain as RunCommand,
-      },
-      {
-        name: 'pause',
-        description: 'Submit nothing more; allocations stay',
-        args: [QUEUE_ARG],
-        effect: 'changes',
-        load: async () => (await alloc()).runPause as RunCommand,
-      },
-      {
-        name: 'resume',
-        description: 'Go on, as if nothing had failed',
-        args: [QUEUE_ARG],
-        effect: 'changes',
-        load: async () => (await alloc()).runResume as RunCommand,
-      },
-      {
-        name: 'remove',
-        description: 'Remove a queue: queued allocations are canceled, running ones end with their tasks',
-        args: [QUEUE_ARG],
-        options: () => [opt('--force', 'cancel running allocations, too')],
-        effect: 'changes',
-        load: async () => (await alloc()).runRemove as RunCommand,
-      },
-      {
-        // It reads files, so no server runs it for clients.
-        name: 'log',
-        description: 'Print what the script of an allocation has written',
-        args: [
-          ['<allocation>', 'id of the allocation in the batch system'],
-          ['<channel>', 'stdout or stderr'],
-        ],
-        load: async () => (await alloc()).runLog as RunCommand,
-      },
-    ],
-  },
+  ALLOC,
   {
     name: 'output-log',
     description: 'Read consolidated logs',

@@ -61,6 +61,9 @@ export function weights(text: string, previous: number[] | undefined): number[] 
   return [...(previous ?? []), decimal(0.0001, 1_000_000)(text)];
 }
 
+/** Ids of jobs, workers and queues. */
+export const id: (text: string) => number = integer(1, 0xffff_ffff);
+
 export const port: (text: string) => number = integer(1, 65_535);
 
 /** Any text but none at all, which is nearly always an unset variable of a script. */

@@ -20,6 +20,12 @@ export interface WorkerFlags {
   readonly signalBeforeEnd?: { readonly signal: string; readonly beforeMs: number };
 }
 
+/** @param fallback what happens without it */
+export function onServerLostOption(fallback: string): Option {
+  const choices = ['reconnect', 'stop', 'finish-running'];
+  return opt('--on-server-lost <ACTION>', `reconnect, stop or finish-running (default: ${fallback})`).choices(choices);
+}
+
 export function workerOptions(): Option[] {
   return [
     val('--cpus <CPUS>', 'CPUs, e.g. 8, 2x4 or [[0-3],[4-7]] (default: all that this process may use)', text),

@@ -5,6 +5,7 @@
 import type { Core } from './core.ts';
 import type { ClassVariant, RequestClass } from './requestClasses.ts';
 import { type Headroom, takeHeadroom } from './schedule/headroom.ts';
+import { classesInOrder } from './schedule/order.ts';
 
 /** A kind of worker that might come. */
 export interface WorkerShape {
@@ -182,7 +183,7 @@ function waitingTasks(core: Core): Waiting[] {
     for (const [id, count] of worker.queuedOf) add(id, count);
   }
   for (const priority of core.ready.activePriorities()) {
-    for (const id of core.ready.activeClasses(core.tasks, priority)) add(id, core.ready.count(priority, id));
+    for (const id of classesInOrder(core, priority)) add(id, core.ready.count(priority, id));
   }
   return [...waiting.values()];
 }

@@ -5,7 +5,7 @@ import type { CreateQueueInput } from '../../protocol/schema/allocation.ts';
 import type { OnServerLost } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
 import { durationMs, integer, opt, positiveDurationMs, text, val } from '../options.ts';
-import { type WorkerFlags, workerOptions } from '../workerOptions.ts';
+import { onServerLostOption, type WorkerFlags, workerOptions } from '../workerOptions.ts';
 
 /** As commander delivers them; durations in milliseconds. */
 export interface QueueFlags extends WorkerFlags {
@@ -42,11 +42,7 @@ export function queueOptions(o: { trial: boolean }): Option[] {
       'a worker gets nothing new for so long before its end (default: 5min, or 10 % of its lifetime if that is less)',
       durationMs,
     ),
-    opt('--on-server-lost <ACTION>', 'reconnect, stop or finish-running (default: reconnect)').choices([
-      'reconnect',
-      'stop',
-      'finish-running',
-    ]),
+    onServerLostOption('reconnect'),
     val('--worker-start-cmd <SHELL>', 'run on each node before the worker', text),
     val('--worker-stop-cmd <SHELL>', 'run on each node after the worker', text),
     val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker', text),

@@ -1,6 +1,7 @@
 /** The reference of all commands as Markdown, out of the command table. `docs/cli.md` is this text; a test holds the two together. */
 import type { Option } from 'commander';
-import { COMMANDS, type CommandEntry, type CommandGroup } from '../commandTable.ts';
+import type { CommandEntry, CommandGroup } from '../commandEntry.ts';
+import { COMMANDS } from '../commandTable.ts';
 import { globalOptions } from '../globalOptions.ts';
 
 const INTRO = `# Command line

@@ -15,7 +15,8 @@ import { type ApiLimits, DEFAULT_LIMITS } from './limits.ts';
 import type { ApiLogger } from './logger.ts';
 import { openApiDocument } from './openapi.ts';
 import { sendOutput } from './outputStream.ts';
-import { ROUTES, type Route, type RouteAnswer, type RouteInput, type RouteName } from './routes.ts';
+import type { Route } from './route.ts';
+import { ROUTES, type RouteAnswer, type RouteInput, type RouteName } from './routes.ts';
 
 /** One request and its answer, as a listener hands them over. */
 export interface ApiExchange {

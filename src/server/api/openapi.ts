@@ -6,7 +6,8 @@ import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { type JsonSchema, jsonSchemas, type ModelName } from './models.ts';
-import { ROUTES, type Route } from './routes.ts';
+import type { Route } from './route.ts';
+import { ROUTES } from './routes.ts';
 
 /** Errors that every route can give; the token's only on TCP. */
 const COMMON_ERRORS: readonly ErrorCode[] = ['HQ_E_REQUEST', 'HQ_E_AUTH', 'HQ_E_FORBIDDEN', 'HQ_E_INTERNAL'];

@@ -3,40 +3,21 @@
  * document is made out of it, and the handlers' types follow from it.
  */
 import type * as z from 'zod';
-import type { ErrorCode } from '../../protocol/errors.ts';
 import type { MODELS, ModelName } from './models.ts';
 import {
-  allocationParams,
   eventsQuery,
   jobParams,
   jobsQuery,
   leaseParams,
   outputParams,
   outputQuery,
-  queueParams,
-  removeQueueQuery,
   taskParams,
   tasksQuery,
   workerParams,
   workersQuery,
 } from './params.ts';
-
-export interface Route {
-  readonly method: 'get' | 'post' | 'delete';
-  /** OpenAPI form: `/v1/jobs/{id}`. */
-  readonly path: string;
-  readonly summary: string;
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  /** Model of the JSON body; `bodyOptional`: an empty body means `{}`. */
-  readonly body?: ModelName;
-  readonly bodyOptional?: boolean;
-  readonly status: 200 | 201 | 204;
-  /** Model of the answer; `[]` an array of it; null for none (204) or for answers that are no model. */
-  readonly answer: ModelName | readonly [ModelName] | null;
-  /** Errors beyond those that every route can give. */
-  readonly errors: readonly ErrorCode[];
-}
+import { QUEUE_ROUTES } from './queueRoutes.ts';
+import type { Route } from './route.ts';
 
 export const ROUTES = {
   health: { method: 'get', path: '/v1/health', summary: 'Is the server there', status: 200, answer: 'health', errors: [] },
@@ -192,87 +173,7 @@ export const ROUTES = {
     answer: null,
     errors: ['HQ_E_WORKER_NOT_FOUND'],
   },
-  createQueue: {
-    method: 'post',
-    path: '/v1/queues',
-    summary: 'Create an allocation queue',
-    body: 'createQueue',
-    status: 201,
-    answer: 'queueCreated',
-    errors: ['HQ_E_QUEUE_PARAMS', 'HQ_E_RESOURCE_DESCRIPTOR', 'HQ_E_BATCH_SYSTEM', 'HQ_E_ALLOC_TRIAL', 'HQ_E_JOURNAL_WRITE'],
-  },
-  tryQueue: {
-    method: 'post',
-    path: '/v1/queues/trial',
-    summary: 'Submit an allocation as such a queue would, and cancel it at once',
-    body: 'queueParams',
-    status: 200,
-    answer: 'trialAnswer',
-    errors: ['HQ_E_QUEUE_PARAMS', 'HQ_E_RESOURCE_DESCRIPTOR', 'HQ_E_BATCH_SYSTEM', 'HQ_E_ALLOC_TRIAL'],
-  },
-  listQueues: {
-    method: 'get',
-    path: '/v1/queues',
-    summary: 'Allocation queues, sorted by id',
-    status: 200,
-    answer: ['queueInfo'],
-    errors: [],
-  },
-  queueAllocations: {
-    method: 'get',
-    path: '/v1/queues/{id}/allocations',
-    summary: 'Allocations of a queue, the oldest first',
-    params: queueParams,
-    status: 200,
-    answer: ['allocationInfo'],
-    errors: ['HQ_E_QUEUE_NOT_FOUND'],
-  },
-  allocation: {
-    method: 'get',
-    path: '/v1/allocations/{id}',
-    summary: 'One allocation',
-    params: allocationParams,
-    status: 200,
-    answer: 'allocationInfo',
-    errors: ['HQ_E_ALLOCATION_NOT_FOUND'],
-  },
-  explainQueue: {
-    method: 'get',
-    path: '/v1/queues/{id}/explain',
-    summary: 'Why a queue submits nothing, and what its allocations wait for',
-    params: queueParams,
-    status: 200,
-    answer: 'queueExplanation',
-    errors: ['HQ_E_QUEUE_NOT_FOUND'],
-  },
-  pauseQueue: {
-    method: 'post',
-    path: '/v1/queues/{id}/pause',
-    summary: 'Submit nothing more; allocations stay',
-    params: queueParams,
-    status: 204,
-    answer: null,
-    errors: ['HQ_E_QUEUE_NOT_FOUND', 'HQ_E_QUEUE_REMOVED', 'HQ_E_JOURNAL_WRITE'],
-  },
-  resumeQueue: {
-    method: 'post',
-    path: '/v1/queues/{id}/resume',
-    summary: 'Go on, as if nothing had failed',
-    params: queueParams,
-    status: 204,
-    answer: null,
-    errors: ['HQ_E_QUEUE_NOT_FOUND', 'HQ_E_QUEUE_REMOVED', 'HQ_E_JOURNAL_WRITE'],
-  },
-  removeQueue: {
-    method: 'delete',
-    path: '/v1/queues/{id}',
-    summary: 'Remove a queue; its queued allocations are canceled',
-    params: queueParams,
-    query: removeQueueQuery,
-    status: 204,
-    answer: null,
-    errors: ['HQ_E_QUEUE_NOT_FOUND', 'HQ_E_QUEUE_RUNNING', 'HQ_E_JOURNAL_WRITE'],
-  },
+  ...QUEUE_ROUTES,
   events: {
     method: 'get',
     path: '/v1/events',

@@ -112,7 +112,16 @@ describe('alloc list', () => {
     const paused = queue(2, { state: 'paused', manager: 'PBS', pausedReason: '3 allocations in a row failed; the last one: x' });
     const first = queue(1, { knownResources: known });
     world.facade.queues.queues = [{ ...first, params: { ...first.params, maxWorkerCount: 10, name: 'a' } }, paused];
-    expect(await world.ok(['alloc', 'list'])).toMatchInlineSnapshot();
+    expect(await world.ok(['alloc', 'list'])).toMatchInlineSnapshot(`
+      "+----+--------+--------------+-----------------------+------------------+-----------+---------+------------------+------+---------------------+
+      | ID | State  | Backlog size | Max workers per alloc | Max worker count | Timelimit | Manager | Worker resources | Name | Args                |
+      +----+--------+--------------+-----------------------+------------------+-----------+---------+------------------+------+---------------------+
+      | 1  | ACTIVE | 1            | 1                     | 10               | 4h        | Slurm   | cpus 8           | a    | --partition=general |
+      | 2  | PAUSED | 1            | 1                     | 0                | 4h        | PBS     |                  |      | --partition=general |
+      +----+--------+--------------+-----------------------+------------------+-----------+---------+------------------+------+---------------------+
+      Queue 2 is paused: 3 allocations in a row failed; the last one: x. Go on with: hq alloc resume 2
+      "
+    `);
     expect(await world.quiet('alloc', 'list')).toBe('');
   });
 
@@ -152,7 +161,16 @@ describe('alloc info', () => {
   });
 
   test('has the columns of the original and why', async () => {
-    expect(localTimes(await world.ok(['alloc', 'info', '1']))).toMatchInlineSnapshot();
+    expect(localTimes(await world.ok(['alloc', 'info', '1']))).toMatchInlineSnapshot(`
+      "+-----+----------+-----------------------------+--------------+---------------------+---------------------+---------------------+------------------------+
+      | ID  | State    | Working directory           | Worker count | Queue time          | Start time          | Finish time         | Detail                 |
+      +-----+----------+-----------------------------+--------------+---------------------+---------------------+---------------------+------------------------+
+      | 101 | FINISHED | /srv/hq/001/autoalloc/1/001 | 1            | LOCAL TIME          | LOCAL TIME          | LOCAL TIME          | it has ended in order  |
+      |     | FAILED   | /srv/hq/001/autoalloc/1/002 | 1            | LOCAL TIME          |                     |                     | it was not accepted    |
+      | 103 | QUEUED   | /srv/hq/001/autoalloc/1/003 | 1            | LOCAL TIME          |                     |                     | Slurm keeps it waiting |
+      +-----+----------+-----------------------------+--------------+---------------------+---------------------+---------------------+------------------------+
+      "
+    `);
     expect(await world.quiet('alloc', 'info', '1')).toBe('');
   });
 
@@ -227,7 +245,12 @@ test('explain tells what keeps a queue and what each allocation waits for', asyn
       { number: 2, id: null, sentence: 'it is being submitted', useful: false, estimatedStartMs: null },
     ],
   };
-  expect(localTimes(await world.ok(['alloc', 'explain', '1'])).replace(/ +([.;\n])/g, '$1')).toMatchInlineSnapshot();
+  expect(localTimes(await world.ok(['alloc', 'explain', '1'])).replace(/ +([.;\n])/g, '$1')).toMatchInlineSnapshot(`
+    "Queue 1: tasks that wait would use 3 workers more; 1 of its allocations wait in the batch system, and its backlog is 1.
+    Allocation 77: Slurm keeps it waiting: all suitable nodes are in use (Resources); it is expected to start at LOCAL TIME.
+    Allocation number 2: it is being submitted; nothing waits for it.
+    "
+  `);
 });
 
 test('log prints what the script of an allocation has written, and names the file', async () => {

@@ -1,7 +1,8 @@
 /** The reference is what the command table says, and the table keeps its own rules. */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { COMMANDS, type CommandEntry, type CommandGroup } from '../../../src/cli/commandTable.ts';
+import type { CommandEntry, CommandGroup } from '../../../src/cli/commandEntry.ts';
+import { COMMANDS } from '../../../src/cli/commandTable.ts';
 import { compatOf } from '../../../src/cli/compat.ts';
 import { cliReference } from '../../../src/cli/generate/reference.ts';
 

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HqError } from '../../../../src/protocol/errors.ts';
 import { errorBody } from '../../../../src/protocol/schema/error.ts';
 import { MODELS } from '../../../../src/server/api/models.ts';
-import { ROUTES, type Route } from '../../../../src/server/api/routes.ts';
+import type { Route } from '../../../../src/server/api/route.ts';
+import { ROUTES } from '../../../../src/server/api/routes.ts';
 import { TestServer } from './support/testServer.ts';
 
 interface Answer {

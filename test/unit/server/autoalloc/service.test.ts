@@ -21,6 +21,27 @@ function start(o: Partial<ConstructorParameters<typeof HandServer>[0]> = {}): Ha
   return server;
 }
 
+/** One queue and one task, whose allocation is in the batch system. */
+async function withAllocation(params: Parameters<HandServer['addQueue']>[0] = {}): Promise<HandServer> {
+  const server = start();
+  await server.addQueue(params);
+  await server.submit(1);
+  await server.until('the allocation', () => statesOf(server)[0] === '1 queued');
+  return server;
+}
+
+/** One queue and one task, whose submission has timed out. */
+async function withTimeOut(acceptsSilently: boolean): Promise<HandServer> {
+  const server = start();
+  server.batch.failing.set('submit', 'timedOut');
+  server.batch.acceptsSilently = acceptsSilently;
+  await server.addQueue();
+  await server.submit(1);
+  await server.until('the time-out', () => server.api.list()[0]?.lastError?.includes('by order') === true);
+  server.batch.failing.clear();
+  return server;
+}
+
 const statesOf = (server: HandServer): string[] => server.api.allocations(1).map(({ id, state }) => `${id} ${state}`);
 
 test('asks for as many allocations as the backlog allows, and for more when they have started', async () => {
@@ -38,13 +59,7 @@ test('asks for as many allocations as the backlog allows, and for more when they
 });
 
 test('a submission that timed out is looked up by its comment before anything is submitted again', async () => {
-  const server = start();
-  server.batch.failing.set('submit', 'timedOut');
-  server.batch.acceptsSilently = true;
-  await server.addQueue();
-  await server.submit(1);
-  await server.until('the time-out', () => server.api.list()[0]?.lastError?.includes('by order') === true);
-  server.batch.failing.clear();
+  const server = await withTimeOut(true);
   await server.api.resume(1);
   await server.until('the adoption', () => server.api.list()[0]?.queued === 1 && statesOf(server)[0] === '1 queued');
   expect(server.batch.callsOf('submit')).toEqual(['submit hq:uid:1:1']);
@@ -52,22 +67,14 @@ test('a submission that timed out is looked up by its comment before anything is
 });
 
 test('a submission that timed out and never arrived is submitted again, as the same allocation', async () => {
-  const server = start();
-  server.batch.failing.set('submit', 'timedOut');
-  await server.addQueue();
-  await server.submit(1);
-  await server.until('the time-out', () => server.api.list()[0]?.lastError !== null);
-  server.batch.failing.clear();
+  const server = await withTimeOut(false);
   await server.api.resume(1);
   await server.until('the second attempt', () => statesOf(server)[0] === '1 queued');
   expect(server.batch.callsOf('submit')).toEqual(['submit hq:uid:1:1', 'submit hq:uid:1:1']);
 });
 
 test('a controller that is down is nobody’s failure: the allocation is submitted when it is back, and states are kept meanwhile', async () => {
-  const server = start();
-  await server.addQueue({ backlog: 2 });
-  await server.submit(1);
-  await server.until('the submission', () => statesOf(server)[0] === '1 queued');
+  const server = await withAllocation({ backlog: 2 });
   server.batch.failing.set('poll', 'unreachable').set('submit', 'unreachable');
   await server.submit(1);
   await server.until('the attempt', () => server.batch.callsOf('submit').length === 2);
@@ -131,10 +138,7 @@ test('a queued allocation for which nothing waits any more is canceled, one that
 });
 
 test('at the end of its time an allocation takes its workers along, without a crash', async () => {
-  const server = start();
-  await server.addQueue();
-  await server.submit(1);
-  await server.until('the allocation', () => server.batch.jobs.size === 1);
+  const server = await withAllocation();
   const worker = await server.connect('1');
   server.batch.set('1', { state: 'ended', outcome: 'timed out', exitCode: null });
   await server.until('the end', () => server.gone.length > 0);
@@ -144,20 +148,14 @@ test('at the end of its time an allocation takes its workers along, without a cr
 });
 
 test('an id that belongs to somebody else now is not ours any more', async () => {
-  const server = start();
-  await server.addQueue();
-  await server.submit(1);
-  await server.until('the allocation', () => statesOf(server)[0] === '1 queued');
+  const server = await withAllocation();
   server.batch.set('1', { state: 'running', comment: 'another' });
   await server.until('its end', () => statesOf(server)[0] === '1 failed');
   expect(server.batch.callsOf('cancel')).toEqual([]);
 });
 
 test('one that the batch system starts again under the same id waits again for its workers', async () => {
-  const server = start();
-  await server.addQueue({ maxWorkerCount: 1 });
-  await server.submit(1);
-  await server.until('the allocation', () => server.batch.jobs.size === 1);
+  const server = await withAllocation({ maxWorkerCount: 1 });
   const worker = await server.connect('1');
   await server.leave(worker, 'CONNECTION LOST');
   server.batch.set('1', { state: 'queued', hopeless: false, restarts: 1 });
@@ -168,10 +166,7 @@ test('one that the batch system starts again under the same id waits again for i
 });
 
 test('one that would never start is given up, as a failure', async () => {
-  const server = start();
-  await server.addQueue();
-  await server.submit(1);
-  await server.until('the allocation', () => statesOf(server)[0] === '1 queued');
+  const server = await withAllocation();
   server.batch.set('1', {
     state: 'queued',
     hopeless: true,
@@ -201,23 +196,14 @@ test('the next server adopts what is in the batch system, and submits what never
 });
 
 test('a worker that connects before its submission has answered belongs to its allocation all the same', async () => {
-  const server = start();
-  server.batch.failing.set('submit', 'timedOut');
-  server.batch.acceptsSilently = true;
-  await server.addQueue();
-  await server.submit(1);
-  await server.until('the time-out', () => server.api.list()[0]?.lastError !== null);
+  const server = await withTimeOut(true);
   await server.connect('1');
-  server.batch.failing.clear();
   await server.api.resume(1);
   await server.until('the worker to be known', () => server.api.allocations(1)[0]?.connectedWorkers === 1);
 });
 
 test('a draining worker gives its node back when its last task has ended', async () => {
-  const server = start();
-  await server.addQueue();
-  await server.submit(1);
-  await server.until('the allocation', () => server.batch.jobs.size === 1);
+  const server = await withAllocation();
   const worker = await server.connect('1');
   await server.api.remove(1, { running: 'drain' });
   await server.until('it to drain', () => server.core.workers.get(worker.id)?.draining === true);

@@ -1,0 +1,94 @@
+/** The commands of `hq alloc`: part of the command table. */
+import type { CommandGroup, RunCommand } from '../commandEntry.ts';
+import { id, opt } from '../options.ts';
+import { queueOptions } from './options.ts';
+
+const alloc = () => import('../commands/alloc.ts');
+
+const QUEUE_ARG = ['<queue>', 'id of the queue', id] as const;
+const QUEUE_ARGS = [
+  ['<system>', 'slurm, pbs, local, or plugin: and the path of a module'],
+  ['[args...]', 'behind --: for sbatch or qsub, word for word'],
+] as const;
+
+export const ALLOC: CommandGroup = {
+  name: 'alloc',
+  description: 'Let a batch system bring workers while tasks wait',
+  commands: [
+    {
+      name: 'add',
+      description: 'Create an allocation queue',
+      args: QUEUE_ARGS,
+      options: () => queueOptions({ trial: true }),
+      examples: [
+        'hq alloc add slurm --time-limit 4h --workers-per-alloc 1 --backlog 2 --max-worker-count 10 -- --partition=general --mem=32G',
+        'hq alloc add local --time-limit 1h --cpus 4',
+      ],
+      effect: 'changes',
+      load: async () => (await alloc()).runAdd as RunCommand,
+    },
+    {
+      name: 'dry-run',
+      description: 'Submit an allocation as such a queue would, and cancel it at once',
+      args: QUEUE_ARGS,
+      options: () => queueOptions({ trial: false }),
+      effect: 'changes',
+      load: async () => (await alloc()).runDryRun as RunCommand,
+    },
+    { name: 'list', description: 'List allocation queues', effect: 'reads', load: async () => (await alloc()).runList as RunCommand },
+    {
+      name: 'info',
+      description: 'List the allocations of a queue',
+      args: [QUEUE_ARG],
+      options: () => [
+        opt('--filter <STATE>', 'queued, running, finished (failed ones included) or failed').choices([
+          'queued',
+          'running',
+          'finished',
+          'failed',
+        ]),
+      ],
+      effect: 'reads',
+      load: async () => (await alloc()).runInfo as RunCommand,
+    },
+    {
+      name: 'explain',
+      description: 'Say why a queue submits nothing, and what its allocations wait for',
+      args: [QUEUE_ARG],
+      effect: 'reads',
+      load: async () => (await alloc()).runExplain as RunCommand,
+    },
+    {
+      name: 'pause',
+      description: 'Submit nothing more; allocations stay',
+      args: [QUEUE_ARG],
+      effect: 'changes',
+      load: async () => (await alloc()).runPause as RunCommand,
+    },
+    {
+      name: 'resume',
+      description: 'Go on, as if nothing had failed',
+      args: [QUEUE_ARG],
+      effect: 'changes',
+      load: async () => (await alloc()).runResume as RunCommand,
+    },
+    {
+      name: 'remove',
+      description: 'Remove a queue: queued allocations are canceled, running ones end with their tasks',
+      args: [QUEUE_ARG],
+      options: () => [opt('--force', 'cancel running allocations, too')],
+      effect: 'changes',
+      load: async () => (await alloc()).runRemove as RunCommand,
+    },
+    {
+      // It reads files, so no server runs it for clients.
+      name: 'log',
+      description: 'Print what the script of an allocation has written',
+      args: [
+        ['<allocation>', 'id of the allocation in the batch system'],
+        ['<channel>', 'stdout or stderr'],
+      ],
+      load: async () => (await alloc()).runLog as RunCommand,
+    },
+  ],
+};

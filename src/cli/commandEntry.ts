@@ -1,0 +1,27 @@
+/** What a command and a group of commands are, for the command table and for what is made out of it. */
+import type { Option } from 'commander';
+import type { Effect } from '../protocol/frontFrames.ts';
+import type { Context } from './context.ts';
+
+/** @returns an exit code, or nothing for the context's */
+export type RunCommand = (context: Context, args: never, options: never) => Promise<number | undefined>;
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly description: string;
+  /** With a parser where the text is not simply handed over. */
+  readonly args?: readonly (readonly [argument: string, description: string, parse?: (text: string) => unknown])[];
+  readonly options?: () => Option[];
+  /** The last positional and everything after it is the task's command line. */
+  readonly tail?: boolean;
+  readonly examples?: readonly string[];
+  /** Of a short command that reads no files: a server runs it for clients on its host. Others are run by the client's process alone. */
+  readonly effect?: Effect;
+  load(): Promise<RunCommand>;
+}
+
+export interface CommandGroup {
+  readonly name: string;
+  readonly description: string;
+  readonly commands: readonly (CommandEntry | CommandGroup)[];
+}

@@ -2,6 +2,7 @@
  * Carries out what was decided about allocations: submits, looks up after a time-out, cancels, asks for their states. Owned by the allocation
  * service. A batch system that does not answer changes nothing: what was under way is taken up again.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { toHqError } from '../../protocol/errors.ts';
 import type { TurnLoop } from '../turnLoop.ts';
 import { type AllocationRecord, afterStatus, type CancelReason, isActive, newAllocation, notSubmitted, submitted } from './allocation.ts';
@@ -10,6 +11,9 @@ import { allocationComment, type BatchJobStatus, type BatchSystem } from './batc
 import type { LiveAllocation, LiveQueue, QueueBook } from './book.ts';
 import { afterRefusal, afterSilence, afterSubmit } from './failures.ts';
 import { allocationDirectory, makeDirectory, type RequestSource, submitRequest } from './request.ts';
+
+/** A server that ends waits so long for a submission that is under way, milliseconds. */
+const CLOSE_MS = 5_000;
 
 export interface AllocatorOptions extends RequestSource {
   readonly loop: TurnLoop;
@@ -42,10 +46,15 @@ export class Allocator {
     this.o = options;
   }
 
-  /** Nothing is submitted any more; resolves when what was under way is settled. */
+  /**
+   * Nothing is submitted any more; resolves when what was under way is settled, or after a moment: a batch system that hangs must not keep the
+   * server from ending, and the next one looks such a submission up.
+   */
   async close(): Promise<void> {
     this.closed = true;
-    await Promise.all(this.sending.values());
+    const patience = new AbortController();
+    const settled = Promise.all(this.sending.values()).then(() => patience.abort());
+    await Promise.race([settled, delay(CLOSE_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
   }
 
   /** Within a turn: a new allocation is written down; it is submitted once that is on disk. */
@@ -89,7 +98,11 @@ export class Allocator {
       mayBeThere = false;
       if (found !== undefined) return this.accepted(queue, live, found);
       // Whatever happens from here on begins with an allocation that the batch system does not have.
-      if (this.closed || live.record.cancel !== null || queue.record.state !== 'active') return this.abandoned(queue, live);
+      if (this.closed || live.record.cancel !== null || queue.record.state === 'draining') return this.abandoned(queue, live);
+      if (queue.record.state === 'paused') {
+        live.sending = 'unsent';
+        return;
+      }
       makeDirectory(record.directory);
       const { number, workers, directory } = record;
       this.accepted(queue, live, await system.submit(submitRequest(this.o, queue.record, { number, workers, directory })));
@@ -119,7 +132,7 @@ export class Allocator {
     this.o.loop.post(() => {
       const record: AllocationRecord = {
         ...live.record,
-        cancel: live.record.cancel ?? (queue.record.state === 'draining' ? 'removed' : 'useless'),
+        cancel: live.record.cancel ?? 'removed',
       };
       this.o.book.changeAllocation(live, notSubmitted(record, this.o.now()));
       this.o.onEnded(queue, live);

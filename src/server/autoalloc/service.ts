@@ -149,9 +149,8 @@ export class AllocationService {
     await this.allocator.close();
   }
 
-  /** Within a turn, or between two. */
-  resting(queue: LiveQueue): boolean {
-    return queue.record.failures.restsUntilMs > this.o.now();
+  private maySubmit({ record }: LiveQueue): boolean {
+    return record.state !== 'paused' && record.failures.restsUntilMs <= this.o.now();
   }
 
   private async cancelAll(wanted: (one: { queue: LiveQueue; live: LiveAllocation }) => boolean): Promise<void> {
@@ -167,7 +166,7 @@ export class AllocationService {
     const question = questionOf(this.book.facts(nowMs), nowMs);
     const { actions, useless } = decide(question, whatIf(this.o.core, question), { nowMs, cancelAfterMs: this.times.cancelAfterMs });
     this.noteUseless(useless, nowMs);
-    for (const { queue, live } of this.book.active()) if (!this.resting(queue)) this.allocator.resume(queue, live);
+    for (const { queue, live } of this.book.active()) if (this.maySubmit(queue)) this.allocator.resume(queue, live);
     this.stopDrained();
     if (actions.length > 0) {
       this.o.loop.post(() => {

@@ -7,6 +7,7 @@ import { errorBody } from '../../../../src/protocol/schema/error.ts';
 import { MODELS } from '../../../../src/server/api/models.ts';
 import type { Route } from '../../../../src/server/api/route.ts';
 import { ROUTES } from '../../../../src/server/api/routes.ts';
+import { allocation, queue } from '../../../helpers/fakeQueues.ts';
 import { TestServer } from './support/testServer.ts';
 
 interface Answer {
@@ -62,12 +63,17 @@ const JOB = { name: 'j', submit: { submitDir: '/tmp', tasks: { kind: 'array', sp
 describe('answers', () => {
   test('every route answers with its model', async () => {
     expect((await ask('POST', '/v1/jobs', { body: { ...JOB, open: true } })).json).toEqual({ jobId: 1, taskIds: '0', warnings: [] });
+    const params = { system: 'slurm', timeLimitMs: 60_000 };
+    server.facade.queues.queues = [queue(1)];
+    server.facade.queues.all = [allocation(1, { id: '1' })];
     const examples: Record<string, [path: string, body?: unknown]> = {
       createJob: ['/v1/jobs', JOB],
       submitTasks: ['/v1/jobs/1/tasks', JOB.submit],
       forgetJob: ['/v1/jobs/2'],
       events: ['/v1/events?follow=false&after=0'],
       taskOutput: ['/v1/jobs/1/tasks/0/output/stdout'],
+      createQueue: ['/v1/queues', { params }],
+      tryQueue: ['/v1/queues/trial', params],
     };
     const checked: string[] = [];
     for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {

@@ -34,7 +34,7 @@ interface AllocationJson {
   readonly id: string;
   readonly status: string;
   readonly ended_at: string | null;
-  readonly detail: string;
+  readonly detail: string | null;
 }
 const allocations = (): Promise<AllocationJson[]> => hq.json(['alloc', 'info', '1']);
 
@@ -145,4 +145,32 @@ test('a server that is killed finds its allocation again', async () => {
   writeFileSync(join(hq.work, 'go'), '');
   await hq.ok(['job', 'wait', 'all']);
   expect(hq.read('t.txt')).toBe('0\n');
+});
+
+test('a preempted allocation: the task runs again without a crash, and the queue has not failed', async () => {
+  await runningTask('--', '--partition=scavenge', '--exclusive');
+  const winner = (await slurm.submit('sleep 300', '--nodes=4', '--exclusive')).trim();
+  try {
+    await waitFor('the preemption', async () => (await allocations())[0]?.detail?.includes('preempted') === true, STATE_MS);
+  } finally {
+    await slurm.ok('scancel', winner);
+  }
+  await runsAgain();
+  expect(await hq.json(['alloc', 'list'])).toMatchObject([{ state: 'Active', last_error: null }]);
+});
+
+test('a power cut of a node: the task crashes once and runs again elsewhere, and the queue has not failed', async () => {
+  await addQueue('--max-worker-count', '1');
+  await hq.ok(['submit', '--', 'sh', '-c', WAITS]);
+  await waitFor('the task to run', () => hq.read('t.txt') === '0\n', STATE_MS);
+  const node = (await slurm.ok('squeue', '-h', '-o', '%N')).trim();
+  await slurm.node('crash', node);
+  try {
+    await runsAgain();
+    expect(await hq.json(['alloc', 'list'])).toMatchObject([{ state: 'Active', last_error: null }]);
+    expect((await allocations())[0]?.detail).toContain('a node of it has failed');
+  } finally {
+    await slurm.node('start', node);
+    await slurm.untilNode(node, 'idle');
+  }
 });

@@ -4,6 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { OutputLog } from '../../../src/outputlog/reader.ts';
 import { finish, makeDir, openWriter, readAll, say, T0, textOf } from './helpers.ts';
 
+/** A thousand logs are written and read: seconds, or a minute where others use the machine. */
+const MANY_LOGS_MS = 120_000;
+
 /** Five tasks with one record each; `closed` with the index. */
 function fiveTasks(closed: boolean): string {
   const writer = openWriter({ dir: makeDir() });
@@ -35,7 +38,7 @@ describe.each([false, true])('a log with footer: %s', (closed) => {
       }
       expect(lost).toBeLessThanOrEqual(1);
     }
-  });
+  }, MANY_LOGS_MS);
 
   test('cut anywhere: everything before is there', () => {
     const path = fiveTasks(closed);
@@ -46,7 +49,7 @@ describe.each([false, true])('a log with footer: %s', (closed) => {
       // A task takes 58 bytes of data record and 52 of end record, the beginning 8 + 2 * 121.
       expect(complete).toBeGreaterThanOrEqual(Math.min(5, Math.floor((size - 320) / 110)));
     }
-  });
+  }, MANY_LOGS_MS);
 });
 
 test('the line names file and offset', () => {

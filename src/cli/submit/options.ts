@@ -42,6 +42,7 @@ export function submitOptions(): Option[] {
     val('--retry-delay <DURATION>', 'time between a failure and the next attempt (default: none)', positiveDurationMs),
     val('--retry-on <CODES>', 'run again only after these exit codes and reasons, e.g. 1,137,signal,memory-limit (default: all)', text),
     val('--retry-mem-factor <F>', "multiply the 'mem' request by this at each retry, e.g. 1.5 (default: 1)", decimal(1, 100)),
+    opt('--task-dir', 'give the task an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end'),
     opt('--strict', 'refuse tasks that no connected worker could ever run'),
     opt('--stdin', 'pass the standard input of this command to every task'),
   ];

@@ -18,6 +18,7 @@ export interface SubmitFlags extends RequestFlags, RetryFlags {
   readonly timeLimit?: number;
   readonly maxFails?: number;
   readonly crashLimit?: string;
+  readonly taskDir?: boolean;
   readonly strict?: boolean;
   readonly stdin?: boolean;
   readonly job?: number;
@@ -39,6 +40,7 @@ export function taskSpecOf(command: string[], o: { flags: SubmitFlags; compat: C
     ...(flags.stderr === undefined ? {} : { stderr: stdioOf(flags.stderr, 'stderr') }),
     ...(stdin === undefined ? {} : { stdin: stdin.toString('base64') }),
     ...(flags.pin === undefined ? {} : { pin: flags.pin }),
+    ...(flags.taskDir === true ? { taskDir: true } : {}),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.timeLimit === undefined ? {} : { timeLimitMs: flags.timeLimit }),
     ...(flags.crashLimit === undefined ? {} : { crashLimit: crashLimitOf(flags.crashLimit) }),

@@ -65,6 +65,8 @@ export interface WireBody {
   readonly request: readonly RequestVariant[];
   /** Left out by servers of earlier versions, and for tasks that are not bound to their CPUs. */
   readonly pin?: PinMode;
+  /** Left out by servers of earlier versions, and for tasks without a directory of their own. */
+  readonly taskDir?: true;
 }
 
 /**

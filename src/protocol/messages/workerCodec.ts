@@ -158,6 +158,7 @@ function checkBody(value: unknown): void {
   check(body.timeLimitMs === null || (isNumber(body.timeLimitMs) && body.timeLimitMs > 0), 'compute: time limit');
   check(isNumber(body.priority), 'compute: priority');
   check(PINS.has(body.pin), 'compute: pin');
+  check(body.taskDir === undefined || body.taskDir === true, 'compute: task directory');
   check(Array.isArray(body.request) && body.request.length > 0 && body.request.every(isVariant), 'compute: request');
 }
 

@@ -23,7 +23,7 @@ const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels
 };
 
 /** What a worker that runs inside a task of another server must not hand on: it tells what that task holds. */
-const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*)$/;
+const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*|TASK_DIR|ERROR_FILENAME|NUM_NODES|NODE_FILE|HOST_FILE)$/;
 
 /** Variables of one entry of a request, and the text of the request. */
 interface EntryNames {

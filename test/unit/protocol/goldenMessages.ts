@@ -65,6 +65,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
       [1, 1, 0, 1, null, 0, ['node1.cluster.example', 'node2.cluster.example', '10.0.0.3']],
     ],
   ],
+  'compute-task-dir': ['compute', [{ ...body, taskDir: true }], [[3, 2, 0, 0, null, 0]]],
   'compute-pin': ['compute', [{ ...body, pin: 'omp' }], [[3, 1, 0, 0, null, 1]]],
   cancel: [
     'cancel',

@@ -39,6 +39,7 @@ const server = () => import('./commands/server.ts');
 const worker = () => import('./commands/worker.ts');
 const job = () => import('./commands/job.ts');
 const jobShow = () => import('./commands/jobShow.ts');
+const jobFile = () => import('./commands/jobFile.ts');
 const task = () => import('./commands/task.ts');
 const submit = () => import('./commands/submit.ts');
 
@@ -202,6 +203,25 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         examples: ['hq job submit-task 3 -- process file1.txt'],
         effect: 'changes',
         load: async () => (await submit()).runSubmitTask as RunCommand,
+      },
+      {
+        name: 'submit-file',
+        description: 'Submit the tasks of a job file',
+        args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
+        options: () => [
+          val('--job <ID>', 'add to this open job', id),
+          opt('--strict', 'refuse tasks that no connected worker could ever run'),
+          ...waiting(),
+        ],
+        examples: ['hq job submit-file job.toml', 'hq job submit-file --job 3 more.yaml'],
+        load: async () => (await jobFile()).runSubmitFile as RunCommand,
+      },
+      {
+        name: 'validate',
+        description: 'Check a job file without submitting it',
+        args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
+        examples: ['hq job validate job.toml'],
+        load: async () => (await jobFile()).runValidate as RunCommand,
       },
       {
         name: 'list',

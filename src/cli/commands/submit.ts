@@ -1,25 +1,20 @@
 /** `hq submit` (= `hq job submit`) and `hq job submit-task`: from flags to one request. */
-import type { HqClient } from '../../client/client.ts';
 import { IntArray } from '../../common/intArray.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { SubmitInput } from '../../protocol/schema/task.ts';
 import type { Context } from '../context.ts';
 import { readAll } from '../readAll.ts';
+import { sendSubmit } from '../submit/send.ts';
 import { jobFailLimit, type SubmitFlags, taskSpecOf } from '../submit/spec.ts';
 import { submitWarnings } from '../submit/warnings.ts';
 
 export async function runSubmit(context: Context, [command]: [string[]], flags: SubmitFlags): Promise<number | undefined> {
   const { request, jobFlags } = await prepare(context, command, flags);
-  const client = await context.client();
-  if (flags.job !== undefined) {
-    if (jobFlags.length > 0)
-      throw new HqError('HQ_E_USAGE', { detail: `${jobFlags.join(' and ')} cannot be used with --job: the job has it already` });
-    return finish(context, { client, flags, submitted: await client.submitTasks(flags.job, request) });
-  }
+  if (flags.job !== undefined && jobFlags.length > 0)
+    throw new HqError('HQ_E_USAGE', { detail: `${jobFlags.join(' and ')} cannot be used with --job: the job has it already` });
   const maxFails = jobFailLimit(flags, context.compat);
   const name = flags.name ?? programName(command[0] as string);
-  const submitted = await client.createJob({ name, submit: request, ...(maxFails === undefined ? {} : { maxFails }) });
-  return finish(context, { client, flags, submitted });
+  return sendSubmit(context, { ...flags, submit: request, header: { name, ...(maxFails === undefined ? {} : { maxFails }) } });
 }
 
 export async function runSubmitTask(context: Context, [job, command]: [number, string[]], flags: SubmitFlags): Promise<number | undefined> {
@@ -49,17 +44,4 @@ function programName(program: string): string {
     .replace(/^.*\//s, '')
     .replace(/[\n\t]/g, ' ');
   return name === '' ? 'job' : name.slice(0, 4_096);
-}
-
-async function finish(
-  context: Context,
-  o: { client: HqClient; flags: SubmitFlags; submitted: { jobId: number; warnings: string[] } },
-): Promise<number | undefined> {
-  for (const warning of o.submitted.warnings) context.warn(warning);
-  context.output.submitted(o.submitted.jobId);
-  if (o.flags.wait !== true && o.flags.progress !== true) return undefined;
-  const { waitForJobs } = await import('../jobProgress.ts');
-  const jobs = await o.client.listJobs({ ids: String(o.submitted.jobId) });
-  await waitForJobs(context, o.client, { jobs, bar: o.flags.progress === true, untilClosed: false });
-  return undefined;
 }

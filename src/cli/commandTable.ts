@@ -3,7 +3,7 @@ import type { Option } from 'commander';
 import type { Effect } from '../protocol/frontFrames.ts';
 import type { Context } from './context.ts';
 import { atMost, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
-import { submitOptions } from './submit/options.ts';
+import { submitOptions, submitReadsFiles } from './submit/options.ts';
 import { workerOptions } from './workerOptions.ts';
 
 /** @returns an exit code, or nothing for the context's */
@@ -20,6 +20,8 @@ export interface CommandEntry {
   readonly examples?: readonly string[];
   /** Of a short command that reads no files: a server runs it for clients on its host. Others are run by the client's process alone. */
   readonly effect?: Effect;
+  /** True when it reads files all the same, because of what was typed: then the client's process runs it. */
+  readonly readsFiles?: (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => boolean;
   load(): Promise<RunCommand>;
 }
 
@@ -55,6 +57,7 @@ const SUBMIT: Omit<CommandEntry, 'name'> = {
   tail: true,
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   effect: 'changes',
+  readsFiles: submitReadsFiles,
   load: async () => (await submit()).runSubmit as RunCommand,
 };
 
@@ -202,6 +205,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         tail: true,
         examples: ['hq job submit-task 3 -- process file1.txt'],
         effect: 'changes',
+        readsFiles: submitReadsFiles,
         load: async () => (await submit()).runSubmitTask as RunCommand,
       },
       {
@@ -211,6 +215,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [
           val('--job <ID>', 'add to this open job', id),
           opt('--strict', 'refuse tasks that no connected worker could ever run'),
+          opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
           ...waiting(),
         ],
         examples: ['hq job submit-file job.toml', 'hq job submit-file --job 3 more.yaml'],

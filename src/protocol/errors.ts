@@ -34,6 +34,16 @@ export const ERRORS = {
     'Write it like --cpus 4, --resource licenses=4, --resource "gpus=[0,1]" or --resource "ids=range(1-10)"',
   ),
   HQ_E_JOB_FILE: failure(400, 'invalid job file {where}: {detail}', 'The fields are explained in docs/job-files.md'),
+  HQ_E_DIRECTIVE: failure(
+    400,
+    'You have used invalid parameter(s) after a #HQ directive. {where}: {detail}',
+    'Possible are the options of `hq submit` that describe tasks; --directives=off ignores such lines',
+  ),
+  HQ_E_ENTRIES: failure(
+    400,
+    "cannot make tasks of '{path}': {detail}",
+    'One task is a line (--each-line), or an element of a JSON array (--from-json)',
+  ),
   HQ_E_FILE: failure(404, "cannot read '{path}': {detail}"),
   HQ_E_REQUEST: failure(400, 'invalid request: {detail}'),
   HQ_E_ROUTE: failure(404, 'the server has no {path}', 'The routes are in docs/http-api.md and at /v1/openapi.json'),

@@ -9,6 +9,7 @@ import { sendSubmit } from '../submit/send.ts';
 export interface SubmitFileOptions {
   readonly job?: number;
   readonly strict?: boolean;
+  readonly dryRun?: boolean;
   readonly wait?: boolean;
   readonly progress?: boolean;
 }

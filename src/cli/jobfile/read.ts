@@ -2,13 +2,13 @@
  * Reads a job file: TOML, or YAML and JSON by the ending of its name. Used by `hq job submit-file` and `hq job validate`; the parsers are loaded
  * only with these commands.
  */
-import { readFile } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { extname } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { badField, firstBadField } from '../../protocol/badField.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { type JobFile, jobFile } from '../../protocol/schema/jobFile.ts';
+import { readTextFile } from '../textFile.ts';
 
 /** A parsed text, and where in it a field stands. */
 interface Parsed {
@@ -25,7 +25,8 @@ const YAML_ENDINGS: ReadonlySet<string> = new Set(['.yaml', '.yml', '.json']);
  * @throws HqError HQ_E_FILE when it cannot be read, HQ_E_JOB_FILE with file, line and field when it is not valid
  */
 export async function readJobFile(path: string, cwd: string): Promise<JobFile> {
-  const text = await readText(path, cwd);
+  const text = await readTextFile(path, cwd);
+  if (text === null) throw fault(path, undefined, 'it is not UTF-8 text');
   const parsed = YAML_ENDINGS.has(extname(path).toLowerCase()) ? yamlOf(path, text) : tomlOf(path, text);
   const checked = jobFile.safeParse(parsed.value);
   if (checked.success) return checked.data;
@@ -35,20 +36,6 @@ export async function readJobFile(path: string, cwd: string): Promise<JobFile> {
 /** @returns the error of a job file; `line` counts from 1 */
 export function fault(path: string, line: number | undefined, detail: string, cause?: unknown): HqError {
   return new HqError('HQ_E_JOB_FILE', { where: line === undefined ? path : `${path}:${line}`, detail }, { cause });
-}
-
-async function readText(path: string, cwd: string): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(resolve(cwd, path));
-  } catch (error) {
-    throw new HqError('HQ_E_FILE', { path, detail: (error as Error).message }, { cause: error });
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw fault(path, undefined, 'it is not UTF-8 text', error);
-  }
 }
 
 /** The parser tells the line of a syntax error, but not where a value came from. */

@@ -10,6 +10,8 @@ export interface Sending {
   readonly header: { readonly name: string; readonly maxFails?: number };
   /** An open job that gets the tasks instead. */
   readonly job?: number | undefined;
+  /** Show what would become of it instead. */
+  readonly dryRun?: boolean | undefined;
   readonly wait?: boolean | undefined;
   readonly progress?: boolean | undefined;
 }
@@ -17,6 +19,12 @@ export interface Sending {
 /** @throws HqError whatever the server refuses; nothing was submitted then */
 export async function sendSubmit(context: Context, o: Sending): Promise<undefined> {
   const client = await context.client();
+  if (o.dryRun === true) {
+    const seen = await (await import('./dryRun.ts')).dryRun(client, { submit: o.submit, name: o.header.name, job: o.job });
+    for (const warning of seen.preview.warnings) context.warn(warning);
+    context.output.preview(seen);
+    return;
+  }
   const submitted = await send(client, o);
   for (const warning of submitted.warnings) context.warn(warning);
   context.output.submitted(submitted.jobId);

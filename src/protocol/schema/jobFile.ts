@@ -84,7 +84,7 @@ export const jobFileTask = z
     deps: z.array(taskId).optional().describe('ids of tasks that must finish first'),
     ...bodyFields,
   })
-  .superRefine(refuseUselessRetries);
+  .superRefine(refuseUseless);
 export type JobFileTask = z.infer<typeof jobFileTask>;
 
 export const jobFileArray = z
@@ -93,7 +93,7 @@ export const jobFileArray = z
     entries: z.array(z.string()).min(1).optional().describe('one per id, in their order; the task finds its own in HQ_ENTRY'),
     ...bodyFields,
   })
-  .superRefine(refuseUselessRetries)
+  .superRefine(refuseUseless)
   .superRefine(refuseBadIds);
 export type JobFileArray = z.infer<typeof jobFileArray>;
 
@@ -130,15 +130,16 @@ function refuseBadRequest(requests: readonly JobFileRequest[], context: z.Refine
   }
 }
 
-/** What is said about retries must have an effect. */
-function refuseUselessRetries(task: JobFileBody, context: z.RefinementCtx): void {
+/** What is said about retries and CPUs must have an effect. */
+function refuseUseless(task: JobFileBody, context: z.RefinementCtx): void {
+  const bad = (key: keyof JobFileBody, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
+  const asksFor = (name: string): boolean[] => (task.request ?? []).map(({ resources = {} }) => Object.hasOwn(resources, name));
   for (const key of ['retry_delay', 'retry_on', 'retry_mem_factor'] as const) {
-    if (task[key] !== undefined && (task.max_retries ?? 0) === 0)
-      context.addIssue({ code: 'custom', path: [key], message: 'it needs max_retries above zero' });
+    if (task[key] !== undefined && (task.max_retries ?? 0) === 0) bad(key, 'it needs max_retries above zero');
   }
-  const asksForMemory = task.request?.some(({ resources }) => resources !== undefined && 'mem' in resources) === true;
-  if (task.retry_mem_factor !== undefined && !asksForMemory)
-    context.addIssue({ code: 'custom', path: ['retry_mem_factor'], message: "it needs a request of 'mem'" });
+  if (task.retry_mem_factor !== undefined && !asksFor('mem').includes(true)) bad('retry_mem_factor', "it needs a request of 'mem'");
+  const isPinned = task.pin !== undefined && task.pin !== 'none';
+  if (isPinned && asksFor('cpus').includes(false)) bad('pin', "it binds a task to CPUs, so that every request needs 'cpus'");
 }
 
 function refuseBadIds({ ids, entries }: { ids?: string | undefined; entries?: string[] | undefined }, context: z.RefinementCtx): void {

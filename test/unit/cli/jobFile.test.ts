@@ -152,14 +152,19 @@ describe('the request', () => {
   });
 
   test('of 10,000 tasks, each with its own id and dependency', async () => {
-    const text = Array.from({ length: 10_000 }, (_, id) => `[[task]]\nid = ${id}\ncommand = ["t", "${id}"]\ndeps = [${id === 0 ? '' : id - 1}]\n`);
+    const text = Array.from(
+      { length: 10_000 },
+      (_, id) => `[[task]]\nid = ${id}\ncommand = ["t", "${id}"]\ndeps = [${id === 0 ? '' : id - 1}]\n`,
+    );
     const tasks = await tasksOf(text.join(''));
     expect(tasks).toHaveLength(10_000);
     expect(tasks[9_999]).toEqual({ id: 9_999, command: ['t', '9999'], deps: [9_998] });
   });
 
   test('of YAML and of JSON is that of TOML', async () => {
-    const toml = await tasksOf('[[task]]\nid = 2\ncommand = ["a b", "1"]\nenv = { A = "1" }\n[[task.request]]\nresources = { cpus = 0.5 }\n');
+    const toml = await tasksOf(
+      '[[task]]\nid = 2\ncommand = ["a b", "1"]\nenv = { A = "1" }\n[[task.request]]\nresources = { cpus = 0.5 }\n',
+    );
     const yaml = '# comment\ntask:\n  - id: 2\n    command: [a b, "1"]\n    env: {A: "1"}\n    request:\n      - resources: {cpus: 0.5}\n';
     expect(await tasksOf(yaml, 'job.YML')).toEqual(toml);
     const json = { task: [{ id: 2, command: ['a b', '1'], env: { A: '1' }, request: [{ resources: { cpus: 0.5 } }] }] };
@@ -197,7 +202,7 @@ describe('a bad file is one line and submits nothing', () => {
     [task('deps = "1"'), 'task[0].deps: expected array, received string'],
     [task('cwd = "%{CWD}/x"'), "task[0].cwd: it cannot contain '%{CWD}'"],
     [task('stdout = { path = "a" }'), 'task[0].stdout.on_close: expected one of "none"|"rm-if-finished"'],
-    [task('stdout = { path = "a", mode = "none" }'), "task[0].stdout.on_close: expected one of"],
+    [task('stdout = { path = "a", mode = "none" }'), 'task[0].stdout.on_close: expected one of'],
     [task('time_limit = 5'), 'task[0].time_limit: expected string, received number'],
     [task('time_limit = "soon"'), "task[0].time_limit: a duration above zero like '90s'"],
     [task('time_limit = "0s"'), "task[0].time_limit: a duration above zero like '90s'"],
@@ -211,6 +216,10 @@ describe('a bad file is one line and submits nothing', () => {
     [request('resources = { cpus = "2 dense" }'), "task[0].request: invalid resource request 'cpus=2 dense'"],
     [request('resources = { "9x" = 1 }'), 'task[0].request[0].resources["9x"]'],
     [request('n_nodes = 2\nresources = { cpus = 1 }'), 'task[0].request: invalid resource request'],
+    [
+      task('pin = "omp"\n[[task.request]]\nresources = { gpus = 1 }'),
+      "task[0].pin: it binds a task to CPUs, so that every request needs 'cpus'",
+    ],
     [request('weight = 0'), 'task[0].request[0].weight'],
     [request('cpus = 2'), "task[0].request[0]: unknown field 'cpus'"],
     ['[array]\ncommand = ["a"]', 'array: ids or entries are needed'],
@@ -240,7 +249,10 @@ describe('a bad file is one line and submits nothing', () => {
   });
 
   test('so do aliases that would fill the memory', async () => {
-    const bomb = Array.from({ length: 12 }, (_, i) => `a${i}: &a${i} [${i === 0 ? 'x' : `*a${i - 1},*a${i - 1},*a${i - 1},*a${i - 1}`}]\n`).join('');
+    const bomb = Array.from(
+      { length: 12 },
+      (_, i) => `a${i}: &a${i} [${i === 0 ? 'x' : `*a${i - 1},*a${i - 1},*a${i - 1},*a${i - 1}`}]\n`,
+    ).join('');
     write('bomb.yaml', bomb);
     const { code, stderr } = await world.hq(['job', 'validate', 'bomb.yaml']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('ERROR invalid job file bomb.yaml: Excessive alias count')]);
@@ -265,9 +277,11 @@ describe('validate', () => {
   });
 
   test.each([
-    ['[[task]]\nid = 1\ncommand = ["a"]\ndeps = [2]\n[[task]]\nid = 2\ncommand = ["a"]\ndeps = [1]\n', 'task 1: it is part of a dependency cycle'],
+    [
+      '[[task]]\nid = 1\ncommand = ["a"]\ndeps = [2]\n[[task]]\nid = 2\ncommand = ["a"]\ndeps = [1]\n',
+      'task 1: it is part of a dependency cycle',
+    ],
     ['[[task]]\nid = 1\ncommand = ["a"]\ndeps = [9]\n', 'task 1: it depends on task 9, which does not exist'],
-    ['[[task]]\ncommand = ["a"]\npin = "omp"\n[[task.request]]\nresources = { gpus = 1 }\n', "invalid request: pin 'omp' binds a task to CPUs"],
     ['[array]\nids = "0-4294967295"\ncommand = ["a"]\n', "invalid array '0-4294967295': 4294967296 tasks are more than 10000000"],
   ])('finds what the server would refuse: %j', async (text, detail) => {
     write('job.toml', text);

@@ -56,6 +56,8 @@ __all__ = [
     "ObstacleTooLittle",
     "ObstacleUtilization",
     "OnServerLost",
+    "PreviewRequest",
+    "RequestPreview",
     "RequestSpec",
     "ResourceDescriptor",
     "ResourceDescriptorGroups",
@@ -68,6 +70,7 @@ __all__ = [
     "StopRequest",
     "Submit",
     "SubmitInfo",
+    "SubmitPreview",
     "Submitted",
     "TaskArray",
     "TaskDetail",
@@ -146,6 +149,8 @@ class TaskSpec(_TaskSpec, total=False):
     # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
     # alternative needs CPUs
     pin: Literal["taskset", "omp"]
+    # true: the task has an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end
+    taskDir: bool
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -182,6 +187,8 @@ class TaskPatch(TypedDict, total=False):
     # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
     # alternative needs CPUs
     pin: Literal["taskset", "omp"]
+    # true: the task has an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end
+    taskDir: bool
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -218,6 +225,8 @@ class GraphTask(TypedDict, total=False):
     # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
     # alternative needs CPUs
     pin: Literal["taskset", "omp"]
+    # true: the task has an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end
+    taskDir: bool
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -296,6 +305,35 @@ class Submitted(TypedDict):
     taskIds: str
     # e.g. a resource that no worker has
     warnings: List[str]
+
+
+class _PreviewRequest(TypedDict):
+    submit: "Submit"
+
+
+class PreviewRequest(_PreviewRequest, total=False):
+    # an open job that would get the tasks; left out: a new one
+    jobId: int
+
+
+class RequestPreview(TypedDict):
+    # like 1-10,20
+    taskIds: str
+    taskCount: int
+    # per alternative, which workers could start such a task now, and what is in the way on the others
+    variants: List["VariantExplained"]
+
+
+class SubmitPreview(TypedDict):
+    # ids that the tasks would get
+    taskIds: str
+    taskCount: int
+    # e.g. a resource that no worker has
+    warnings: List[str]
+    # in the order of their first task, at most 50
+    requests: List["RequestPreview"]
+    # further requests
+    moreRequests: int
 
 
 TaskState = Literal["waiting", "running", "finished", "failed", "canceled", "aborted"]

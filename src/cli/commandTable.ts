@@ -48,6 +48,7 @@ const submit = () => import('./commands/submit.ts');
 const waiting = (): Option[] => [
   opt('--wait', 'wait until the job has ended').conflicts('progress'),
   opt('--progress', 'wait and show a progress bar').conflicts('wait'),
+  val('--on-notify <COMMAND>', 'while waiting, run this for each message of a task (hq task notify), which is its last argument', text),
 ];
 
 const SUBMIT: Omit<CommandEntry, 'name'> = {
@@ -290,7 +291,10 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'wait',
         description: 'Wait until jobs have ended',
         args: [SELECTOR_ARG],
-        options: () => [opt('--without-close', 'do not wait for open jobs to be closed')],
+        options: () => [
+          opt('--without-close', 'do not wait for open jobs to be closed'),
+          opt('--fail-on-error', 'exit with 1 when a job has tasks that did not finish'),
+        ],
         effect: 'waits',
         load: async () => (await import('./commands/jobWait.ts')).runWait as RunCommand,
       },
@@ -312,6 +316,17 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         load: async () => (await import('./commands/jobCat.ts')).runCat as RunCommand,
       },
       {
+        name: 'logs',
+        description: 'Print what tasks of a job have written, wherever it went',
+        args: [['<job>', 'job id or last, alone or with tasks: 3, last.0, 3.1-5']],
+        options: () => [
+          opt('-f, --follow', 'go on until the tasks have ended; lines of several tasks begin with JOB.TASK'),
+          opt('--channel <CHANNEL>', 'stdout or stderr (default: both)').choices(['stdout', 'stderr']),
+        ],
+        examples: ['hq job logs last', 'hq job logs -f 3.17'],
+        load: async () => (await import('./commands/jobLogs.ts')).runLogs as RunCommand,
+      },
+      {
         name: 'task-ids',
         description: 'Print task ids',
         args: [SELECTOR_ARG],
@@ -331,9 +346,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         args: [LAST_SELECTOR_ARG],
         options: () => [
           val('--tasks <IDS>', 'only these tasks', text),
-          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
+          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text).conflicts('filter'),
+          val('--filter <STATES>', 'the same as --task-status', text).conflicts('taskStatus'),
+          opt('--print-logs', 'behind the list, print what these tasks have written'),
           opt('-v, --verbose', 'whole error texts and peak memory'),
         ],
+        examples: ['hq task list last --filter failed --print-logs'],
         effect: 'reads',
         load: async () => (await task()).runList as RunCommand,
       },
@@ -347,6 +365,14 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [opt('-v, --verbose', 'whole command lines')],
         effect: 'reads',
         load: async () => (await task()).runInfo as RunCommand,
+      },
+      {
+        // Without an effect: it is about the task around it, whose worker may run on another host than any server.
+        name: 'notify',
+        description: 'Inside a task, send a message to whoever waits for the job with --on-notify',
+        args: [['<message>', 'text of at most 1,024 bytes']],
+        examples: ['hq task notify "epoch 3 done"'],
+        load: async () => (await import('./commands/taskNotify.ts')).runNotify as RunCommand,
       },
       {
         name: 'explain',

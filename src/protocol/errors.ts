@@ -128,6 +128,8 @@ export const ERRORS = {
 
   // Worker
   HQ_E_WORKER_REFUSED: failure(403, 'the server refused this worker: {detail}'),
+  HQ_E_NOT_IN_TASK: failure(400, 'this is not a task: HQ_ACCESS_KEY is not set', '`hq task notify` works in the command of a task only'),
+  HQ_E_NOTIFY: failure(503, 'the worker did not take the message: {detail}'),
   HQ_E_SERVER_LOST: failure(503, 'the connection to the server was lost: {detail}'),
 
   // Logs

@@ -4,14 +4,12 @@ import { submit } from '../../protocol/schema/task.ts';
 import type { Context } from '../context.ts';
 import { fault, readJobFile } from '../jobfile/read.ts';
 import { jobFileWarnings, jobNameOf, submitOf } from '../jobfile/submit.ts';
-import { sendSubmit } from '../submit/send.ts';
+import { sendSubmit, type WaitFlags } from '../submit/send.ts';
 
-export interface SubmitFileOptions {
+export interface SubmitFileOptions extends WaitFlags {
   readonly job?: number;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
-  readonly wait?: boolean;
-  readonly progress?: boolean;
 }
 
 export async function runSubmitFile(context: Context, [path]: [string], options: SubmitFileOptions): Promise<undefined> {

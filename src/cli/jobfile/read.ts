@@ -27,6 +27,15 @@ const YAML_ENDINGS: ReadonlySet<string> = new Set(['.yaml', '.yml', '.json']);
 export async function readJobFile(path: string, cwd: string): Promise<JobFile> {
   const text = await readTextFile(path, cwd);
   if (text === null) throw fault(path, undefined, 'it is not UTF-8 text');
+  return parseJobFile(path, text);
+}
+
+/**
+ * Pure.
+ * @param path says by its ending what the text is, and stands in messages
+ * @throws HqError HQ_E_JOB_FILE
+ */
+export function parseJobFile(path: string, text: string): JobFile {
   const parsed = YAML_ENDINGS.has(extname(path).toLowerCase()) ? yamlOf(path, text) : tomlOf(path, text);
   const checked = jobFile.safeParse(parsed.value);
   if (checked.success) return checked.data;

@@ -5,12 +5,13 @@ import type { Compat } from '../compat.ts';
 import { inheritedEnv } from './inheritedEnv.ts';
 import { type RequestFlags, requestOf, type TypedRequest } from './request.ts';
 import { type RetryFlags, retryOf } from './retry.ts';
+import type { WaitFlags } from './send.ts';
 
 /** Where `#HQ` lines are looked for. */
 export type DirectiveMode = 'auto' | 'file' | 'stdin' | 'off';
 
 /** As commander delivers them; durations in milliseconds. */
-export interface SubmitFlags extends RequestFlags, RetryFlags {
+export interface SubmitFlags extends RequestFlags, RetryFlags, WaitFlags {
   readonly name?: string;
   readonly array?: string;
   /** Paths as typed. */
@@ -32,8 +33,6 @@ export interface SubmitFlags extends RequestFlags, RetryFlags {
   readonly directives?: DirectiveMode;
   readonly dryRun?: boolean;
   readonly job?: number;
-  readonly wait?: boolean;
-  readonly progress?: boolean;
 }
 
 export interface SpecOptions {

@@ -21,9 +21,9 @@ const positiveDuration = duration((ms) => ms > 0, 'a duration above zero');
 
 /** One alternative of a request. Other than where no request is given, a CPU is only had when it is asked for. */
 export const jobFileRequest = z.strictObject({
-  n_nodes: requestSpec.shape.nodes.optional().describe('above zero: so many whole workers of one group; the first runs the command'),
+  n_nodes: requestSpec.shape.nodes.describe('above zero: so many whole workers of one group; the first runs the command'),
   time_request: anyDuration.optional().describe('only start on workers that live at least this long'),
-  weight: requestSpec.shape.weight.optional(),
+  weight: requestSpec.shape.weight,
   resources: z
     .record(resourceName, amountText)
     .optional()
@@ -35,9 +35,9 @@ export type JobFileRequest = z.infer<typeof jobFileRequest>;
 export function requestSpecs(requests: readonly JobFileRequest[]): RequestSpec[] {
   return requests.map(({ n_nodes, time_request, weight, resources }) => ({
     resources: resources ?? {},
-    nodes: n_nodes ?? 0,
+    nodes: n_nodes,
     timeRequestMs: time_request === undefined ? 0 : (parseDuration(time_request) as number),
-    weight: weight ?? 1,
+    weight,
   }));
 }
 

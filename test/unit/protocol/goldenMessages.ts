@@ -154,6 +154,7 @@ export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
     ],
   ],
   'updates-room': ['updates', 2, [[0, 1, 0, 0, 1_790_000_000_001, 0]], [[[2, 3_000], [0]], [[1, 7_500, 1]], [[10]], 320_000_000]],
+  'updates-notified': ['updates', 3, [[6, 1, 0, 0, 1_790_000_000_018, 'epoch 3: žluť']]],
   heartbeat: ['heartbeat'],
   'leaving-stopped': ['leaving', 'STOPPED'],
   'leaving-idle': ['leaving', 'IDLE TIMEOUT'],

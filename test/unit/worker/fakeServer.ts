@@ -13,6 +13,7 @@ import {
   type TaskKey,
   type TaskUpdate,
   type ToWorker,
+  UPDATE_NOTIFIED,
   UPDATE_STARTED,
   type WireBody,
   type WorkerHello,
@@ -90,9 +91,9 @@ export class FakeServer {
     this.send(['compute', [body], ids.map((id) => [1, id, o.instance ?? 0, 0, o.entry ?? null, 0] as const)]);
   }
 
-  /** Last words about a task: everything but its start. */
+  /** Last words about a task: everything but its start and its messages. */
   end(task: number): TaskUpdate | undefined {
-    return this.updates.find((update) => update[0] !== UPDATE_STARTED && update[2] === task);
+    return this.updates.find((update) => update[0] !== UPDATE_STARTED && update[0] !== UPDATE_NOTIFIED && update[2] === task);
   }
 
   async waitEnd(task: number): Promise<TaskUpdate> {

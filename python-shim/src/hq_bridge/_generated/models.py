@@ -29,6 +29,7 @@ __all__ = [
     "HqEventServerStop",
     "HqEventTaskFailed",
     "HqEventTaskFinished",
+    "HqEventTaskNotify",
     "HqEventTaskRestarted",
     "HqEventTaskStarted",
     "HqEventTasksAborted",
@@ -947,6 +948,17 @@ class HqEventTaskRestarted(TypedDict):
     error: Union[str, None]
 
 
+class HqEventTaskNotify(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["task-notify"]
+    jobId: int
+    taskId: int
+    instance: int
+    workerId: int
+    message: str
+
+
 class HqEventTasksCanceled(TypedDict):
     seq: int
     timeMs: float
@@ -984,6 +996,7 @@ HqEvent = Union[
     HqEventTaskFinished,
     HqEventTaskFailed,
     HqEventTaskRestarted,
+    HqEventTaskNotify,
     HqEventTasksCanceled,
     HqEventTasksAborted,
 ]

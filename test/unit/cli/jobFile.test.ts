@@ -1,5 +1,5 @@
 /** Job files: what is sent for each field, and what is said about a bad one. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CliWorld } from '../../helpers/cli.ts';
@@ -12,8 +12,6 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
-const write = (name: string, text: string | Buffer): void => writeFileSync(join(world.work, name), text);
-
 /** The request of the only change. */
 function sent(): { name: string; maxFails?: number; submit: { stream?: string; tasks: Record<string, unknown> } } {
   expect(world.facade.changes).toHaveLength(1);
@@ -21,7 +19,7 @@ function sent(): { name: string; maxFails?: number; submit: { stream?: string; t
 }
 
 async function tasksOf(text: string, name = 'job.toml'): Promise<Record<string, unknown>[]> {
-  write(name, text);
+  world.write(name, text);
   await world.ok(['job', 'submit-file', name]);
   const { tasks } = sent().submit;
   world.facade.changes.length = 0;
@@ -75,7 +73,7 @@ n_nodes = 2
 
 describe('the request', () => {
   test('of every field', async () => {
-    write('job.toml', EVERYTHING);
+    world.write('job.toml', EVERYTHING);
     expect(await world.quiet('job', 'submit-file', 'job.toml')).toBe('1\n');
     expect(sent()).toMatchObject({ name: 'all fields', maxFails: 3, submit: { stream: 'logs/%{JOB_ID}', submitDir: world.work } });
     expect(sent().submit.tasks).toEqual({
@@ -118,12 +116,12 @@ describe('the request', () => {
   });
 
   test('of an array with and without ids', async () => {
-    write('array.toml', 'array = { ids = "1-2,7", entries = ["a", "b", ""], command = ["echo"], priority = 4 }');
+    world.write('array.toml', 'array = { ids = "1-2,7", entries = ["a", "b", ""], command = ["echo"], priority = 4 }');
     await world.ok(['job', 'submit-file', 'array.toml']);
     expect(sent()).toMatchObject({ name: 'array', submit: { tasks: { kind: 'array', ids: '1-2,7', entries: ['a', 'b', ''] } } });
     expect(sent().submit.tasks['spec']).toMatchObject({ command: ['echo'], priority: 4, crashLimit: 5 });
     world.facade.changes.length = 0;
-    write('array.toml', '[array]\nentries = ["a", "b"]\ncommand = ["echo"]\n');
+    world.write('array.toml', '[array]\nentries = ["a", "b"]\ncommand = ["echo"]\n');
     await world.ok(['job', 'submit-file', 'array.toml']);
     expect(sent().submit.tasks).not.toHaveProperty('ids');
   });
@@ -143,7 +141,7 @@ describe('the request', () => {
 
   test('into an open job leaves such ids to the server, and says what of the file is not used', async () => {
     world.facade.jobs = [job(4, { isOpen: true })];
-    write('job.toml', 'name = "x"\n[[task]]\ncommand = ["a"]\ndeps = [9]\n');
+    world.write('job.toml', 'name = "x"\n[[task]]\ncommand = ["a"]\ndeps = [9]\n');
     const { stderr, stdout } = await world.hq(['job', 'submit-file', '--job', '4', 'job.toml']);
     expect(stdout).toBe('Job submitted successfully, job ID: 4\n');
     expect(stderr).toBe("WARN 'name' and 'max_fails' of job.toml are not used: job 4 has its own\n");
@@ -172,7 +170,10 @@ describe('the request', () => {
   });
 
   test('what has no effect brings a warning', async () => {
-    write('job.toml', 'data_layer = true\nstream = "%{TASK_ID}"\n[[task]]\ncommand = ["a"]\ncwd = "%{NOPE}"\nstdout = "%{NOPE}/%{CWD}"\n');
+    world.write(
+      'job.toml',
+      'data_layer = true\nstream = "%{TASK_ID}"\n[[task]]\ncommand = ["a"]\ncwd = "%{NOPE}"\nstdout = "%{NOPE}/%{CWD}"\n',
+    );
     const { stderr } = await world.hq(['job', 'submit-file', 'job.toml']);
     expect(stderr).toMatchInlineSnapshot(`
       "WARN 'data_layer' has no effect: there is no data layer
@@ -227,7 +228,7 @@ describe('a bad file is one line and submits nothing', () => {
     ['[array]\nids = "1-3"\nentries = ["a"]\ncommand = ["a"]', 'array.entries: 1 entries are given for 3 ids'],
     ['[array]\nids = "1"\ncommand = ["a"]\n[[task]]\ncommand = ["a"]', 'array: task and array cannot be used together'],
   ])('%j', async (text, detail) => {
-    write('bad.toml', text);
+    world.write('bad.toml', text);
     const { code, stderr } = await world.hq(['job', 'submit-file', 'bad.toml']);
     expect(stderr).toContain(`ERROR invalid job file bad.toml: ${detail}`);
     expect([code, stderr.trim().split('\n').length, world.facade.changes.length]).toEqual([1, 1, 0]);
@@ -235,16 +236,16 @@ describe('a bad file is one line and submits nothing', () => {
   });
 
   test('a syntax error names the line', async () => {
-    write('bad.toml', 'name = "x"\n[[task]\ncommand = ["a"]\n');
+    world.write('bad.toml', 'name = "x"\n[[task]\ncommand = ["a"]\n');
     expect((await world.hq(['job', 'validate', 'bad.toml'])).stderr).toMatch(/^ERROR invalid job file bad\.toml:2: [^\n]+\n$/);
-    write('bad.yaml', 'name: x\ntask:\n  - command: [a\n');
+    world.write('bad.yaml', 'name: x\ntask:\n  - command: [a\n');
     expect((await world.hq(['job', 'validate', 'bad.yaml'])).stderr).toMatch(/^ERROR invalid job file bad\.yaml:\d: [^\n]+\n$/);
   });
 
   test('YAML names the line of a bad field, and of what surrounds a missing one', async () => {
-    write('bad.yaml', 'name: x\ntask:\n  - command: [a]\n    id: 1\n\n  - command: [b]\n    priority: high\n');
+    world.write('bad.yaml', 'name: x\ntask:\n  - command: [a]\n    id: 1\n\n  - command: [b]\n    priority: high\n');
     expect((await world.hq(['job', 'validate', 'bad.yaml'])).stderr).toContain('bad.yaml:7: task[1].priority: expected number');
-    write('bad.yaml', 'name: x\ntask:\n  - command: [a]\n\n  - id: 3\n');
+    world.write('bad.yaml', 'name: x\ntask:\n  - command: [a]\n\n  - id: 3\n');
     expect((await world.hq(['job', 'validate', 'bad.yaml'])).stderr).toContain('bad.yaml:5: task[1].command: is missing');
   });
 
@@ -253,14 +254,14 @@ describe('a bad file is one line and submits nothing', () => {
       { length: 12 },
       (_, i) => `a${i}: &a${i} [${i === 0 ? 'x' : `*a${i - 1},*a${i - 1},*a${i - 1},*a${i - 1}`}]\n`,
     ).join('');
-    write('bomb.yaml', bomb);
+    world.write('bomb.yaml', bomb);
     const { code, stderr } = await world.hq(['job', 'validate', 'bomb.yaml']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('ERROR invalid job file bomb.yaml: Excessive alias count')]);
   });
 
   test('a file that is not there, is a directory, or is no text', async () => {
     mkdirSync(join(world.work, 'dir'));
-    write('bytes.toml', Buffer.from([0x6e, 0xff, 0xfe]));
+    world.write('bytes.toml', Buffer.from([0x6e, 0xff, 0xfe]));
     expect((await world.hq(['job', 'submit-file', 'none.toml'])).stderr).toContain("ERROR cannot read 'none.toml': ENOENT");
     expect((await world.hq(['job', 'submit-file', 'dir'])).stderr).toContain("ERROR cannot read 'dir': EISDIR");
     expect((await world.hq(['job', 'validate', 'bytes.toml'])).stderr).toContain('ERROR invalid job file bytes.toml: it is not UTF-8 text');
@@ -269,7 +270,7 @@ describe('a bad file is one line and submits nothing', () => {
 
 describe('validate', () => {
   test('says what the file holds and sends nothing, without a server', async () => {
-    write('job.toml', EVERYTHING);
+    world.write('job.toml', EVERYTHING);
     await world.closeServer();
     const { code, stderr, stdout } = await world.hq(['job', 'validate', 'job.toml']);
     expect([code, stderr, stdout]).toEqual([0, "job.toml is valid: job 'all fields' with 2 tasks\n", '']);
@@ -284,7 +285,7 @@ describe('validate', () => {
     ['[[task]]\nid = 1\ncommand = ["a"]\ndeps = [9]\n', 'task 1: it depends on task 9, which does not exist'],
     ['[array]\nids = "0-4294967295"\ncommand = ["a"]\n', "invalid array '0-4294967295': 4294967296 tasks are more than 10000000"],
   ])('finds what the server would refuse: %j', async (text, detail) => {
-    write('job.toml', text);
+    world.write('job.toml', text);
     const { code, stderr } = await world.hq(['job', 'validate', 'job.toml']);
     expect([code, stderr]).toEqual([1, expect.stringContaining(`ERROR invalid job file job.toml: ${detail}`)]);
   });
@@ -294,7 +295,7 @@ describe('validate', () => {
   test('accepts the examples of the page about job files, and the page names every field', async () => {
     expect(examples.map(([kind]) => kind)).toEqual(['toml', 'toml', 'toml', 'yaml']);
     for (const [kind, text] of examples) {
-      write(`job.${kind}`, text);
+      world.write(`job.${kind}`, text);
       expect((await world.hq(['job', 'validate', `job.${kind}`])).stderr, text).toMatch(/^job\.\w+ is valid: job '.*' with \d tasks\n$/);
     }
     const schema = JSON.parse(readFileSync('docs/schema/job-file.json', 'utf8')) as unknown;

@@ -1,5 +1,5 @@
 /** What a script says about its own submit, and tasks out of files. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -15,8 +15,6 @@ beforeEach(async () => {
   await world.start();
 });
 afterEach(() => world.stop());
-
-const write = (name: string, text: string | Buffer): void => writeFileSync(join(world.work, name), text);
 
 interface Sent {
   name: string;
@@ -38,7 +36,7 @@ describe('#HQ lines', () => {
   const SCRIPT = '#!/bin/bash -e\n\n# about\n  #HQ --name "my job" --cpus=4\n#HQ --resource mem=4GiB --array 1-3 # comment\n';
 
   test('are options, and the first line names the interpreter', async () => {
-    write(
+    world.write(
       'run.sh',
       '#!/bin/bash -e\n\n# about\n  #HQ --name "my job" --cpus=4\n#HQ --resource mem=4GiB\t--array 1-3\necho\n#HQ --nonsense\n',
     );
@@ -51,8 +49,8 @@ describe('#HQ lines', () => {
 
   test('are looked for in files that end with .sh, in any, nowhere, or in standard input', async () => {
     const text = '#!/bin/sh\n#HQ --priority 3\n';
-    write('run.sh', text);
-    write('run', text);
+    world.write('run.sh', text);
+    world.write('run', text);
     const spec = async (...words: string[]) => (await sent(words, { stdin: text })).submit.tasks.spec;
     expect(await spec('run.sh')).toMatchObject({ priority: 3, command: ['/bin/sh', 'run.sh'] });
     expect(await spec('run')).toMatchObject({ priority: 0, command: ['run'] });
@@ -64,7 +62,7 @@ describe('#HQ lines', () => {
   });
 
   test('of a script that a workflow system has made are strict', async () => {
-    write('.command.run', '#!/bin/bash\n#HQ --name nf-x\n#HQ --log /work/.command.log\n#HQ --time-limit 90sec\n');
+    world.write('.command.run', '#!/bin/bash\n#HQ --name nf-x\n#HQ --log /work/.command.log\n#HQ --time-limit 90sec\n');
     const request = await sent(['--directives=file', '.command.run']);
     expect(request).toMatchObject({
       name: 'nf-x',
@@ -73,8 +71,11 @@ describe('#HQ lines', () => {
   });
 
   test('give way to the command line; variables and resources of both count', async () => {
-    write('run.sh', '#HQ --priority 3 --time-limit 1m --env A=script --env B=script --resource gpus=1 --cpus 2 --weight 3 --array 1-9\n');
-    write('lines', 'x\ny\n');
+    world.write(
+      'run.sh',
+      '#HQ --priority 3 --time-limit 1m --env A=script --env B=script --resource gpus=1 --cpus 2 --weight 3 --array 1-9\n',
+    );
+    world.write('lines', 'x\ny\n');
     const request = await sent(['--priority=7', '--env', 'A=typed', '--env', 'C=typed', '--cpus', '8', '--each-line', 'lines', 'run.sh']);
     expect(request.submit.tasks).toMatchObject({
       entries: ['x', 'y'],
@@ -87,14 +88,14 @@ describe('#HQ lines', () => {
   });
 
   test('may hold resource variants, if the command line has none', async () => {
-    write('run.sh', '#HQ --resource gpus=1 --cpus 4\n#HQ --resource cpus=16\n');
+    world.write('run.sh', '#HQ --resource gpus=1 --cpus 4\n#HQ --resource cpus=16\n');
     expect(resources(await sent(['--resource', 'mem=1', 'run.sh']))).toEqual([
       { gpus: '1', cpus: '4', mem: '1' },
       { cpus: '16', mem: '1' },
     ]);
     const { code, stderr } = await world.hq(['submit', '--variant', 'cpus=1', '--variant', 'cpus=2', 'run.sh']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('resource variants are given on the command line and in #HQ lines')]);
-    write('one.sh', '#HQ --resource mem=2\n');
+    world.write('one.sh', '#HQ --resource mem=2\n');
     expect(resources(await sent(['--variant', 'cpus=1', '--variant', 'cpus=2 mem=1', 'one.sh']))).toEqual([
       { mem: '2', cpus: '1' },
       { mem: '1', cpus: '2' },
@@ -113,14 +114,14 @@ describe('#HQ lines', () => {
     ['--pin numa', "run.sh:2: invalid value 'numa' for '--pin <MODE>' [possible values: taskset, omp]"],
     ['echo', 'run.sh:2: '],
   ])('that are wrong are one line with their place: %s', async (words, detail) => {
-    write('run.sh', `#HQ --name x\n#HQ ${words}\n#HQ --priority 1\n`);
+    world.write('run.sh', `#HQ --name x\n#HQ ${words}\n#HQ --priority 1\n`);
     const { code, stderr } = await world.hq(['submit', 'run.sh']);
     expect(stderr).toContain(`ERROR You have used invalid parameter(s) after a #HQ directive. ${detail}`);
     expect([code, stderr.trim().split('\n').length, world.facade.changes.length]).toEqual([1, 1, 0]);
   });
 
   test('a comment behind options is an error, not a job with odd options', async () => {
-    write('run.sh', SCRIPT);
+    world.write('run.sh', SCRIPT);
     expect((await world.hq(['submit', 'run.sh'])).stderr).toContain('run.sh:5: ');
   });
 
@@ -136,7 +137,7 @@ describe('#HQ lines', () => {
   });
 
   test('only the first 32 KiB are looked at', async () => {
-    write('run.sh', `${'#\n'.repeat(16_384)}#HQ --priority 1\n`);
+    world.write('run.sh', `${'#\n'.repeat(16_384)}#HQ --priority 1\n`);
     expect((await sent(['run.sh'])).submit.tasks.spec).toMatchObject({ priority: 0 });
   });
 });
@@ -170,12 +171,12 @@ describe('words of a line', () => {
 
 describe('tasks out of files', () => {
   test('one per line, as it is', async () => {
-    write('lines', 'a b\n\n č\r\nlast');
+    world.write('lines', 'a b\n\n č\r\nlast');
     expect((await sent(['--each-line', 'lines', 'cat'])).submit.tasks).toMatchObject({ entries: ['a b', '', ' č\r', 'last'] });
   });
 
   test('one per element of a JSON array, written compactly', async () => {
-    write(
+    world.write(
       'items.json',
       ' [ 1, 3.50, "x y", null, {"b": [true, {"c": "\\u010d"}]}, 12345678901234567890, "12345678901234567890", -0.5e3 ]\n',
     );
@@ -192,7 +193,7 @@ describe('tasks out of files', () => {
   });
 
   test('--array takes some of them; those beyond the last one are dropped', async () => {
-    write('lines', 'zero\none\ntwo\nthree\n');
+    world.write('lines', 'zero\none\ntwo\nthree\n');
     expect((await sent(['--each-line', 'lines', '--array', '3,0-2:2,7-9', 'cat'])).submit.tasks).toMatchObject({
       ids: '3,0-2:2',
       entries: ['three', 'zero', 'two'],
@@ -205,7 +206,7 @@ describe('tasks out of files', () => {
     const range = fc.tuple(fc.nat(60), fc.nat(30), fc.integer({ min: 1, max: 5 }));
     return fc.assert(
       fc.asyncProperty(range, fc.integer({ min: 1, max: 50 }), async ([start, length, step], count) => {
-        write('lines', Array.from({ length: count }, (_, index) => `line ${index}\n`).join(''));
+        world.write('lines', Array.from({ length: count }, (_, index) => `line ${index}\n`).join(''));
         const ids = [];
         for (let id = start; id <= start + length; id += step) if (id < count) ids.push(id);
         world.facade.changes.length = 0;
@@ -219,7 +220,7 @@ describe('tasks out of files', () => {
 
   test('an open job gives them the next free ids', async () => {
     world.facade.jobs = [job(4, { isOpen: true })];
-    write('lines', 'a\nb\n');
+    world.write('lines', 'a\nb\n');
     await world.ok(['job', 'submit-task', '4', '--each-line', 'lines', '--', 'cat']);
     expect(world.facade.changes[0]?.at(-1)).toMatchObject({ tasks: { entries: ['a', 'b'] } });
     expect(world.facade.changes[0]?.at(-1)).not.toHaveProperty('tasks.ids');
@@ -233,7 +234,7 @@ describe('tasks out of files', () => {
     ['--from-json', '{"a": 1}', 'it is not a JSON array'],
     ['--from-json', '[1, ', 'it is not valid JSON: '],
   ])('%s of %j is one line', async (flag, text, detail) => {
-    write('file', text as string);
+    world.write('file', text);
     const { code, stderr } = await world.hq(['submit', flag, 'file', 'cat']);
     expect([code, stderr.trim().split('\n').length, world.facade.changes.length]).toEqual([1, 1, 0]);
     expect(stderr).toContain(`ERROR cannot make tasks of 'file': ${detail}`);
@@ -361,7 +362,7 @@ describe('--dry-run', () => {
   });
 
   test('of a job file, and what the server would refuse', async () => {
-    write('job.toml', '[[task]]\nid = 2\ncommand = ["b"]\ndeps = [1]\n[[task]]\nid = 1\ncommand = ["a"]\n');
+    world.write('job.toml', '[[task]]\nid = 2\ncommand = ["b"]\ndeps = [1]\n[[task]]\nid = 1\ncommand = ["a"]\n');
     const { stdout, stderr } = await world.hq(['job', 'submit-file', '--dry-run', join(world.work, 'job.toml')], { cwd: '/' });
     expect([stderr, world.facade.changes]).toEqual(['Nothing was submitted.\n', []]);
     expect(stdout).toMatchInlineSnapshot(`
@@ -387,7 +388,7 @@ describe('--dry-run', () => {
     expect(await world.json('job', 'submit-file', '--dry-run', 'job.toml')).toMatchObject({
       submit: { graph: [{ program: { args: ['b'] } }, {}] },
     });
-    write('job.toml', '[[task]]\nid = 2\ncommand = ["b"]\ndeps = [2]\n');
+    world.write('job.toml', '[[task]]\nid = 2\ncommand = ["b"]\ndeps = [2]\n');
     expect(await world.hq(['job', 'submit-file', '--dry-run', 'job.toml'])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('task 2: it is part of a dependency cycle'),

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { expect, vi } from 'vitest';
+import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { parseCpuDescriptor } from '../../../src/common/resourceDescriptor.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { type Listener, listen } from '../../../src/net/listen.ts';
@@ -243,6 +243,21 @@ export async function startRegistered(...args: Parameters<typeof startWorker>): 
   const worker = startWorker(...args);
   await vi.waitFor(() => expect(worker.registered).toHaveLength(1), { timeout: 8_000, interval: 5 });
   return worker;
+}
+
+/** A server and a worker with Node's launcher, fresh for each test of a file. */
+export function serverWithWorker(): { server: FakeServer; worker: RunningWorker } {
+  const both = {} as { server: FakeServer; worker: RunningWorker };
+  beforeEach(async () => {
+    both.server = await FakeServer.start({ tls: false });
+    both.worker = await startRegistered(both.server, {}, { env: { HQ_LAUNCHER: 'node' } });
+  });
+  afterEach(async () => {
+    both.worker.abort.abort();
+    await both.worker.code;
+    await both.server.close();
+  });
+  return both;
 }
 
 /** @returns processes of this machine whose environment contains the text */

@@ -1,38 +1,28 @@
 /** A task with a directory of its own: what it finds there, what it may say about its failure, and that nothing is left. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   UPDATE_CANCELED as CANCELED,
   UPDATE_FAILED as FAILED,
   UPDATE_FINISHED as FINISHED,
 } from '../../../src/protocol/messages/worker.ts';
-import { FakeServer, type RunningWorker, startRegistered } from './fakeServer.ts';
+import { serverWithWorker } from './fakeServer.ts';
 import { makeBody } from './stateHelp.ts';
 
-let server: FakeServer;
-let worker: RunningWorker;
-beforeEach(async () => {
-  server = await FakeServer.start({ tls: false });
-  worker = await startRegistered(server, {}, { env: { HQ_LAUNCHER: 'node' } });
-});
-afterEach(async () => {
-  worker.abort.abort();
-  await worker.code;
-  await server.close();
-});
+const running = serverWithWorker();
 
 const body = (script: string, given: object = {}) =>
-  makeBody({ command: ['sh', '-c', script], cwd: server.dir, submitDir: server.dir, taskDir: true, ...given });
+  makeBody({ command: ['sh', '-c', script], cwd: running.server.dir, submitDir: running.server.dir, taskDir: true, ...given });
 
 function taskDirectories(): string[] {
-  return readdirSync(worker.registered[0]?.configuration.workDir as string).filter((name) => name.startsWith('task-'));
+  return readdirSync(running.worker.registered[0]?.configuration.workDir as string).filter((name) => name.startsWith('task-'));
 }
 
 /** The error of a task that fails after the script. */
 async function failure(script: string): Promise<unknown> {
-  server.compute(body(script), [1]);
-  const end = await server.waitEnd(1);
+  running.server.compute(body(script), [1]);
+  const end = await running.server.waitEnd(1);
   expect(end[0]).toBe(FAILED);
   expect(taskDirectories()).toEqual([]);
   return end[6];
@@ -41,18 +31,18 @@ async function failure(script: string): Promise<unknown> {
 test('it is empty, for nobody else, and gone with the task, whatever was put into it', async () => {
   const script =
     'ls -A "$HQ_TASK_DIR"; stat -c %a "$HQ_TASK_DIR"; echo "$(basename "$HQ_ERROR_FILENAME") $HQ_NODE_FILE"; mkdir -p "$HQ_TASK_DIR/a/b"';
-  server.compute(body(script, { stdout: { path: 'out', onClose: 'keep' } }), [7]);
-  expect((await server.waitEnd(7))[0]).toBe(FINISHED);
-  expect(readFileSync(join(server.dir, 'out'), 'utf8')).toBe('700\nhq-error \n');
+  running.server.compute(body(script, { stdout: { path: 'out', onClose: 'keep' } }), [7]);
+  expect((await running.server.waitEnd(7))[0]).toBe(FINISHED);
+  expect(readFileSync(join(running.server.dir, 'out'), 'utf8')).toBe('700\nhq-error \n');
   expect(taskDirectories()).toEqual([]);
 });
 
 test('a canceled task leaves none, and its words do not count', async () => {
-  server.compute(body('echo sorry > "$HQ_ERROR_FILENAME"; sleep 60'), [1]);
-  await server.waitStarted(1);
+  running.server.compute(body('echo sorry > "$HQ_ERROR_FILENAME"; sleep 60'), [1]);
+  await running.server.waitStarted(1);
   expect(taskDirectories()).toHaveLength(1);
-  server.send(['cancel', [[1, 1, 0]]]);
-  expect((await server.waitEnd(1))[0]).toBe(CANCELED);
+  running.server.send(['cancel', [[1, 1, 0]]]);
+  expect((await running.server.waitEnd(1))[0]).toBe(CANCELED);
   expect(taskDirectories()).toEqual([]);
 });
 
@@ -97,7 +87,7 @@ describe('HQ_ERROR_FILENAME', () => {
   });
 
   test('a task that finishes needs no excuse', async () => {
-    server.compute(body('echo oops > "$HQ_ERROR_FILENAME"'), [1]);
-    expect((await server.waitEnd(1))[0]).toBe(FINISHED);
+    running.server.compute(body('echo oops > "$HQ_ERROR_FILENAME"'), [1]);
+    expect((await running.server.waitEnd(1))[0]).toBe(FINISHED);
   });
 });

@@ -76,14 +76,19 @@ test('a directory whose path is too long for a socket is replaced, and nothing i
   expect(existsSync(dirname(path))).toBe(false);
 });
 
+/** Starts task 5, which runs until there is a file `go`; what is in its HQ_ACCESS_KEY. */
+async function runTask(server: FakeServer): Promise<[path: string, token: string]> {
+  const script = 'echo "$HQ_ACCESS_KEY" > new; mv new key; until test -e go; do sleep 0.02; done';
+  server.compute(makeBody({ command: ['sh', '-c', script], cwd: server.dir }), [5]);
+  const key = await vi.waitFor(() => readFileSync(join(server.dir, 'key'), 'utf8'), { timeout: 8_000, interval: 5 });
+  return keyOf(key.trim());
+}
+
 test('a worker tells its server of a message before the end of the task, and takes none of a task that it does not have', async () => {
   const server = await FakeServer.start({ tls: false });
   const worker = await startRegistered(server, {}, { env: { HQ_LAUNCHER: 'node' } });
   try {
-    const script = 'echo "$HQ_ACCESS_KEY" > new; mv new key; until test -e go; do sleep 0.02; done';
-    server.compute(makeBody({ command: ['sh', '-c', script], cwd: server.dir }), [5]);
-    const key = await vi.waitFor(() => readFileSync(join(server.dir, 'key'), 'utf8'), { timeout: 8_000, interval: 5 });
-    const [path, token] = keyOf(key.trim());
+    const [path, token] = await runTask(server);
     expect(await say(line({ token, jobId: 1, taskId: 6 }), path)).toBe('task 6 of job 1 does not run on this worker');
     expect(await say(line({ token, jobId: 1, taskId: 5, message: 'half done' }), path)).toBeNull();
     await say(line({ token, jobId: 1, taskId: 5, instance: 1 }), path);
@@ -92,6 +97,28 @@ test('a worker tells its server of a message before the end of the task, and tak
     const kinds = server.updates.filter(([, , task]) => task === 5);
     expect(kinds.map(([kind]) => kind)).toEqual([0, NOTIFIED, FINISHED]);
     expect(kinds[1]).toEqual([NOTIFIED, 1, 5, 0, expect.any(Number), 'half done']);
+  } finally {
+    worker.abort.abort();
+    await worker.code;
+    await server.close();
+  }
+});
+
+test('a message that is repeated after a reconnect ends nothing: its task goes on and finishes', async () => {
+  const server = await FakeServer.start({ tls: false });
+  const worker = await startRegistered(server, {}, { env: { HQ_LAUNCHER: 'node' } });
+  try {
+    server.acks = false;
+    const [path, token] = await runTask(server);
+    expect(await say(line({ token, jobId: 1, taskId: 5, message: 'half done' }), path)).toBeNull();
+    await vi.waitFor(() => expect(server.updates.some(([kind]) => kind === NOTIFIED)).toBe(true), { timeout: 8_000, interval: 5 });
+    server.cut();
+    await vi.waitFor(() => expect(server.hellos).toHaveLength(2), { timeout: 8_000, interval: 5 });
+    server.ackAll();
+    expect(await say(line({ token, jobId: 1, taskId: 5, message: 'still here' }), path)).toBeNull();
+    writeFileSync(join(server.dir, 'go'), '');
+    expect((await server.waitEnd(5))[0]).toBe(FINISHED);
+    expect(server.updates.filter(([kind]) => kind === NOTIFIED).map((update) => update[5])).toEqual(['half done', 'still here']);
   } finally {
     worker.abort.abort();
     await worker.code;

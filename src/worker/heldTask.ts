@@ -49,7 +49,13 @@ export type TaskEnd =
    * task's own words about its failure.
    */
   | { readonly kind: 'exit'; readonly code: number; readonly outOfMemory?: true; readonly excess?: MemoryExcess; readonly message?: string }
-  | { readonly kind: 'signal'; readonly signal: string; readonly outOfMemory?: true; readonly excess?: MemoryExcess; readonly message?: string }
+  | {
+      readonly kind: 'signal';
+      readonly signal: string;
+      readonly outOfMemory?: true;
+      readonly excess?: MemoryExcess;
+      readonly message?: string;
+    }
   | { readonly kind: 'spawn' | 'log' | 'internal'; readonly error: string };
 
 /** What counts as the result once the reason of a stop is taken into account. */

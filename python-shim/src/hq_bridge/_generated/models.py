@@ -53,6 +53,7 @@ __all__ = [
     "ObstacleReconnecting",
     "ObstacleReserved",
     "ObstacleReservedForTask",
+    "ObstacleScattered",
     "ObstacleStopping",
     "ObstacleTooLittle",
     "ObstacleUtilization",
@@ -491,6 +492,13 @@ class ObstacleBusy(TypedDict):
     largest: List["ObstacleBusyLargest"]
 
 
+class ObstacleScattered(TypedDict):
+    kind: Literal["scattered"]
+    resource: str
+    requested: float
+    free: float
+
+
 class ObstacleLifetime(TypedDict):
     kind: Literal["lifetime"]
     neededMs: float
@@ -542,6 +550,7 @@ Obstacle = Union[
     ObstacleMissing,
     ObstacleTooLittle,
     ObstacleBusy,
+    ObstacleScattered,
     ObstacleLifetime,
     ObstacleStopping,
     ObstacleReconnecting,
@@ -746,6 +755,9 @@ class _WorkerConfiguration(TypedDict):
 
 class WorkerConfiguration(_WorkerConfiguration, total=False):
     minUtilization: float
+    # proc: by samples out of /proc; cgroup-v1, cgroup-v2: by control groups of this version, without gaps; missing:
+    # proc
+    memoryGuard: Literal["off", "proc", "cgroup-v1", "cgroup-v2"]
     allocation: Union["WorkerConfigurationAllocation", None]
     listenAddress: str
 

@@ -644,6 +644,8 @@ class TaskExplanationQueue(TypedDict):
     priority: int
     # ready tasks of higher priority
     higher: int
+    # ready tasks of the same priority with other requests that are placed before its own
+    others: int
     # ready tasks of the same request and priority before it
     same: int
 
@@ -734,7 +736,8 @@ WorkerEnd = Literal["STOPPED", "CONNECTION LOST", "HEARTBEAT LOST", "IDLE TIMEOU
 
 
 class WorkerConfigurationAllocation(TypedDict):
-    manager: Literal["PBS", "Slurm"]
+    # PBS, Slurm, local or the name of a plugin
+    manager: str
     id: str
 
 

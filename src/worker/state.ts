@@ -57,6 +57,11 @@ export class WorkerState {
     this.canStage = options.canStage;
   }
 
+  /** Is exactly this instance here, started or not? */
+  holds(key: TaskKey): boolean {
+    return this.held.find(key) !== undefined;
+  }
+
   /** Nothing is queued and no process of a task is left. */
   get isIdle(): boolean {
     return this.held.size === 0 && this.running.size === 0 && this.staging.size === 0;

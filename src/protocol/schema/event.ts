@@ -43,6 +43,9 @@ export const eventBody = z.discriminatedUnion('type', [
       error: z.string().nullable(),
     })
     .describe('instance is the one that ended; the task waits for its next one'),
+  z
+    .object({ type: z.literal('task-notify'), ...task, workerId, message: z.string() })
+    .describe('a message of the task, sent with `hq task notify`'),
   z.object({ type: z.literal('tasks-canceled'), jobId, ids }),
   z.object({ type: z.literal('tasks-aborted'), jobId, ids, reason: z.string() }),
 ]);

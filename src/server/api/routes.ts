@@ -35,6 +35,16 @@ export interface Route {
   readonly errors: readonly ErrorCode[];
 }
 
+/** What can be wrong with the tasks of a submit. */
+const BAD_TASKS = [
+  'HQ_E_ARRAY',
+  'HQ_E_RESOURCE_REQUEST',
+  'HQ_E_DEPENDENCY',
+  'HQ_E_TASK_EXISTS',
+  'HQ_E_EMPTY_SUBMIT',
+  'HQ_E_UNMET_REQUEST',
+] as const satisfies readonly ErrorCode[];
+
 export const ROUTES = {
   health: { method: 'get', path: '/v1/health', summary: 'Is the server there', status: 200, answer: 'health', errors: [] },
   openApi: { method: 'get', path: '/v1/openapi.json', summary: 'This document', status: 200, answer: null, errors: [] },
@@ -56,7 +66,7 @@ export const ROUTES = {
     body: 'createJob',
     status: 201,
     answer: 'submitted',
-    errors: ['HQ_E_ARRAY', 'HQ_E_RESOURCE_REQUEST', 'HQ_E_DEPENDENCY', 'HQ_E_TASK_EXISTS', 'HQ_E_EMPTY_SUBMIT', 'HQ_E_JOURNAL_WRITE'],
+    errors: [...BAD_TASKS, 'HQ_E_JOURNAL_WRITE'],
   },
   listJobs: {
     method: 'get',
@@ -93,16 +103,16 @@ export const ROUTES = {
     body: 'submit',
     status: 200,
     answer: 'submitted',
-    errors: [
-      'HQ_E_JOB_NOT_FOUND',
-      'HQ_E_JOB_NOT_OPEN',
-      'HQ_E_ARRAY',
-      'HQ_E_RESOURCE_REQUEST',
-      'HQ_E_DEPENDENCY',
-      'HQ_E_TASK_EXISTS',
-      'HQ_E_EMPTY_SUBMIT',
-      'HQ_E_JOURNAL_WRITE',
-    ],
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_NOT_OPEN', ...BAD_TASKS, 'HQ_E_JOURNAL_WRITE'],
+  },
+  previewSubmit: {
+    method: 'post',
+    path: '/v1/preview',
+    summary: 'What would become of a submit: ids, warnings and the workers that fit; changes nothing',
+    body: 'previewRequest',
+    status: 200,
+    answer: 'submitPreview',
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_NOT_OPEN', ...BAD_TASKS],
   },
   closeJob: {
     method: 'post',

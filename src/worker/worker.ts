@@ -268,11 +268,11 @@ export class Worker {
     const { news } = this;
     this.news = [];
     // The room is that of this moment, and so are the news: all that there are.
-    this.session.report(news, this.wantsRoom ? this.state.takeRoom() : undefined);
+    this.session.report(news, this.wantsRoom ? this.state.room.take() : undefined);
   }
 
   private get mustTellRoom(): boolean {
-    return this.wantsRoom && this.state.hasRoomToTell;
+    return this.wantsRoom && this.state.room.isDue;
   }
 
   private sweep(): void {

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generateErrors } from './generate/errors.mjs';
+import { generateJobFile } from './generate/jobFile.mjs';
 import { generateModels } from './generate/models.mjs';
 import { generateOpenApi } from './generate/openapi.mjs';
 import { compile } from './lib/compile.mjs';
@@ -13,10 +14,10 @@ import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
 
 /** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
-const GENERATORS = [generateErrors, generateModels, generateOpenApi];
+const GENERATORS = [generateErrors, generateJobFile, generateModels, generateOpenApi];
 
 /** Their tables become documents. */
-const MODULES = ['protocol/errors.ts', 'server/api/models.ts', 'server/api/openapi.ts'];
+const MODULES = ['protocol/errors.ts', 'cli/generate/jobFileSchema.ts', 'server/api/models.ts', 'server/api/openapi.ts'];
 
 await main(async () => {
   const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values;

@@ -103,6 +103,28 @@ def test_bad_input_is_refused_in_one_line(real):
     assert client.jobs() == []
 
 
+def test_a_task_takes_the_variant_that_can_start(real, tmp_path):
+    real.start()
+    real.worker("--cpus", "2", "--resource", "foo=1")
+    second = [{"resources": {"foo": 2}}, {"resources": {"cpus": 2}, "weight": 0.5}]
+    first = [{"resources": {"foo": 1, "cpus": "1 compact"}}, {"resources": {"cpus": 2}, "timeRequestMs": 1}]
+    script = 'printf "%s" "$HQ_RESOURCE_VARIANT;$HQ_CPUS"'
+    shared = {"command": ["sh", "-c", script], "cwd": str(tmp_path)}
+    tasks = [{"id": 1, "request": first}, {"id": 2, "request": second, "deps": [1]}]
+    submit = {"submitDir": "/tmp", "tasks": {"kind": "graph", "shared": shared, "tasks": tasks}}
+    with Client(real.directory) as client:
+        preview = client.preview(submit)
+        assert (preview["taskIds"], preview["taskCount"], preview["warnings"]) == ("1-2", 2, [])
+        in_the_way = [[one["obstacles"] for one in variant["workers"]] for variant in preview["requests"][1]["variants"]]
+        assert in_the_way == [[[{"kind": "too-little", "resource": "foo", "requested": 2, "total": 1}]], [[]]]
+        assert client.jobs() == []
+        job = client.create_job({"name": "x", "submit": submit})["jobId"]
+        wait_for(lambda: client.job(job)["stats"]["finished"] == 2, "the tasks")
+        seen = [b"".join(client.task_output(job, task)).decode().split(";") for task in (1, 2)]
+    assert [variant for variant, _cpus in seen] == ["0", "1"]
+    assert [len(cpus.split(",")) for _variant, cpus in seen] == [1, 2]
+
+
 def test_output_of_a_real_task(real, tmp_path):
     real.start()
     real.worker()

@@ -11,7 +11,7 @@ import { Script } from 'node:vm';
 export type Program = 'command' | 'service';
 
 /** Names of the commands that start a server or a worker, or try what those would do: all that import these layers. */
-const SERVICE_WORDS: ReadonlySet<string> = new Set(['start', 'hwdetect', 'doctor']);
+const SERVICE_WORDS: ReadonlySet<string> = new Set(['start', 'hwdetect', 'doctor', 'validate']);
 
 /** @param argv arguments after `hq`; those of a task count, too, which costs a command some milliseconds and is never wrong */
 export function programOf(argv: readonly string[]): Program {

@@ -3,7 +3,7 @@ import type { Option } from 'commander';
 import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
-import { submitOptions } from './submit/options.ts';
+import { submitOptions, submitReadsFiles } from './submit/options.ts';
 import { onServerLostOption, workerOptions } from './workerOptions.ts';
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
@@ -14,12 +14,14 @@ const server = () => import('./commands/server.ts');
 const worker = () => import('./commands/worker.ts');
 const job = () => import('./commands/job.ts');
 const jobShow = () => import('./commands/jobShow.ts');
+const jobFile = () => import('./commands/jobFile.ts');
 const task = () => import('./commands/task.ts');
 const submit = () => import('./commands/submit.ts');
 
 const waiting = (): Option[] => [
   opt('--wait', 'wait until the job has ended').conflicts('progress'),
   opt('--progress', 'wait and show a progress bar').conflicts('wait'),
+  val('--on-notify <COMMAND>', 'while waiting, run this for each message of a task (hq task notify), which is its last argument', text),
 ];
 
 const SUBMIT: Omit<CommandEntry, 'name'> = {
@@ -29,6 +31,7 @@ const SUBMIT: Omit<CommandEntry, 'name'> = {
   tail: true,
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   effect: 'changes',
+  readsFiles: submitReadsFiles,
   load: async () => (await submit()).runSubmit as RunCommand,
 };
 
@@ -172,7 +175,28 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         tail: true,
         examples: ['hq job submit-task 3 -- process file1.txt'],
         effect: 'changes',
+        readsFiles: submitReadsFiles,
         load: async () => (await submit()).runSubmitTask as RunCommand,
+      },
+      {
+        name: 'submit-file',
+        description: 'Submit the tasks of a job file',
+        args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
+        options: () => [
+          val('--job <ID>', 'add to this open job', id),
+          opt('--strict', 'refuse tasks that no connected worker could ever run'),
+          opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
+          ...waiting(),
+        ],
+        examples: ['hq job submit-file job.toml', 'hq job submit-file --job 3 more.yaml'],
+        load: async () => (await jobFile()).runSubmitFile as RunCommand,
+      },
+      {
+        name: 'validate',
+        description: 'Check a job file without submitting it',
+        args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
+        examples: ['hq job validate job.toml'],
+        load: async () => (await jobFile()).runValidate as RunCommand,
       },
       {
         name: 'list',
@@ -236,7 +260,10 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'wait',
         description: 'Wait until jobs have ended',
         args: [SELECTOR_ARG],
-        options: () => [opt('--without-close', 'do not wait for open jobs to be closed')],
+        options: () => [
+          opt('--without-close', 'do not wait for open jobs to be closed'),
+          opt('--fail-on-error', 'exit with 1 when a job has tasks that did not finish'),
+        ],
         effect: 'waits',
         load: async () => (await import('./commands/jobWait.ts')).runWait as RunCommand,
       },
@@ -258,6 +285,17 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         load: async () => (await import('./commands/jobCat.ts')).runCat as RunCommand,
       },
       {
+        name: 'logs',
+        description: 'Print what tasks of a job have written, wherever it went',
+        args: [['<job>', 'job id or last, alone or with tasks: 3, last.0, 3.1-5']],
+        options: () => [
+          opt('-f, --follow', 'go on until the tasks have ended; lines of several tasks begin with JOB.TASK'),
+          opt('--channel <CHANNEL>', 'stdout or stderr (default: both)').choices(['stdout', 'stderr']),
+        ],
+        examples: ['hq job logs last', 'hq job logs -f 3.17'],
+        load: async () => (await import('./commands/jobLogs.ts')).runLogs as RunCommand,
+      },
+      {
         name: 'task-ids',
         description: 'Print task ids',
         args: [SELECTOR_ARG],
@@ -277,9 +315,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         args: [LAST_SELECTOR_ARG],
         options: () => [
           val('--tasks <IDS>', 'only these tasks', text),
-          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
+          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text).conflicts('filter'),
+          val('--filter <STATES>', 'the same as --task-status', text).conflicts('taskStatus'),
+          opt('--print-logs', 'behind the list, print what these tasks have written'),
           opt('-v, --verbose', 'whole error texts and peak memory'),
         ],
+        examples: ['hq task list last --filter failed --print-logs'],
         effect: 'reads',
         load: async () => (await task()).runList as RunCommand,
       },
@@ -293,6 +334,14 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [opt('-v, --verbose', 'whole command lines')],
         effect: 'reads',
         load: async () => (await task()).runInfo as RunCommand,
+      },
+      {
+        // Without an effect: it is about the task around it, whose worker may run on another host than any server.
+        name: 'notify',
+        description: 'Inside a task, send a message to whoever waits for the job with --on-notify',
+        args: [['<message>', 'text of at most 1,024 bytes']],
+        examples: ['hq task notify "epoch 3 done"'],
+        load: async () => (await import('./commands/taskNotify.ts')).runNotify as RunCommand,
       },
       {
         name: 'explain',

@@ -49,8 +49,9 @@ export async function runAccepted(argv: readonly string[], io: CliIo, accepts: (
   return accepts(effectOf(chosen, io)) ? runCommand(chosen, io) : null;
 }
 
-/** Null where the command, or what was asked of it, is not for the server: waiting in the same breath as changing, stacks of this process. */
-function effectOf({ entry, options, globals }: Chosen, io: CliIo): Effect | null {
+/** Null where the command, or what was asked of it, is not for the server: files of the client, waiting in the same breath as changing, stacks of this process. */
+function effectOf({ entry, args, options, globals }: Chosen, io: CliIo): Effect | null {
+  if (entry.readsFiles?.(args, options) === true) return null;
   const isLong = options['wait'] === true || options['progress'] === true;
   const showsStacks = globals.debug === true || (io.env['HQ_DEBUG'] ?? '') !== '';
   return isLong || showsStacks ? null : (entry.effect ?? null);

@@ -35,7 +35,8 @@ const SENTENCES: readonly (readonly [RegExp, string])[] = [
   [/^\(outputHelp\)$/, 'a subcommand is needed'],
 ];
 
-function reword(message: string, command: Command): string {
+/** @returns what clap would say instead of commander's sentence, which comes without `error: ` */
+export function reword(message: string, command: Command): string {
   const missing = /^missing required argument '([^']+)'/.exec(message);
   if (missing !== null) return `the following required arguments were not provided:\n  <${(missing[1] as string).toUpperCase()}>`;
   const value = /^command-argument value '(.*)' is invalid for argument '([^']+)'\. (.*)$/s.exec(message);

@@ -15,6 +15,7 @@ import type {
 import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJobInput, JobDetail, JobInfo, Submitted } from '../protocol/schema/job.ts';
+import type { PreviewRequestInput, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { SubmitInput, TaskDetail, TaskInfo, TaskState } from '../protocol/schema/task.ts';
 import type { WorkerInfo } from '../protocol/schema/worker.ts';
@@ -91,6 +92,11 @@ export class HqClient {
 
   submitTasks(jobId: number, submit: SubmitInput, options?: Abortable): Promise<Submitted> {
     return this.post(`/v1/jobs/${jobId}/tasks`, { body: submit, ...options });
+  }
+
+  /** What `createJob` or `submitTasks` would do, and which workers fit; nothing is changed. */
+  previewSubmit(request: PreviewRequestInput, options?: Abortable): Promise<SubmitPreview> {
+    return this.post('/v1/preview', { body: request, ...options });
   }
 
   closeJob(jobId: number, options?: Abortable): Promise<void> {

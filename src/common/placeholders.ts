@@ -6,6 +6,9 @@
 /** Every name that is ever filled. */
 export const PLACEHOLDERS = ['SERVER_UID', 'JOB_ID', 'TASK_ID', 'INSTANCE_ID', 'SUBMIT_DIR', 'CWD'] as const;
 
+/** Those of a stream: one log serves all tasks of a job, so nothing of a single task can be in its path. */
+export const STREAM_PLACEHOLDERS = ['SERVER_UID', 'JOB_ID', 'SUBMIT_DIR'] as const;
+
 const PATTERN = /%\{([A-Za-z_]+)\}/g;
 
 /** @returns the text with every placeholder replaced that has a value; others are left as they are */
@@ -20,7 +23,6 @@ export function placeholdersIn(text: string): string[] {
 }
 
 /** Names that nobody will ever fill. */
-export function unknownPlaceholders(text: string): string[] {
-  const known: readonly string[] = PLACEHOLDERS;
+export function unknownPlaceholders(text: string, known: readonly string[] = PLACEHOLDERS): string[] {
   return placeholdersIn(text).filter((name) => !known.includes(name));
 }

@@ -37,6 +37,15 @@ export type Change =
       readonly usage: TaskUsage | null;
       readonly failure: AttemptFailure;
     }
+  /** A task has sent a message. */
+  | {
+      readonly kind: 'notified';
+      readonly jobId: number;
+      readonly taskId: number;
+      readonly instance: number;
+      readonly workerId: number;
+      readonly message: string;
+    }
   /** `instance` ended (or was taken back before it started: `cause` null) and `nextInstance` waits. */
   | {
       readonly kind: 'requeued';

@@ -15,11 +15,17 @@ const LINE_MAX = 300;
  * @returns e.g. `submit.tasks.tasks[17].priority: expected int, received string`
  */
 export function badField(error: { readonly issues: readonly Issue[] }, root = 'the body'): string {
-  const issue = error.issues[0];
-  if (issue === undefined) return `${root} is not valid`;
-  const { path, text } = innermost(issue, []);
+  const bad = firstBadField(error);
+  if (bad === null) return `${root} is not valid`;
+  const { path, text } = bad;
   const where = fieldPath(path);
   return clip(`${where === '' ? root : where}: ${text}`.replace(/\s+/g, ' '));
+}
+
+/** @returns where the first bad field is and what is wrong with it; null when nothing is */
+export function firstBadField(error: { readonly issues: readonly Issue[] }): { path: readonly PropertyKey[]; text: string } | null {
+  const issue = error.issues[0];
+  return issue === undefined ? null : innermost(issue, []);
 }
 
 /** `['tasks', 3, 'a b']` -> `tasks[3]["a b"]` */

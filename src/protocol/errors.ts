@@ -33,6 +33,17 @@ export const ERRORS = {
     "invalid resource descriptor '{input}': {detail}",
     'Write it like --cpus 4, --resource licenses=4, --resource "gpus=[0,1]" or --resource "ids=range(1-10)"',
   ),
+  HQ_E_JOB_FILE: failure(400, 'invalid job file {where}: {detail}', 'The fields are explained in docs/job-files.md'),
+  HQ_E_DIRECTIVE: failure(
+    400,
+    'You have used invalid parameter(s) after a #HQ directive. {where}: {detail}',
+    'Possible are the options of `hq submit` that describe tasks; --directives=off ignores such lines',
+  ),
+  HQ_E_ENTRIES: failure(
+    400,
+    "cannot make tasks of '{path}': {detail}",
+    'One task is a line (--each-line), or an element of a JSON array (--from-json)',
+  ),
   HQ_E_FILE: failure(404, "cannot read '{path}': {detail}"),
   HQ_E_REQUEST: failure(400, 'invalid request: {detail}'),
   HQ_E_ROUTE: failure(404, 'the server has no {path}', 'The routes are in docs/http-api.md and at /v1/openapi.json'),
@@ -133,6 +144,8 @@ export const ERRORS = {
 
   // Worker
   HQ_E_WORKER_REFUSED: failure(403, 'the server refused this worker: {detail}'),
+  HQ_E_NOT_IN_TASK: failure(400, 'this is not a task: HQ_ACCESS_KEY is not set', '`hq task notify` works in the command of a task only'),
+  HQ_E_NOTIFY: failure(503, 'the worker did not take the message: {detail}'),
   HQ_E_SERVER_LOST: failure(503, 'the connection to the server was lost: {detail}'),
 
   // Logs

@@ -1,17 +1,19 @@
 /** Creating, extending, closing, canceling and forgetting jobs. Every change is one step of the turn loop; answers wait for the disk. */
 import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
-import { rowOf, unfinishedCount } from '../core/jobTable.ts';
+import { type Job, rowOf, unfinishedCount } from '../core/jobTable.ts';
 import { onCancel, onClose } from '../core/reactor/onJob.ts';
 import { onJobCreated, onSubmit } from '../core/reactor/onSubmit.ts';
 import type { RequestClass } from '../core/requestClasses.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, Submitted } from '../protocol/schema/job.ts';
+import type { PreviewRequest, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { Submit } from '../protocol/schema/task.ts';
 import { countSecretTasks, type JobStore, type LiveJob } from './jobStore.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
-import { type CheckedSubmit, checkSubmit } from './submitCheck.ts';
+import { type CheckedSubmit, checkSubmit, type JobIds } from './submitCheck.ts';
+import { previewSubmit } from './submitPreview.ts';
 import { refuseLargeTasks } from './taskSize.ts';
 import type { TurnLoop } from './turnLoop.ts';
 import { unmetRequests } from './unmet.ts';
@@ -62,9 +64,14 @@ export class JobService {
   submitTasks(jobId: number, submit: Submit): Promise<Submitted> {
     return this.o.loop.transact(() => {
       const { core } = this.openJob(jobId);
-      const checked = this.check(submit, { jobId, maxTaskId: core.maxTaskId, has: (taskId) => rowOf(core, taskId) >= 0 });
-      return this.enter(jobId, submit, checked);
+      return this.enter(jobId, submit, this.check(submit, idsOf(core)));
     });
+  }
+
+  /** What `createJob` or `submitTasks` would do. @throws HqError what they would throw; nothing is changed in any case */
+  preview({ jobId, submit }: PreviewRequest): SubmitPreview {
+    const ids = jobId === undefined ? { jobId: this.lastJobId + 1, maxTaskId: -1, has: () => false } : idsOf(this.openJob(jobId).core);
+    return previewSubmit(this.o.core, this.check(submit, ids), { nowMs: this.o.now(), couldCome: this.o.couldCome });
   }
 
   /** @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_NOT_OPEN */
@@ -108,7 +115,7 @@ export class JobService {
     });
   }
 
-  private check(submit: Submit, job: Parameters<typeof checkSubmit>[1]): CheckedSubmit {
+  private check(submit: Submit, job: JobIds): CheckedSubmit {
     refuseLargeTasks(submit);
     const checked = checkSubmit(submit, job);
     if (submit.strict) {
@@ -149,6 +156,10 @@ export class JobService {
     if (row === null) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
     return { canceled: 0, alreadyDone: taskIds?.length ?? row.taskCount };
   }
+}
+
+function idsOf(job: Job): JobIds {
+  return { jobId: job.id, maxTaskId: job.maxTaskId, has: (taskId) => rowOf(job, taskId) >= 0 };
 }
 
 /** @throws HqError HQ_E_ARRAY */

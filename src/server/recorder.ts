@@ -144,6 +144,10 @@ export class Recorder implements Outbox {
         if (cause !== null) this.event({ type: 'task-restarted', jobId, taskId, instance, cause, error });
         return;
       }
+      case 'notified': {
+        const { kind: _kind, ...rest } = change;
+        return this.event({ type: 'task-notify', ...rest });
+      }
       case 'dropped':
         return this.dropped(change);
       case 'job-idle':

@@ -10,6 +10,7 @@ import { HqError } from '../protocol/errors.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../protocol/schema/job.ts';
+import type { PreviewRequest, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
 import type { WorkerInfo } from '../protocol/schema/worker.ts';
@@ -204,6 +205,10 @@ export class HqServer implements ServerFacade {
 
   submitTasks(jobId: number, submit: Submit): Promise<Submitted> {
     return this.jobs.submitTasks(jobId, submit);
+  }
+
+  async previewSubmit(request: PreviewRequest): Promise<SubmitPreview> {
+    return this.jobs.preview(request);
   }
 
   closeJob(jobId: number): Promise<void> {

@@ -120,6 +120,7 @@ function makeBody(record: SubmitRecord, spec: TaskSpec): WireBody {
     priority: spec.priority,
     request: parseRequest(spec.request).variants,
     ...(spec.pin === undefined ? {} : { pin: spec.pin }),
+    ...(spec.taskDir === true ? { taskDir: true } : {}),
   };
 }
 

@@ -52,6 +52,7 @@ export function excessText({ usedBytes, limitBytes, atLimit }: MemoryExcess): st
 }
 
 function endText(end: Extract<TaskEnd, { kind: 'exit' | 'signal' }>): string {
+  if (end.message !== undefined && end.outOfMemory !== true) return end.message;
   const why = end.outOfMemory === true ? ' The kernel has killed a process of it, because no memory was left.' : '';
   if (end.kind === 'exit') return `Program terminated with exit code ${end.code}.${why}`;
   const number = (constants.signals as Readonly<Record<string, number>>)[end.signal] ?? 0;

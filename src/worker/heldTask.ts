@@ -44,9 +44,18 @@ export interface HeldTask {
 
 /** How a started task ended, as far as the executor knows. Texts are for the user. */
 export type TaskEnd =
-  /** `outOfMemory`: the kernel has killed a process of it. `excess`: it did so because the task wanted more than it had requested. */
-  | { readonly kind: 'exit'; readonly code: number; readonly outOfMemory?: true; readonly excess?: MemoryExcess }
-  | { readonly kind: 'signal'; readonly signal: string; readonly outOfMemory?: true; readonly excess?: MemoryExcess }
+  /**
+   * `outOfMemory`: the kernel has killed a process of it. `excess`: it did so because the task wanted more than it had requested. `message`: the
+   * task's own words about its failure.
+   */
+  | { readonly kind: 'exit'; readonly code: number; readonly outOfMemory?: true; readonly excess?: MemoryExcess; readonly message?: string }
+  | {
+      readonly kind: 'signal';
+      readonly signal: string;
+      readonly outOfMemory?: true;
+      readonly excess?: MemoryExcess;
+      readonly message?: string;
+    }
   | { readonly kind: 'spawn' | 'log' | 'internal'; readonly error: string };
 
 /** What counts as the result once the reason of a stop is taken into account. */

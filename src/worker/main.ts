@@ -12,6 +12,7 @@ import type { TaskGroups } from './cgroup/taskGroups.ts';
 import { makeConfiguration, resourcesOf, type Surroundings } from './configuration.ts';
 import { chooseLauncher } from './executor/chooseLauncher.ts';
 import type { Launcher } from './executor/launcher.ts';
+import { NoteSocket } from './noteSocket.ts';
 import type { WorkerOptions } from './options.ts';
 import { Worker, type WorkerParts } from './worker.ts';
 
@@ -37,9 +38,14 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   /** Aborted when no task can be started any more: the worker leaves, and its tasks run elsewhere. */
   const broken = new AbortController();
   let launcher: Launcher | undefined;
+  let notes: NoteSocket | null = null;
   let groups: TaskGroups | null = null;
   const { memEnforce = 'on' } = overrides;
   try {
+    notes = await NoteSocket.open(workDir).catch((error: Error) => {
+      log('WARN', `tasks cannot use 'hq task notify': no socket can be made: ${error.message}`);
+      return null;
+    });
     launcher = await chooseLauncher({
       setting: io.env.HQ_LAUNCHER,
       directory: workDir,
@@ -58,6 +64,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       accessPath,
       session: randomBytes(16).toString('hex'),
       launcher,
+      notes,
       env: io.env,
       memEnforce,
       groups,
@@ -70,6 +77,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
     });
     return 0;
   } finally {
+    notes?.close();
     await launcher?.close();
     await groups?.close();
     rmSync(workDir, { recursive: true, force: true });

@@ -10,17 +10,17 @@ import {
   type TaskKey,
   UPDATE_CANCELED,
   UPDATE_FAILED,
-  UPDATE_FINISHED,
   UPDATE_RETRACTED,
   UPDATE_STARTED,
   UPDATE_STOPPED,
   type WireBody,
 } from '../protocol/messages/worker.ts';
-import type { RequestVariant, Room, WorkerResources } from '../protocol/schema/resources.ts';
+import type { RequestVariant, WorkerResources } from '../protocol/schema/resources.ts';
 import { type Allocation, ResourcePool } from '../resources/pool.ts';
-import { failureOf } from './failureText.ts';
+import { endUpdate } from './endUpdate.ts';
 import { HeldTable } from './heldTable.ts';
 import { type HeldTask, keyOf, outcomeOf, type StopCause } from './heldTask.ts';
+import { RoomNews } from './roomNews.ts';
 import { type Recall, Staging, stagingTarget } from './staging.ts';
 import type { Instructions, TaskEnded, WorkerEvent } from './stateEvents.ts';
 import { checkBooks } from './stateInvariants.ts';
@@ -40,21 +40,26 @@ export class WorkerState {
   private readonly endsAtMs: number | null;
   private readonly canStage: boolean;
   private readonly staging = new Staging();
-  private readonly held = new HeldTable();
+  private readonly held: HeldTable = new HeldTable();
   /** Running tasks, also those that are no longer held because the server does not want them. */
   private readonly running = new Set<HeldTask>();
   private settled = new Set<string>();
   private closed = false;
-  /** The last frame has told what is free. */
-  private tellsRoom = false;
-  private mustTellRoom = false;
+  /** What the server has to hear of the pool. */
+  readonly room: RoomNews;
   /** What starts in the launcher from now on is stopped. */
   private stopsRunning = false;
 
   constructor(options: WorkerStateOptions) {
     this.pool = new ResourcePool(options.resources);
+    this.room = new RoomNews(this.pool, this.held);
     this.endsAtMs = options.endsAtMs;
     this.canStage = options.canStage;
+  }
+
+  /** Is exactly this instance here, started or not? */
+  holds(key: TaskKey): boolean {
+    return this.held.find(key) !== undefined;
   }
 
   /** Nothing is queued and no process of a task is left. */
@@ -65,22 +70,6 @@ export class WorkerState {
   /** Tasks that have not started are here. */
   get hasWaiting(): boolean {
     return this.queue.size > 0 || this.staging.size > 0;
-  }
-
-  /**
-   * For a frame of updates: what is free, when the server cannot know it from them. Also once after the last task that made it matter.
-   * @returns undefined when there is nothing to tell
-   */
-  takeRoom(): Room | undefined {
-    const tells = this.tellsRoom;
-    this.tellsRoom = this.pool.hasGroups || this.held.intricate > 0;
-    this.mustTellRoom = false;
-    return tells || this.tellsRoom ? this.pool.room() : undefined;
-  }
-
-  /** What is free has changed, or the server has forgotten it, without an update of a task. */
-  get hasRoomToTell(): boolean {
-    return this.mustTellRoom && (this.tellsRoom || this.pool.hasGroups || this.held.intricate > 0);
   }
 
   get runningTasks(): ReadonlySet<HeldTask> {
@@ -226,14 +215,15 @@ export class WorkerState {
 
   private onReconnected(out: Instructions, event: Extract<WorkerEvent, { kind: 'reconnected' }>): void {
     // The server may be another process than the one that knew.
-    this.mustTellRoom = this.running.size > 0;
+    this.room.mustTell = this.running.size > 0;
     this.settled = new Set(event.settled.map((key) => key.join(' ')));
     const wanted = new Set(event.wanted.map((key) => key.join(' ')));
     const unwanted = [...this.held].filter((task) => !wanted.has(`${task.job} ${task.task} ${task.instance}`));
     for (const task of unwanted) this.abandon(out, task);
   }
 
-  private onEnded(out: Instructions, { task, end, usage, atMs, next }: TaskEnded): void {
+  private onEnded(out: Instructions, ended: TaskEnded): void {
+    const { task, end, usage, atMs, next } = ended;
     const { allocation, queueClass } = task;
     if (!this.running.delete(task) || allocation === null) throw new Error('invariant broken: a task ended that was not running');
     task.allocation = null;
@@ -242,25 +232,10 @@ export class WorkerState {
     if (usage !== null) noteDuration(queueClass, usage.wallMs);
     if (next === null) this.pool.release(allocation);
     const outcome = outcomeOf(task, end);
-    if (outcome !== 'unwanted') this.held.remove(task);
-    switch (outcome) {
-      case 'finished':
-        out.updates.push([UPDATE_FINISHED, task.job, task.task, task.instance, atMs, usage]);
-        break;
-      case 'failed':
-        out.updates.push([UPDATE_FAILED, task.job, task.task, task.instance, atMs, usage, failureOf(task, end)]);
-        break;
-      case 'canceled':
-        out.updates.push([UPDATE_CANCELED, task.job, task.task, task.instance, atMs]);
-        break;
-      case 'stopped':
-        out.updates.push([UPDATE_STOPPED, task.job, task.task, task.instance, atMs]);
-        break;
-      case 'unwanted':
-        this.mustTellRoom = true;
-        break;
-      default:
-        assertNever(outcome, 'outcome');
+    if (outcome === 'unwanted') this.room.mustTell = true;
+    else {
+      this.held.remove(task);
+      out.updates.push(endUpdate(outcome, ended));
     }
     if (next !== null) this.takeOver(out, { task: next, allocation, atMs });
   }

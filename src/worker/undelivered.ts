@@ -5,7 +5,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { encodeFrame } from '../protocol/framing.ts';
-import { type TaskKey, type TaskUpdate, UPDATE_RETRACTED, UPDATE_STARTED } from '../protocol/messages/worker.ts';
+import { type TaskKey, type TaskUpdate, UPDATE_NOTIFIED, UPDATE_RETRACTED, UPDATE_STARTED } from '../protocol/messages/worker.ts';
 import { encodeFromWorker } from '../protocol/messages/workerCodec.ts';
 import type { Room } from '../protocol/schema/resources.ts';
 import { SPOOL_DIR } from '../protocol/serverFiles.ts';
@@ -61,7 +61,8 @@ export class Undelivered {
         frame.updates = frame.updates.filter((update) => update[0] !== UPDATE_RETRACTED);
         frame.body = encodeUpdates(frame.seq, frame.updates, frame.room);
       }
-      for (const [kind, job, task, instance] of frame.updates) if (kind !== UPDATE_STARTED) ended.push([job, task, instance]);
+      for (const [kind, job, task, instance] of frame.updates)
+        if (kind !== UPDATE_STARTED && kind !== UPDATE_NOTIFIED) ended.push([job, task, instance]);
     }
     return { bodies: this.kept.map((frame) => frame.body), ended };
   }

@@ -5,7 +5,15 @@
  * is told and has confirmed every result, or the results go to the spool file; then logs are closed and `done` is called.
  */
 import { HqError } from '../protocol/errors.ts';
-import { type TaskKey, type TaskUpdate, UPDATE_FINISHED, UPDATE_STARTED, type Welcome } from '../protocol/messages/worker.ts';
+import {
+  type TaskKey,
+  type TaskUpdate,
+  UPDATE_FINISHED,
+  UPDATE_NOTIFIED,
+  UPDATE_STARTED,
+  type Welcome,
+} from '../protocol/messages/worker.ts';
+import type { Note } from '../protocol/schema/note.ts';
 import type { WorkerConfiguration, WorkerInfo } from '../protocol/schema/worker.ts';
 import type { TaskGroups } from './cgroup/taskGroups.ts';
 import { Deadlines } from './deadlines.ts';
@@ -18,6 +26,7 @@ import type { HeldTask, MemoryExcess } from './heldTask.ts';
 import { Lifetime } from './lifetime.ts';
 import { MemoryGuard } from './monitor/memoryGuard.ts';
 import type { MemEnforce } from './monitor/memoryMonitor.ts';
+import type { NoteSocket } from './noteSocket.ts';
 import type { SignalBeforeEnd } from './options.ts';
 import { Session, type TaskMessage } from './session.ts';
 import { WorkerState } from './state.ts';
@@ -63,6 +72,8 @@ export interface WorkerParts {
   /** Control groups of tasks; null where their memory is sampled. */
   readonly groups: TaskGroups | null;
   readonly signalBeforeEnd: SignalBeforeEnd | null;
+  /** For messages of tasks; null where it could not be opened. */
+  readonly notes: NoteSocket | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly hqPath: string;
   readonly connectTimeoutMs: number;
@@ -167,7 +178,8 @@ export class Worker {
   }
 
   private makeExecutor(welcome: Welcome): Executor {
-    const { env, hqPath, launcher, session } = this.parts;
+    const { env, hqPath, launcher, notes, session } = this.parts;
+    if (notes !== null) notes.onNote = (note) => this.onNote(note);
     this.streams = new Streams({
       makeCapture: () => launcher.capture(),
       serverUid: welcome.serverUid,
@@ -176,7 +188,7 @@ export class Worker {
     });
     return new Executor({
       launcher,
-      environment: new EnvironmentMaker({ env, hqPath, pool: this.state.pool }),
+      environment: new EnvironmentMaker({ env, hqPath, accessKey: notes?.accessKey ?? null, pool: this.state.pool }),
       streams: this.streams,
       deadlines: this.deadlines,
       workDir: this.parts.configuration.workDir,
@@ -185,6 +197,13 @@ export class Worker {
       onReturned: (returned) => this.apply(this.state.handle({ kind: 'returned', returned, nowMs: Date.now() })),
       onTimeLimit: (task) => this.apply(this.state.handle({ kind: 'time-limit', task })),
     });
+  }
+
+  /** A message is news like any other: kept until the server has it, and told before the end of its task. */
+  private onNote({ jobId, taskId, instance, message }: Note): string | null {
+    if (!this.state.holds([jobId, taskId, instance])) return `task ${taskId} of job ${jobId} does not run on this worker`;
+    this.report([[UPDATE_NOTIFIED, jobId, taskId, instance, Date.now(), message]]);
+    return null;
   }
 
   private onMemoryExceeded(task: HeldTask, excess: MemoryExcess, strays: readonly number[]): void {
@@ -264,11 +283,11 @@ export class Worker {
     const { news } = this;
     this.news = [];
     // The room is that of this moment, and so are the news: all that there are.
-    this.session.report(news, this.wantsRoom ? this.state.takeRoom() : undefined);
+    this.session.report(news, this.wantsRoom ? this.state.room.take() : undefined);
   }
 
   private get mustTellRoom(): boolean {
-    return this.wantsRoom && this.state.hasRoomToTell;
+    return this.wantsRoom && this.state.room.isDue;
   }
 
   private sweep(): void {

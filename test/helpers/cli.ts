@@ -86,6 +86,11 @@ export class CliWorld {
     return { code, ...written };
   }
 
+  /** Makes a file in the working directory of the commands. */
+  write(name: string, text: string | Uint8Array): void {
+    writeFileSync(join(this.work, name), text);
+  }
+
   /** A command that must succeed; its stdout. */
   async ok(args: readonly string[], o: CliRunOptions = {}): Promise<string> {
     const result = await this.hq(args, o);

@@ -4,10 +4,12 @@ import { HqError } from '../../src/protocol/errors.ts';
 import type { EventBody, HqEvent } from '../../src/protocol/schema/event.ts';
 import type { TaskExplanation } from '../../src/protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../src/protocol/schema/job.ts';
+import type { PreviewRequest, SubmitPreview } from '../../src/protocol/schema/preview.ts';
 import type { ServerInfo } from '../../src/protocol/schema/serverInfo.ts';
 import { type Submit, type TaskDetail, type TaskInfo, taskSpec } from '../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../src/protocol/schema/worker.ts';
 import { type EventFilter, LEASE_ENDED, type ServerFacade } from '../../src/server/api/facade.ts';
+import { checkSubmit } from '../../src/server/submitCheck.ts';
 import { FakeQueues } from './fakeQueues.ts';
 
 /** 2026-01-02 03:04:05 UTC: every time in the tests counts from here. */
@@ -182,6 +184,20 @@ export class CliFacade implements ServerFacade {
     if (!this.job(jobId).isOpen) throw new HqError('HQ_E_JOB_NOT_OPEN', { job: jobId });
     this.changed('submitTasks', jobId, submit);
     return { jobId, taskIds: '0', warnings: this.warnings };
+  }
+
+  async previewSubmit({ jobId, submit }: PreviewRequest): Promise<SubmitPreview> {
+    if (jobId !== undefined && !this.job(jobId).isOpen) throw new HqError('HQ_E_JOB_NOT_OPEN', { job: jobId });
+    const { ids } = checkSubmit(submit, { jobId: 1, maxTaskId: -1, has: () => false });
+    const variants = this.explanation.variants ?? [{ variant: 0, request: 'cpus=1 compact', workers: [] }];
+    const taskIds = ids.toString();
+    return {
+      taskIds,
+      taskCount: ids.length,
+      warnings: this.warnings,
+      requests: [{ taskIds, taskCount: ids.length, variants }],
+      moreRequests: 0,
+    };
   }
 
   async closeJob(jobId: number): Promise<void> {

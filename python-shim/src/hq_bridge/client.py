@@ -105,6 +105,11 @@ class Client:
         """Adds tasks to an open job. They are on the server's disk when this returns."""
         return cast("models.Submitted", self._call("POST", f"/v1/jobs/{job_id}/tasks", submit))
 
+    def preview(self, submit: "models.Submit", job_id: Optional[int] = None) -> "models.SubmitPreview":
+        """What a submit would bring, for a new job or this open one: ids, warnings, workers that fit. Changes nothing."""
+        body = {"submit": submit} if job_id is None else {"submit": submit, "jobId": job_id}
+        return cast("models.SubmitPreview", self._call("POST", "/v1/preview", body))
+
     def close_job(self, job_id: int) -> None:
         self._call("POST", f"/v1/jobs/{job_id}/close")
 

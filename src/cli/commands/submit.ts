@@ -1,45 +1,50 @@
 /** `hq submit` (= `hq job submit`) and `hq job submit-task`: from flags to one request. */
-import type { HqClient } from '../../client/client.ts';
-import { IntArray } from '../../common/intArray.ts';
 import { HqError } from '../../protocol/errors.ts';
-import type { SubmitInput } from '../../protocol/schema/task.ts';
 import type { Context } from '../context.ts';
 import { readAll } from '../readAll.ts';
+import { arrayTasks } from '../submit/entries.ts';
+import { mergeFlags, readScript } from '../submit/script.ts';
+import { sendSubmit } from '../submit/send.ts';
 import { jobFailLimit, type SubmitFlags, taskSpecOf } from '../submit/spec.ts';
 import { submitWarnings } from '../submit/warnings.ts';
 
-export async function runSubmit(context: Context, [command]: [string[]], flags: SubmitFlags): Promise<number | undefined> {
-  const { request, jobFlags } = await prepare(context, command, flags);
-  const client = await context.client();
-  if (flags.job !== undefined) {
-    if (jobFlags.length > 0)
-      throw new HqError('HQ_E_USAGE', { detail: `${jobFlags.join(' and ')} cannot be used with --job: the job has it already` });
-    return finish(context, { client, flags, submitted: await client.submitTasks(flags.job, request) });
-  }
-  const maxFails = jobFailLimit(flags, context.compat);
-  const name = flags.name ?? programName(command[0] as string);
-  const submitted = await client.createJob({ name, submit: request, ...(maxFails === undefined ? {} : { maxFails }) });
-  return finish(context, { client, flags, submitted });
+export async function runSubmit(context: Context, [command]: [string[]], typed: SubmitFlags): Promise<number | undefined> {
+  const { io, compat } = context;
+  const program = command[0] as string;
+  const stdin = typed.stdin === true ? await readAll(io.stdin, io.signal) : undefined;
+  const script = await readScript({ mode: typed.directives ?? 'auto', program, cwd: io.cwd, stdin });
+  const flags = mergeFlags(typed, script.flags);
+  refuseJobFlags(flags);
+  const spec = taskSpecOf([...script.interpreter, ...command], { flags, scriptResources: script.flags, compat, stdin, env: io.env });
+  const { ids, entries } = await arrayTasks(flags, io.cwd);
+  for (const warning of submitWarnings({ flags, taskCount: entries?.length ?? ids?.length ?? 1 })) context.warn(warning);
+  const maxFails = jobFailLimit(flags, compat);
+  return sendSubmit(context, {
+    ...flags,
+    submit: {
+      submitDir: io.cwd,
+      // Nobody reads warnings about a script that a workflow system has made.
+      strict: flags.strict === true || flags.directives === 'file',
+      ...(flags.stream === undefined ? {} : { stream: flags.stream }),
+      tasks: {
+        kind: 'array',
+        spec,
+        ...(ids === null ? {} : { ids: ids.toString() }),
+        ...(entries === null ? {} : { entries: [...entries] }),
+      },
+    },
+    header: { name: flags.name ?? programName(program), ...(maxFails === undefined ? {} : { maxFails }) },
+  });
 }
 
 export async function runSubmitTask(context: Context, [job, command]: [number, string[]], flags: SubmitFlags): Promise<number | undefined> {
   return runSubmit(context, [command], { ...flags, job });
 }
 
-async function prepare(context: Context, command: string[], flags: SubmitFlags): Promise<{ request: SubmitInput; jobFlags: string[] }> {
-  const stdin = flags.stdin === true ? await readAll(context.io.stdin, context.io.signal) : undefined;
-  const spec = taskSpecOf(command, { flags, compat: context.compat, stdin });
-  const ids = flags.array === undefined ? undefined : IntArray.parse(flags.array);
-  if (typeof ids === 'string') throw new HqError('HQ_E_ARRAY', { input: flags.array as string, detail: ids });
-  for (const warning of submitWarnings({ flags, taskCount: ids?.length ?? 1 })) context.warn(warning);
-  const request: SubmitInput = {
-    submitDir: context.io.cwd,
-    strict: flags.strict === true,
-    ...(flags.stream === undefined ? {} : { stream: flags.stream }),
-    tasks: { kind: 'array', spec, ...(ids === undefined ? {} : { ids: ids.toString() }) },
-  };
-  const jobFlags = [...(flags.name === undefined ? [] : ['--name']), ...(flags.maxFails === undefined ? [] : ['--max-fails'])];
-  return { request, jobFlags };
+function refuseJobFlags({ job, name, maxFails }: SubmitFlags): void {
+  const given = [...(name === undefined ? [] : ['--name']), ...(maxFails === undefined ? [] : ['--max-fails'])];
+  if (job === undefined || given.length === 0) return;
+  throw new HqError('HQ_E_USAGE', { detail: `${given.join(' and ')} cannot be used with --job: the job has it already` });
 }
 
 /** The file name of the program, as far as it may be a job name. */
@@ -49,17 +54,4 @@ function programName(program: string): string {
     .replace(/^.*\//s, '')
     .replace(/[\n\t]/g, ' ');
   return name === '' ? 'job' : name.slice(0, 4_096);
-}
-
-async function finish(
-  context: Context,
-  o: { client: HqClient; flags: SubmitFlags; submitted: { jobId: number; warnings: string[] } },
-): Promise<number | undefined> {
-  for (const warning of o.submitted.warnings) context.warn(warning);
-  context.output.submitted(o.submitted.jobId);
-  if (o.flags.wait !== true && o.flags.progress !== true) return undefined;
-  const { waitForJobs } = await import('../jobProgress.ts');
-  const jobs = await o.client.listJobs({ ids: String(o.submitted.jobId) });
-  await waitForJobs(context, o.client, { jobs, bar: o.flags.progress === true, untilClosed: false });
-  return undefined;
 }

@@ -1,4 +1,5 @@
-/** `hq task list|info|explain` */
+/** `hq task list|info|explain`: commands that show tasks. */
+import { HqError } from '../../protocol/errors.ts';
 import type { TaskInfo } from '../../protocol/schema/task.ts';
 import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';
@@ -6,12 +7,18 @@ import { selectJobs, selectOneJob } from '../jobSelection.ts';
 import { parseIdList } from '../selectors.ts';
 import { parseTaskStates } from '../states.ts';
 
-export async function runList(
-  context: Context,
-  [selector]: [string],
-  options: { tasks?: string; taskStatus?: string; verbose?: boolean },
-): Promise<undefined> {
-  const states = parseTaskStates(options.taskStatus);
+export interface ListOptions {
+  readonly tasks?: string;
+  readonly taskStatus?: string;
+  readonly filter?: string;
+  readonly printLogs?: boolean;
+  readonly verbose?: boolean;
+}
+
+export async function runList(context: Context, [selector]: [string], options: ListOptions): Promise<undefined> {
+  if (context.mode === 'json' && options.printLogs === true)
+    throw new HqError('HQ_E_LOG', { detail: "JSON output mode doesn't support `task list --print-logs`" });
+  const states = parseTaskStates(options.taskStatus ?? options.filter);
   const ids = options.tasks === undefined ? undefined : parseIdList(options.tasks).toString();
   const client = await context.client();
   const lists = new Map<number, TaskInfo[]>();
@@ -19,6 +26,9 @@ export async function runList(
     lists.set(id, await allTasks(client, id, { states, ids }));
   }
   if (lists.size > 0) context.output.taskLists(lists, { verbose: options.verbose === true });
+  if (options.printLogs !== true) return;
+  const { CHANNELS, printLogs } = await import('../taskLogs.ts');
+  await printLogs(context, client, { tasks: [...lists.values()].flat(), channels: CHANNELS, headers: true });
 }
 
 export async function runInfo(context: Context, [job, tasks]: [string, string], options: { verbose?: boolean }): Promise<undefined> {

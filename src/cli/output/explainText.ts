@@ -75,8 +75,8 @@ function occupiedAdvice(variants: readonly VariantExplained[]): string {
 }
 
 /** @returns rows of a table: workers, variant, what is in the way */
-export function obstacleRows(explanation: TaskExplanation): [workers: string, request: string, obstacles: string][] {
-  return explanation.variants.flatMap(({ request, workers }) =>
+export function workerRows(variants: readonly VariantExplained[]): [workers: string, request: string, obstacles: string][] {
+  return variants.flatMap(({ request, workers }) =>
     workers.map(({ workerIds, count: number, obstacles }): [string, string, string] => {
       const who = number === 1 ? workerIds : `${workerIds} (${number} workers)`;
       return [

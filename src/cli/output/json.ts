@@ -20,6 +20,7 @@ import { explanationJson } from './explainJson.ts';
 import { jobInfoJson, submitJson, taskJson } from './jsonShapes.ts';
 import { date, Float, jsonText, seconds } from './jsonText.ts';
 import type { JobWithTasks, Output } from './output.ts';
+import type { Preview } from './previewText.ts';
 import { levelCounts, stateCounts } from './states.ts';
 
 export class JsonOutput implements Output {
@@ -107,6 +108,19 @@ export class JsonOutput implements Output {
 
   explanation(explanation: TaskExplanation): void {
     this.print(explanationJson(explanation, this.extras));
+  }
+
+  preview({ name, submitDir, stream, kind, specs, preview }: Preview): void {
+    const { taskIds, taskCount, warnings, requests, moreRequests } = preview;
+    this.print({
+      name,
+      task_ids: taskIds,
+      task_count: taskCount,
+      submit: submitJson({ submitDir, stream, kind, taskIds, specs: [...specs] }, this.extras),
+      requests: requests.map((request) => ({ task_ids: request.taskIds, task_count: request.taskCount, variants: request.variants })),
+      more_requests: moreRequests,
+      warnings,
+    });
   }
 
   taskIds(ids: ReadonlyMap<number, string>): void {

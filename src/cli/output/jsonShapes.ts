@@ -84,7 +84,7 @@ function taskDescJson(spec: TaskSpec, submit: SubmitInfo, extras: boolean): Reco
     pin_mode: spec.pin === 'omp' ? 'openmp' : (spec.pin ?? null),
     priority: spec.priority,
     time_limit: seconds(spec.timeLimitMs ?? null),
-    task_dir: false,
+    task_dir: spec.taskDir === true,
     crash_limit: spec.crashLimit,
     ...(extras ? retryJson(spec) : {}),
   };

@@ -10,6 +10,8 @@ import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Finding } from '../doctor/finding.ts';
 
+import type { Preview } from './previewText.ts';
+
 /** Failed tasks in the summary of a job; `task list` has the others. */
 export const SHOWN_FAILED_TASKS = 5;
 
@@ -36,6 +38,8 @@ export interface Output {
   taskLists(lists: ReadonlyMap<number, readonly TaskInfo[]>, o: { verbose: boolean }): void;
   taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void;
   explanation(explanation: TaskExplanation): void;
+  /** Of `--dry-run`. */
+  preview(preview: Preview): void;
   /** Task ids as IntArray text by job. */
   taskIds(ids: ReadonlyMap<number, string>): void;
   queues(queues: readonly QueueInfo[]): void;

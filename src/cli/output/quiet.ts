@@ -54,6 +54,8 @@ export class QuietOutput implements Output {
 
   explanation(): void {}
 
+  preview(): void {}
+
   taskIds(): void {}
 
   queues(): void {}

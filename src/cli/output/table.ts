@@ -22,9 +22,10 @@ import {
   queueNote,
   queueRow,
 } from './allocText.ts';
-import { adviceOf, obstacleRows, summaryOf } from './explainText.ts';
+import { adviceOf, summaryOf, workerRows } from './explainText.ts';
 import { jobRows } from './jobRows.ts';
 import { type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
+import { fitRows, graphRows, type Preview, previewRows, SHOWN_TASKS } from './previewText.ts';
 import { describeResources, summarizeResources } from './resourceText.ts';
 import { levelCounts, stateCounts, workerState } from './states.ts';
 import { cutMiddle, GREEN, localTime, RED, Tables, utcTime, YELLOW } from './tables.ts';
@@ -198,9 +199,21 @@ export class TableOutput implements Output {
     this.line(summaryOf(explanation));
     const advice = adviceOf(explanation);
     if (advice !== '') this.line(advice);
-    const rows = obstacleRows(explanation);
+    const rows = workerRows(explanation.variants);
     if (rows.length > 0) this.tables.horizontal(['Workers', 'Request', 'In the way'], rows);
     for (const queue of explanation.queues) this.line(queueForTaskText(queue));
+  }
+
+  preview(seen: Preview): void {
+    const { kind, specs, preview } = seen;
+    this.tables.vertical(previewRows(seen));
+    if (kind === 'graph') {
+      this.tables.horizontal(['Task ID', 'Command', 'Resources', 'Dependencies'], graphRows(seen));
+      if (specs.length > SHOWN_TASKS) this.line(`and ${specs.length - SHOWN_TASKS} more tasks`);
+    }
+    this.tables.horizontal(['Task IDs', 'Request', 'Workers', 'In the way'], fitRows(preview));
+    if (preview.moreRequests > 0) this.line(`and ${preview.moreRequests} more requests`);
+    this.io.stderr.write('Nothing was submitted.\n');
   }
 
   taskIds(ids: ReadonlyMap<number, string>): void {

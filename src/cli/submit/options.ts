@@ -2,6 +2,7 @@
 import type { Option } from 'commander';
 import { PIN_MODES } from '../../protocol/resourceTerms.ts';
 import { append, decimal, durationMs, integer, jobName, opt, positiveDurationMs, text, val, weights } from '../options.ts';
+import type { DirectiveMode, SubmitFlags } from './spec.ts';
 import { typedResources } from './typed.ts';
 
 /** @returns fresh ones: options remember what was typed */
@@ -9,7 +10,11 @@ export function submitOptions(): Option[] {
   const resources = typedResources();
   return [
     val('--name <NAME>', "job name (default: the program's file name)", jobName),
-    val('--array <IDS>', 'task ids, e.g. 1-100 or 1-10:2,20', text),
+    val('--array <IDS>', 'task ids, e.g. 1-100 or 1-10:2,20; with --each-line or --from-json the entries to take, from 0', text),
+    val('--each-line <FILE>', 'one task per line of the file, which the task finds in HQ_ENTRY', text).conflicts('fromJson'),
+    val('--from-json <FILE>', 'one task per element of the JSON array in the file, which the task finds in HQ_ENTRY', text).conflicts(
+      'eachLine',
+    ),
     val('--cpus <AMOUNT>', "CPUs per task, e.g. 4, 0.5, all, 2-8 or '4 compact' (default: 1)", resources.cpus),
     opt(
       '--resource <NAME=AMOUNT>',
@@ -25,6 +30,7 @@ export function submitOptions(): Option[] {
       PIN_MODES,
     ),
     opt('--env <NAME=VALUE>', 'environment variable, repeatable').argParser(append),
+    opt('--inherit-env', 'give tasks the environment of this command, too; its values are treated as secrets'),
     val('--cwd <DIR>', 'working directory, placeholders allowed (default: the current one)', text),
     val('--stdout <SPEC>', 'none, PATH or PATH:rm-if-finished (default: %{CWD}/job-%{JOB_ID}/%{TASK_ID}.stdout)', text),
     val('--stderr <SPEC>', 'the same for the error output', text),
@@ -42,7 +48,28 @@ export function submitOptions(): Option[] {
     val('--retry-delay <DURATION>', 'time between a failure and the next attempt (default: none)', positiveDurationMs),
     val('--retry-on <CODES>', 'run again only after these exit codes and reasons, e.g. 1,137,signal,memory-limit (default: all)', text),
     val('--retry-mem-factor <F>', "multiply the 'mem' request by this at each retry, e.g. 1.5 (default: 1)", decimal(1, 100)),
+    opt('--task-dir', 'give the task an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end'),
     opt('--strict', 'refuse tasks that no connected worker could ever run'),
+    opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
     opt('--stdin', 'pass the standard input of this command to every task'),
+    opt(
+      '--directives <MODE>',
+      'where to look for lines with #HQ and options: auto (in programs that end with .sh), file (in any program), stdin or off (default: auto)',
+    ).choices(['auto', 'file', 'stdin', 'off']),
   ];
+}
+
+/**
+ * Does a submit read files of the client: entries, or a script?
+ * @param args of the command; the last one is the command line of the task
+ */
+export function submitReadsFiles(args: readonly unknown[], options: Readonly<Record<string, unknown>>): boolean {
+  const [program = ''] = (args.at(-1) ?? []) as readonly string[];
+  const { eachLine, fromJson, directives } = options as Pick<SubmitFlags, 'eachLine' | 'fromJson' | 'directives'>;
+  return eachLine !== undefined || fromJson !== undefined || mayBeScript(directives, program);
+}
+
+/** Is the file of the program read for `#HQ` lines? */
+export function mayBeScript(mode: DirectiveMode = 'auto', program: string): boolean {
+  return mode === 'file' || (mode === 'auto' && program.endsWith('.sh'));
 }

@@ -13,11 +13,15 @@ export interface TypedResource {
   readonly text: string;
 }
 
-export interface RequestFlags {
+/** Resources as given in one place: on the command line, or in a script. */
+export interface TypedRequest {
   readonly cpus?: string;
   /** In the order typed; `--cpus` is in it when both were given. */
   readonly resource?: readonly TypedResource[];
   readonly variant?: readonly string[];
+}
+
+export interface RequestFlags extends TypedRequest {
   readonly timeRequest?: number;
   /** Above zero: so many whole workers of one group. */
   readonly nodes?: number;
@@ -37,17 +41,14 @@ export interface VariantInput {
 /** As in the schema of a request. */
 const VARIANTS_MAX = 32;
 
-/** @throws HqError HQ_E_RESOURCE_REQUEST, HQ_E_USAGE */
-export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
-  const typed = flags.resource ?? [];
-  const all: readonly TypedResource[] =
-    flags.cpus === undefined || typed.some(({ flag }) => flag === '--cpus') ? typed : [{ flag: '--cpus', text: flags.cpus }, ...typed];
-  if (flags.variant !== undefined && all.length > 0) {
-    throw new HqError('HQ_E_USAGE', { detail: `the argument '--variant' cannot be used with '${all[0]?.flag}'` });
-  }
-  if (flags.nodes !== undefined && flags.nodes > 0) return [wholeWorkers(flags.nodes, flags, all[0]?.flag)];
+/**
+ * @param inScript resources in the `#HQ` lines of the submitted script
+ * @throws HqError HQ_E_RESOURCE_REQUEST, HQ_E_USAGE
+ */
+export function requestOf(flags: RequestFlags, compat: Compat, inScript: TypedRequest = {}): VariantInput[] {
+  if (flags.nodes !== undefined && flags.nodes > 0) return [wholeWorkers(flags.nodes, flags, [flags, inScript])];
   const time = timeOf(flags);
-  const variants = flags.variant === undefined ? typedVariants(all, compat) : flags.variant.map(explicitVariant);
+  const variants = join(givenVariants(flags, compat), givenVariants(inScript, compat), compat);
   if (variants.length > VARIANTS_MAX) {
     throw new HqError('HQ_E_USAGE', { detail: `${variants.length} resource variants were given, at most ${VARIANTS_MAX} are possible` });
   }
@@ -66,9 +67,36 @@ export function requestOf(flags: RequestFlags, compat: Compat): VariantInput[] {
   return request;
 }
 
-/** @param typed a flag that asks for single resources, if there is one */
-function wholeWorkers(nodes: number, flags: RequestFlags, typed: string | undefined): VariantInput {
-  const other = flags.variant !== undefined ? '--variant' : (typed ?? (flags.pin === undefined ? undefined : '--pin'));
+/** `--cpus` and `--resource` in the order typed. */
+function typedList({ cpus: count, resource = [] }: TypedRequest): readonly TypedResource[] {
+  return count === undefined || resource.some(({ flag }) => flag === '--cpus') ? resource : [{ flag: '--cpus', text: count }, ...resource];
+}
+
+/** @returns the alternatives of one place; none when it asks for nothing */
+function givenVariants(typed: TypedRequest, compat: Compat): Record<string, string>[] {
+  const list = typedList(typed);
+  if (typed.variant === undefined) return list.length === 0 ? [] : typedVariants(list, compat);
+  if (list.length > 0) throw new HqError('HQ_E_USAGE', { detail: `the argument '--variant' cannot be used with '${list[0]?.flag}'` });
+  return typed.variant.map(explicitVariant);
+}
+
+/** Resources of both places belong to each alternative, those of the command line win; alternatives may come from one place only. */
+function join(typed: Record<string, string>[], inScript: Record<string, string>[], compat: Compat): Record<string, string>[] {
+  if (typed.length > 1 && inScript.length > 1)
+    throw new HqError('HQ_E_USAGE', { detail: 'resource variants are given on the command line and in #HQ lines: give them in one place' });
+  const [own = {}] = typed;
+  const [other = {}] = inScript;
+  const twice = Object.keys(own).find((name) => Object.hasOwn(other, name));
+  if (compat.refuseRepeatedResource && twice !== undefined)
+    throw new HqError('HQ_E_RESOURCE_REQUEST', { input: `${twice}=${other[twice]}`, detail: `Resource '${twice}' defined more than once` });
+  if (typed.length > 1) return typed.map((variant) => ({ ...other, ...variant }));
+  return inScript.length === 0 ? [own] : inScript.map((variant) => ({ ...variant, ...own }));
+}
+
+/** @param typed where flags that ask for single resources may stand */
+function wholeWorkers(nodes: number, flags: RequestFlags, typed: readonly TypedRequest[]): VariantInput {
+  const single = typed.flatMap((one) => [...(one.variant === undefined ? [] : ['--variant']), ...typedList(one).map(({ flag }) => flag)]);
+  const other = single[0] ?? (flags.pin === undefined ? undefined : '--pin');
   if (other !== undefined) {
     throw new HqError('HQ_E_USAGE', {
       detail: `the argument '--nodes' cannot be used with '${other}': such a task takes whole workers`,

@@ -2,14 +2,23 @@
 import { HqError } from '../../protocol/errors.ts';
 import type { CrashLimit, StdioSpec, TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Compat } from '../compat.ts';
-import { type RequestFlags, requestOf } from './request.ts';
+import { inheritedEnv } from './inheritedEnv.ts';
+import { type RequestFlags, requestOf, type TypedRequest } from './request.ts';
 import { type RetryFlags, retryOf } from './retry.ts';
+import type { WaitFlags } from './send.ts';
+
+/** Where `#HQ` lines are looked for. */
+export type DirectiveMode = 'auto' | 'file' | 'stdin' | 'off';
 
 /** As commander delivers them; durations in milliseconds. */
-export interface SubmitFlags extends RequestFlags, RetryFlags {
+export interface SubmitFlags extends RequestFlags, RetryFlags, WaitFlags {
   readonly name?: string;
   readonly array?: string;
+  /** Paths as typed. */
+  readonly eachLine?: string;
+  readonly fromJson?: string;
   readonly env?: string[];
+  readonly inheritEnv?: boolean;
   readonly cwd?: string;
   readonly stdout?: string;
   readonly stderr?: string;
@@ -18,27 +27,43 @@ export interface SubmitFlags extends RequestFlags, RetryFlags {
   readonly timeLimit?: number;
   readonly maxFails?: number;
   readonly crashLimit?: string;
+  readonly taskDir?: boolean;
   readonly strict?: boolean;
   readonly stdin?: boolean;
+  readonly directives?: DirectiveMode;
+  readonly dryRun?: boolean;
   readonly job?: number;
-  readonly wait?: boolean;
-  readonly progress?: boolean;
+}
+
+export interface SpecOptions {
+  /** Those of the script included, but for its resources. */
+  readonly flags: SubmitFlags;
+  /** Of the script. */
+  readonly scriptResources: TypedRequest;
+  readonly compat: Compat;
+  readonly stdin: Buffer | undefined;
+  /** Of the command itself. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** @throws HqError HQ_E_USAGE, HQ_E_RESOURCE_REQUEST */
-export function taskSpecOf(command: string[], o: { flags: SubmitFlags; compat: Compat; stdin: Buffer | undefined }): TaskSpecInput {
+export function taskSpecOf(command: string[], o: SpecOptions): TaskSpecInput {
   const { flags, stdin } = o;
-  const request = requestOf(flags, o.compat);
+  const request = requestOf(flags, o.compat, o.scriptResources);
+  const inherited = flags.inheritEnv === true ? inheritedEnv(o.env) : {};
+  const env = { ...inherited, ...environmentOf(flags.env ?? []) };
   if (flags.cwd?.includes('%{CWD}') === true) throw usage("--cwd cannot contain '%{CWD}'");
   return {
     command,
     request,
-    ...(flags.env === undefined ? {} : { env: environmentOf(flags.env) }),
+    ...(Object.keys(env).length === 0 ? {} : { env }),
+    ...(Object.keys(inherited).length === 0 ? {} : { secretEnv: Object.keys(inherited) }),
     ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
     ...(flags.stdout === undefined ? {} : { stdout: stdioOf(flags.stdout, 'stdout') }),
     ...(flags.stderr === undefined ? {} : { stderr: stdioOf(flags.stderr, 'stderr') }),
     ...(stdin === undefined ? {} : { stdin: stdin.toString('base64') }),
     ...(flags.pin === undefined ? {} : { pin: flags.pin }),
+    ...(flags.taskDir === true ? { taskDir: true } : {}),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.timeLimit === undefined ? {} : { timeLimitMs: flags.timeLimit }),
     ...(flags.crashLimit === undefined ? {} : { crashLimit: crashLimitOf(flags.crashLimit) }),

@@ -1,12 +1,9 @@
 /** What is legal in a submit but probably not meant. */
-import { PLACEHOLDERS, placeholdersIn } from '../../common/placeholders.ts';
+import { PLACEHOLDERS, STREAM_PLACEHOLDERS, unknownPlaceholders } from '../../common/placeholders.ts';
 import type { SubmitFlags } from './spec.ts';
 
 /** More output files than this are a burden for parallel file systems. */
 const MANY_FILES = 999;
-
-/** One log serves all tasks, so nothing of a single task can be in its path. */
-const STREAM_PLACEHOLDERS = ['SERVER_UID', 'JOB_ID', 'SUBMIT_DIR'] as const;
 
 /** @returns sentences */
 export function submitWarnings(o: { flags: SubmitFlags; taskCount: number }): string[] {
@@ -32,11 +29,15 @@ export function submitWarnings(o: { flags: SubmitFlags; taskCount: number }): st
     ['--stderr', flags.stderr, PLACEHOLDERS],
     ['--stream', flags.stream, STREAM_PLACEHOLDERS],
   ] as const) {
-    const names = placeholdersIn(text ?? '').filter((name) => !(known as readonly string[]).includes(name));
-    for (const name of new Set(names)) warnings.push(`Unknown placeholder %{${name}} in ${flag}; known are: ${known.join(', ')}`);
+    for (const name of new Set(unknownPlaceholders(text ?? '', known))) warnings.push(placeholderWarning(name, flag, known));
   }
   const variables = (flags.env ?? []).map((pair) => pair.replace(/=.*/s, ''));
   const repeated = variables.filter((name, index) => variables.indexOf(name) < index);
   for (const name of new Set(repeated)) warnings.push(`The environment variable '${name}' is given more than once; the last value counts`);
   return warnings;
+}
+
+/** @returns the sentence about a placeholder that is never filled, and where it stands */
+export function placeholderWarning(name: string, where: string, known: readonly string[]): string {
+  return `Unknown placeholder %{${name}} in ${where}; known are: ${known.join(', ')}`;
 }

@@ -27,10 +27,18 @@ export function explainRow(core: Core, row: number, nowMs: number): CoreExplanat
   const base = { state: publicState(state), instance: tasks.instance[row] as number };
   const known = reasonWithoutPlace(core, row);
   if (known !== null) return { ...base, reason: known, queue: null, variants: [] };
-  const waiting = { priority: tasks.priority[row] as number, requestClass: tasks.requestClass[row] as number, nowMs };
-  const requestClass = core.classes.get(waiting.requestClass);
-  const variants = requestClass.variants.map((variant, index) => explainVariant(core, requestClass, { ...waiting, variant, index }));
+  const requestClass = core.classes.get(tasks.requestClass[row] as number);
+  const variants = explainRequest(core, requestClass, { priority: tasks.priority[row] as number, nowMs });
   return { ...base, reason: reasonOfPlace(core, requestClass, variants), queue: position(core, row), variants };
+}
+
+/**
+ * What is in the way of a request on each worker, whether or not a task with it exists.
+ * @param o.nowMs Unix milliseconds
+ */
+export function explainRequest(core: Core, requestClass: RequestClass, o: { priority: number; nowMs: number }): VariantExplained[] {
+  const waiting = { ...o, requestClass: requestClass.id };
+  return requestClass.variants.map((variant, index) => explainVariant(core, requestClass, { ...waiting, variant, index }));
 }
 
 /** Null for a task that waits for nothing but a place. */

@@ -6,6 +6,7 @@ import {
   UPDATE_CANCELED,
   UPDATE_FAILED,
   UPDATE_FINISHED,
+  UPDATE_NOTIFIED,
   UPDATE_RETRACTED,
   UPDATE_STARTED,
   UPDATE_STOPPED,
@@ -80,6 +81,8 @@ function applyUpdate(core: Core, out: Outbox, o: RowUpdate): void {
       // Killed at the wish of a server that lost its disk's last moments with its power: nobody was told that the task is canceled.
       if (!isEnded(core.tasks.state[row] as number)) return requeueNext(core, out, { row, cause: 'worker-stopped', error: null, nowMs });
       break;
+    case UPDATE_NOTIFIED:
+      return out.emit({ kind: 'notified', ...taskOf(core, row), workerId: worker.id, message: update[5] });
     default:
       assertNever(update[0], 'update');
   }

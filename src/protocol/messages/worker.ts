@@ -65,6 +65,8 @@ export interface WireBody {
   readonly request: readonly RequestVariant[];
   /** Left out by servers of earlier versions, and for tasks that are not bound to their CPUs. */
   readonly pin?: PinMode;
+  /** Left out by servers of earlier versions, and for tasks without a directory of their own. */
+  readonly taskDir?: true;
 }
 
 /**
@@ -119,6 +121,8 @@ export const UPDATE_CANCELED = 3;
 export const UPDATE_RETRACTED = 4;
 /** Ended because the worker stops; it is to run again elsewhere as the next instance. */
 export const UPDATE_STOPPED = 5;
+/** The task has sent a message; it goes on. */
+export const UPDATE_NOTIFIED = 6;
 
 /** What a failed attempt leaves behind. `error` is the text shown to the user. */
 export interface AttemptFailure {
@@ -130,6 +134,7 @@ export interface AttemptFailure {
 
 /** Times are Unix milliseconds on the worker's clock. */
 export type TaskUpdate =
+  | readonly [kind: typeof UPDATE_NOTIFIED, job: number, task: number, instance: number, atMs: number, message: string]
   | readonly [kind: typeof UPDATE_STARTED, job: number, task: number, instance: number, atMs: number, variant: number]
   | readonly [kind: typeof UPDATE_FINISHED, job: number, task: number, instance: number, atMs: number, usage: TaskUsage | null]
   | readonly [

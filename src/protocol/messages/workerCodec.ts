@@ -5,6 +5,7 @@
 import { Packr } from 'msgpackr';
 import { HqError } from '../errors.ts';
 import { PIN_MODES } from '../resourceTerms.ts';
+import { NOTE_MAX_BYTES } from '../schema/note.ts';
 import { allocationPolicy } from '../schema/resources.ts';
 import { failureKind } from '../schema/task.ts';
 import { workerEnd } from '../schema/worker.ts';
@@ -14,6 +15,7 @@ import {
   UPDATE_CANCELED,
   UPDATE_FAILED,
   UPDATE_FINISHED,
+  UPDATE_NOTIFIED,
   UPDATE_RETRACTED,
   UPDATE_STARTED,
   UPDATE_STOPPED,
@@ -158,6 +160,7 @@ function checkBody(value: unknown): void {
   check(body.timeLimitMs === null || (isNumber(body.timeLimitMs) && body.timeLimitMs > 0), 'compute: time limit');
   check(isNumber(body.priority), 'compute: priority');
   check(PINS.has(body.pin), 'compute: pin');
+  check(body.taskDir === undefined || body.taskDir === true, 'compute: task directory');
   check(Array.isArray(body.request) && body.request.length > 0 && body.request.every(isVariant), 'compute: request');
 }
 
@@ -189,6 +192,8 @@ function isUpdate(update: unknown): boolean {
     case UPDATE_RETRACTED:
     case UPDATE_STOPPED:
       return update.length === 5;
+    case UPDATE_NOTIFIED:
+      return update.length === 6 && isText(update[5]) && Buffer.byteLength(update[5]) <= NOTE_MAX_BYTES;
     default:
       return false;
   }

@@ -53,6 +53,9 @@ export const eventBody = z.discriminatedUnion('type', [
   z.object({ type: z.literal('allocation-refused'), ...allocation, error: z.string() }).describe('the batch system did not take it'),
   z.object({ type: z.literal('allocation-started'), ...allocation, id: z.string() }),
   z.object({ type: z.literal('allocation-ended'), ...allocation, id: z.string().nullable(), state: allocationState, detail: z.string() }),
+  z
+    .object({ type: z.literal('task-notify'), ...task, workerId, message: z.string() })
+    .describe('a message of the task, sent with `hq task notify`'),
   z.object({ type: z.literal('tasks-canceled'), jobId, ids }),
   z.object({ type: z.literal('tasks-aborted'), jobId, ids, reason: z.string() }),
 ]);

@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import { jobId, submit, taskId, taskState } from './task.ts';
 
-const jobName = z
+/** A name that fits into one cell of a table. */
+export const jobName = z
   .string()
   .min(1)
   .max(4096)

@@ -54,6 +54,10 @@ const taskFields = {
     .describe(
       'taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every alternative needs CPUs',
     ),
+  taskDir: z
+    .boolean()
+    .optional()
+    .describe('true: the task has an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end'),
   priority: z.int().min(-0x8000_0000).max(0x7fff_ffff).describe('higher first'),
   timeLimitMs: z.number().positive().optional().describe('the task is killed after this time, milliseconds'),
   crashLimit,

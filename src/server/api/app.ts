@@ -95,6 +95,7 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     jobDetail: ({ params }) => facade.jobDetail(params.id),
     forgetJob: ({ params }) => facade.forgetJob(params.id),
     submitTasks: ({ params, body }) => facade.submitTasks(params.id, body),
+    previewSubmit: ({ body }) => facade.previewSubmit(body),
     closeJob: ({ params }) => facade.closeJob(params.id),
     cancel: ({ params, body }) => facade.cancel(params.id, body),
     listTasks: ({ params, query }) => facade.listTasks(params.id, query),

@@ -15,6 +15,7 @@ import type {
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../protocol/schema/job.ts';
+import type { PreviewRequest, SubmitPreview } from '../../protocol/schema/preview.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
@@ -27,6 +28,8 @@ export interface ServerFacade {
 
   createJob(request: CreateJob): Promise<Submitted>;
   submitTasks(jobId: number, submit: Submit): Promise<Submitted>;
+  /** What a submit would answer, and which workers fit; changes nothing. */
+  previewSubmit(request: PreviewRequest): Promise<SubmitPreview>;
   closeJob(jobId: number): Promise<void>;
   cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer>;
   /** Drops an ended job from lists and journal. */

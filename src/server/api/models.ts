@@ -21,6 +21,7 @@ import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';
 import { obstacle, taskExplanation, variantExplained, waitReason, workersExplained } from '../../protocol/schema/explain.ts';
 import { cancelAnswer, cancelRequest, createJob, jobDetail, jobInfo, submitInfo, submitted, taskStats } from '../../protocol/schema/job.ts';
+import { previewRequest, requestPreview, submitPreview } from '../../protocol/schema/preview.ts';
 import { couplingWeight, requestSpec, resourceDescriptor, workerResources } from '../../protocol/schema/resources.ts';
 import { serverInfo } from '../../protocol/schema/serverInfo.ts';
 import {
@@ -53,6 +54,9 @@ export const MODELS = {
   submit,
   createJob,
   submitted,
+  previewRequest,
+  requestPreview,
+  submitPreview,
   taskState,
   failureKind,
   taskUsage,

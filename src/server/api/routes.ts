@@ -3,6 +3,7 @@
  * document is made out of it, and the handlers' types follow from it.
  */
 import type * as z from 'zod';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import type { MODELS, ModelName } from './models.ts';
 import {
   eventsQuery,
@@ -18,6 +19,16 @@ import {
 } from './params.ts';
 import { QUEUE_ROUTES } from './queueRoutes.ts';
 import type { Route } from './route.ts';
+
+/** What can be wrong with the tasks of a submit. */
+const BAD_TASKS = [
+  'HQ_E_ARRAY',
+  'HQ_E_RESOURCE_REQUEST',
+  'HQ_E_DEPENDENCY',
+  'HQ_E_TASK_EXISTS',
+  'HQ_E_EMPTY_SUBMIT',
+  'HQ_E_UNMET_REQUEST',
+] as const satisfies readonly ErrorCode[];
 
 export const ROUTES = {
   health: { method: 'get', path: '/v1/health', summary: 'Is the server there', status: 200, answer: 'health', errors: [] },
@@ -40,7 +51,7 @@ export const ROUTES = {
     body: 'createJob',
     status: 201,
     answer: 'submitted',
-    errors: ['HQ_E_ARRAY', 'HQ_E_RESOURCE_REQUEST', 'HQ_E_DEPENDENCY', 'HQ_E_TASK_EXISTS', 'HQ_E_EMPTY_SUBMIT', 'HQ_E_JOURNAL_WRITE'],
+    errors: [...BAD_TASKS, 'HQ_E_JOURNAL_WRITE'],
   },
   listJobs: {
     method: 'get',
@@ -77,16 +88,16 @@ export const ROUTES = {
     body: 'submit',
     status: 200,
     answer: 'submitted',
-    errors: [
-      'HQ_E_JOB_NOT_FOUND',
-      'HQ_E_JOB_NOT_OPEN',
-      'HQ_E_ARRAY',
-      'HQ_E_RESOURCE_REQUEST',
-      'HQ_E_DEPENDENCY',
-      'HQ_E_TASK_EXISTS',
-      'HQ_E_EMPTY_SUBMIT',
-      'HQ_E_JOURNAL_WRITE',
-    ],
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_NOT_OPEN', ...BAD_TASKS, 'HQ_E_JOURNAL_WRITE'],
+  },
+  previewSubmit: {
+    method: 'post',
+    path: '/v1/preview',
+    summary: 'What would become of a submit: ids, warnings and the workers that fit; changes nothing',
+    body: 'previewRequest',
+    status: 200,
+    answer: 'submitPreview',
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_NOT_OPEN', ...BAD_TASKS],
   },
   closeJob: {
     method: 'post',

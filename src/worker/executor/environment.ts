@@ -23,7 +23,7 @@ const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels
 };
 
 /** What a worker that runs inside a task of another server must not hand on: it tells what that task holds. */
-const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*)$/;
+const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*|TASK_DIR|ERROR_FILENAME|ACCESS_KEY|NUM_NODES|NODE_FILE|HOST_FILE)$/;
 
 /** Variables of one entry of a request, and the text of the request. */
 interface EntryNames {
@@ -43,11 +43,13 @@ export class EnvironmentMaker {
   /**
    * @param env environment of the worker
    * @param hqPath absolute path of the `hq` executable, for tasks that submit tasks
+   * @param accessKey for `hq task notify`; null where the worker has no socket for it
    */
-  constructor(o: { env: Readonly<Record<string, string | undefined>>; hqPath: string; pool: ResourcePool }) {
+  constructor(o: { env: Readonly<Record<string, string | undefined>>; hqPath: string; accessKey: string | null; pool: ResourcePool }) {
     this.base = {};
     for (const [name, value] of Object.entries(o.env)) if (value !== undefined && !OF_A_TASK.test(name)) this.base[name] = value;
     this.base.HQ = o.hqPath;
+    if (o.accessKey !== null) this.base.HQ_ACCESS_KEY = o.accessKey;
     this.pool = o.pool;
   }
 

@@ -150,9 +150,10 @@ export class Executor {
       else this.endUnstarted(run, { kind: 'log', error: error.message });
       return undefined;
     }
-    if (task.nodes === null) return run;
-    const directory = makeTaskDirectory(this.options.workDir, task, task.nodes);
+    if (task.nodes === null && task.body.taskDir !== true) return run;
+    const directory = makeTaskDirectory(this.options.workDir, task);
     if (typeof directory !== 'string') run.directory = directory;
+    else if (task.state === 'staged') this.onReturned(run, false);
     else this.endUnstarted(run, { kind: 'internal', error: directory });
     return run.directory === null ? undefined : run;
   }
@@ -230,6 +231,7 @@ export class Executor {
     this.runs.delete(run.task);
     this.options.memory.discard(run.task);
     if (run.stream !== undefined) this.options.streams.abandon(run.stream);
+    run.directory?.remove();
     this.returned.push({ task: run.task, lost });
     if (this.returned.length === 1) setImmediate(() => this.options.onReturned(this.returned.splice(0)));
   }
@@ -242,8 +244,8 @@ export class Executor {
     const ends: TaskEnded[] = [];
     for (const run of runs) {
       this.runs.delete(run.task);
+      const end = withMessage(run);
       run.directory?.remove();
-      const end = run.end as TaskEnd;
       if (outcomeOf(run.task, end) === 'finished') removeFiles(filesToRemove(run.task, run.paths));
       ends.push({ task: run.task, end, usage: usageOf(run), atMs: run.endedAtMs, next: run.next });
     }
@@ -268,6 +270,14 @@ export class Executor {
       if (error !== undefined) failByLog(run, error);
     }
   }
+}
+
+/** The end with what the task itself has said about its failure. */
+function withMessage({ task, directory, end }: Run): TaskEnd {
+  const known = end as TaskEnd;
+  const says = (known.kind === 'exit' || known.kind === 'signal') && task.stop === null && outcomeOf(task, known) === 'failed';
+  const message = says ? (directory?.errorMessage() ?? null) : null;
+  return message === null ? known : ({ ...known, message } as TaskEnd);
 }
 
 /** Only a success is taken back: another failure says more. */

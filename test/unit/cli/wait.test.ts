@@ -53,6 +53,17 @@ describe('job wait', () => {
     expect((await world.hq(['job', 'wait', '1'])).code).toBe(0);
   });
 
+  test.each([
+    [{ finished: 3 }, 0],
+    [{ finished: 2, failed: 1 }, 1],
+    [{ finished: 2, aborted: 1 }, 1],
+    [{ finished: 2, canceled: 1 }, 1],
+  ])('--fail-on-error after %j: exit code %i', async (stats, code) => {
+    world.facade.jobs = [open(1), job(2, { stats: { ...RUNNING, running: 0, waiting: 0, finished: 1 } })];
+    onceListening(() => world.facade.complete(1, stats));
+    expect((await world.hq(['job', 'wait', '--fail-on-error', 'all'])).code).toBe(code);
+  });
+
   test('an open job is waited for until it is closed, or only until it is idle', async () => {
     world.facade.jobs = [open(1, { isOpen: true })];
     onceListening(() => {

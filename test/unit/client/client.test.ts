@@ -73,6 +73,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       serverInfo: await client.serverInfo(),
       createJob: await client.createJob({ name: 'j', open: true, labels: { run: 'a=b' }, submit: SUBMIT }),
       submitTasks: await client.submitTasks(1, SUBMIT),
+      previewSubmit: (await client.previewSubmit({ jobId: 1, submit: SUBMIT })).taskIds,
       listJobs: (await client.listJobs({ live: true, ids: '1-5', labels: { run: 'a=b' } })).map((job) => job.name),
       jobDetail: (await client.jobDetail(1)).taskIds,
       listTasks: (await client.listTasks(1, { ids: '0-3', states: ['waiting', 'failed'], after: 0, limit: 5 })).length,
@@ -107,6 +108,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
       serverInfo: SERVER_INFO,
       createJob: { jobId: 1, taskIds: '0', warnings: [] },
       submitTasks: { jobId: 1, taskIds: '1', warnings: ['no worker has gpus'] },
+      previewSubmit: '1',
       listJobs: ['j'],
       jobDetail: '0',
       listTasks: 1,
@@ -140,6 +142,7 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
     ).toEqual([
       ['createJob', expect.objectContaining({ name: 'j', labels: { run: 'a=b' } })],
       ['submitTasks', 1],
+      ['previewSubmit', { jobId: 1, submit: expect.objectContaining({ submitDir: expect.any(String) }) }],
       ['listJobs', { live: true, ids: '1-5', labels: { run: 'a=b' } }],
       ['listTasks', 1, { ids: '0-3', states: ['waiting', 'failed'], after: 0, limit: 5 }],
       ['taskOutput', 1, 0, { channel: 'stderr', follow: false, tailBytes: 10 }],

@@ -4,6 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { OutputLog } from '../../../src/outputlog/reader.ts';
 import { finish, makeDir, openWriter, readAll, say, T0, textOf } from './helpers.ts';
 
+/** A thousand logs are written and read: seconds, or a minute where others use the machine. */
+const MANY_LOGS_MS = 120_000;
+
 /** Five tasks with one record each; `closed` with the index. */
 function fiveTasks(closed: boolean): string {
   const writer = openWriter({ dir: makeDir() });
@@ -17,36 +20,44 @@ function fiveTasks(closed: boolean): string {
 }
 
 describe.each([false, true])('a log with footer: %s', (closed) => {
-  test('a flipped byte anywhere costs at most the record that it is in', () => {
-    const path = fiveTasks(closed);
-    const intact = readFileSync(path);
-    for (let at = 0; at < intact.length; at++) {
-      const bytes = Buffer.from(intact);
-      bytes[at] = (bytes[at] as number) ^ 0x41;
-      writeFileSync(path, bytes);
-      const { contents } = readAll(path);
-      let lost = 0;
-      for (let task = 1; task <= 5; task++) {
-        if (contents[task]?.stdout !== `output of task ${task}\n`) {
-          expect(contents[task]?.stdout ?? '').toBe('');
-          lost++;
+  test(
+    'a flipped byte anywhere costs at most the record that it is in',
+    () => {
+      const path = fiveTasks(closed);
+      const intact = readFileSync(path);
+      for (let at = 0; at < intact.length; at++) {
+        const bytes = Buffer.from(intact);
+        bytes[at] = (bytes[at] as number) ^ 0x41;
+        writeFileSync(path, bytes);
+        const { contents } = readAll(path);
+        let lost = 0;
+        for (let task = 1; task <= 5; task++) {
+          if (contents[task]?.stdout !== `output of task ${task}\n`) {
+            expect(contents[task]?.stdout ?? '').toBe('');
+            lost++;
+          }
+          if (!contents[task]?.finished) lost++;
         }
-        if (!contents[task]?.finished) lost++;
+        expect(lost).toBeLessThanOrEqual(1);
       }
-      expect(lost).toBeLessThanOrEqual(1);
-    }
-  });
+    },
+    MANY_LOGS_MS,
+  );
 
-  test('cut anywhere: everything before is there', () => {
-    const path = fiveTasks(closed);
-    for (let size = readFileSync(path).length - 1; size > 400; size--) {
-      truncateSync(path, size);
-      const { contents } = readAll(path);
-      const complete = Object.values(contents).filter((task) => task.stdout !== '').length;
-      // A task takes 58 bytes of data record and 52 of end record, the beginning 8 + 2 * 121.
-      expect(complete).toBeGreaterThanOrEqual(Math.min(5, Math.floor((size - 320) / 110)));
-    }
-  });
+  test(
+    'cut anywhere: everything before is there',
+    () => {
+      const path = fiveTasks(closed);
+      for (let size = readFileSync(path).length - 1; size > 400; size--) {
+        truncateSync(path, size);
+        const { contents } = readAll(path);
+        const complete = Object.values(contents).filter((task) => task.stdout !== '').length;
+        // A task takes 58 bytes of data record and 52 of end record, the beginning 8 + 2 * 121.
+        expect(complete).toBeGreaterThanOrEqual(Math.min(5, Math.floor((size - 320) / 110)));
+      }
+    },
+    MANY_LOGS_MS,
+  );
 });
 
 test('the line names file and offset', () => {

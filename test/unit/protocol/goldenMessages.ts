@@ -65,6 +65,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
       [1, 1, 0, 1, null, 0, ['node1.cluster.example', 'node2.cluster.example', '10.0.0.3']],
     ],
   ],
+  'compute-task-dir': ['compute', [{ ...body, taskDir: true }], [[3, 2, 0, 0, null, 0]]],
   'compute-pin': ['compute', [{ ...body, pin: 'omp' }], [[3, 1, 0, 0, null, 1]]],
   cancel: [
     'cancel',
@@ -153,6 +154,7 @@ export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
     ],
   ],
   'updates-room': ['updates', 2, [[0, 1, 0, 0, 1_790_000_000_001, 0]], [[[2, 3_000], [0]], [[1, 7_500, 1]], [[10]], 320_000_000]],
+  'updates-notified': ['updates', 3, [[6, 1, 0, 0, 1_790_000_000_018, 'epoch 3: žluť']]],
   heartbeat: ['heartbeat'],
   'leaving-stopped': ['leaving', 'STOPPED'],
   'leaving-idle': ['leaving', 'IDLE TIMEOUT'],

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { expect, vi } from 'vitest';
+import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { parseCpuDescriptor } from '../../../src/common/resourceDescriptor.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { type Listener, listen } from '../../../src/net/listen.ts';
@@ -13,6 +13,7 @@ import {
   type TaskKey,
   type TaskUpdate,
   type ToWorker,
+  UPDATE_NOTIFIED,
   UPDATE_STARTED,
   type WireBody,
   type WorkerHello,
@@ -90,9 +91,9 @@ export class FakeServer {
     this.send(['compute', [body], ids.map((id) => [1, id, o.instance ?? 0, 0, o.entry ?? null, 0] as const)]);
   }
 
-  /** Last words about a task: everything but its start. */
+  /** Last words about a task: everything but its start and its messages. */
   end(task: number): TaskUpdate | undefined {
-    return this.updates.find((update) => update[0] !== UPDATE_STARTED && update[2] === task);
+    return this.updates.find((update) => update[0] !== UPDATE_STARTED && update[0] !== UPDATE_NOTIFIED && update[2] === task);
   }
 
   async waitEnd(task: number): Promise<TaskUpdate> {
@@ -242,6 +243,21 @@ export async function startRegistered(...args: Parameters<typeof startWorker>): 
   const worker = startWorker(...args);
   await vi.waitFor(() => expect(worker.registered).toHaveLength(1), { timeout: 8_000, interval: 5 });
   return worker;
+}
+
+/** A server and a worker with Node's launcher, fresh for each test of a file. */
+export function serverWithWorker(): { server: FakeServer; worker: RunningWorker } {
+  const both = {} as { server: FakeServer; worker: RunningWorker };
+  beforeEach(async () => {
+    both.server = await FakeServer.start({ tls: false });
+    both.worker = await startRegistered(both.server, {}, { env: { HQ_LAUNCHER: 'node' } });
+  });
+  afterEach(async () => {
+    both.worker.abort.abort();
+    await both.worker.code;
+    await both.server.close();
+  });
+  return both;
 }
 
 /** @returns processes of this machine whose environment contains the text */

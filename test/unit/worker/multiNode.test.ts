@@ -1,45 +1,35 @@
 /** What a task on several nodes finds on the first of them, the only one that runs it. */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   UPDATE_CANCELED as CANCELED,
   UPDATE_FAILED as FAILED,
   UPDATE_FINISHED as FINISHED,
 } from '../../../src/protocol/messages/worker.ts';
-import { FakeServer, type RunningWorker, startRegistered } from './fakeServer.ts';
+import { serverWithWorker } from './fakeServer.ts';
 import { makeBody } from './stateHelp.ts';
 
 const NODES = ['node1.cluster.example', 'node2', '10.0.0.3', 'fe80::1'];
 
-let server: FakeServer;
-let worker: RunningWorker;
-beforeEach(async () => {
-  server = await FakeServer.start({ tls: false });
-  worker = await startRegistered(server, {}, { env: { HQ_LAUNCHER: 'node' } });
-});
-afterEach(async () => {
-  worker.abort.abort();
-  await worker.code;
-  await server.close();
-});
+const running = serverWithWorker();
 
 function send(id: number, script: string): void {
   const body = makeBody({
-    ...{ command: ['sh', '-c', script], cwd: server.dir, submitDir: server.dir },
+    ...{ command: ['sh', '-c', script], cwd: running.server.dir, submitDir: running.server.dir },
     stdout: { path: 'out-%{TASK_ID}', onClose: 'keep' },
     request: [{ nodes: NODES.length, minTimeMs: 0, weight: 10_000, entries: [] }],
   });
-  server.send(['compute', [body], [[1, id, 0, 0, null, 0, NODES]]]);
+  running.server.send(['compute', [body], [[1, id, 0, 0, null, 0, NODES]]]);
 }
 
 function output(id: number): string[] {
-  return readFileSync(join(server.dir, `out-${id}`), 'utf8').split('\n');
+  return readFileSync(join(running.server.dir, `out-${id}`), 'utf8').split('\n');
 }
 
 /** The worker's own directory. */
 function workDir(): string {
-  return worker.registered[0]?.configuration.workDir as string;
+  return running.worker.registered[0]?.configuration.workDir as string;
 }
 
 function taskDirectories(): string[] {
@@ -48,7 +38,7 @@ function taskDirectories(): string[] {
 
 test('the names of its nodes, a directory for nobody else, and nothing about single resources', async () => {
   send(7, 'env; stat -c %a "$HQ_TASK_DIR" "$HQ_NODE_FILE"; cat "$HQ_NODE_FILE"; echo --; cat "$HQ_HOST_FILE"; touch "$HQ_TASK_DIR/left"');
-  expect((await server.waitEnd(7))[0]).toBe(FINISHED);
+  expect((await running.server.waitEnd(7))[0]).toBe(FINISHED);
   const out = output(7);
   const value = (name: string): string | undefined => out.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1);
   const directory = value('HQ_TASK_DIR') ?? '';
@@ -63,23 +53,23 @@ test('the names of its nodes, a directory for nobody else, and nothing about sin
 
 test('the directory is gone, too, when the task is canceled, and a task of one node has none', async () => {
   send(1, 'sleep 60');
-  await server.waitStarted(1);
+  await running.server.waitStarted(1);
   expect(taskDirectories()).toHaveLength(1);
-  server.send(['cancel', [[1, 1, 0]]]);
-  expect((await server.waitEnd(1))[0]).toBe(CANCELED);
+  running.server.send(['cancel', [[1, 1, 0]]]);
+  expect((await running.server.waitEnd(1))[0]).toBe(CANCELED);
   expect(taskDirectories()).toEqual([]);
-  const plain = makeBody({ command: ['sh', '-c', 'echo "$HQ_NUM_NODES$HQ_TASK_DIR"'], cwd: server.dir });
-  server.compute({ ...plain, stdout: { path: 'out-%{TASK_ID}', onClose: 'keep' } }, [2]);
-  await server.waitEnd(2);
+  const plain = makeBody({ command: ['sh', '-c', 'echo "$HQ_NUM_NODES$HQ_TASK_DIR"'], cwd: running.server.dir });
+  running.server.compute({ ...plain, stdout: { path: 'out-%{TASK_ID}', onClose: 'keep' } }, [2]);
+  await running.server.waitEnd(2);
   expect(output(2)).toEqual(['', '']);
 });
 
 test('a directory that cannot be made fails the task with the reason, and the worker goes on', async () => {
   rmSync(workDir(), { recursive: true });
   send(1, 'true');
-  const end = await server.waitEnd(1);
+  const end = await running.server.waitEnd(1);
   expect(end[0]).toBe(FAILED);
   expect(end[6]).toMatchObject({ kind: 'internal', error: expect.stringMatching(/^The directory of the task cannot be made: ENOENT/) });
-  server.compute(makeBody({ cwd: server.dir }), [2]);
-  expect((await server.waitEnd(2))[0]).toBe(FINISHED);
+  running.server.compute(makeBody({ cwd: running.server.dir }), [2]);
+  expect((await running.server.waitEnd(2))[0]).toBe(FINISHED);
 });

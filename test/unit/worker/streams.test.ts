@@ -130,7 +130,7 @@ test('a full disk fails the task that would lose its output, and is forgiven onc
   const state = machine();
   const executor = new Executor({
     launcher,
-    environment: new EnvironmentMaker({ env: { PATH: process.env.PATH }, hqPath: '/hq', pool: state.pool }),
+    environment: new EnvironmentMaker({ env: { PATH: process.env.PATH }, accessKey: null, hqPath: '/hq', pool: state.pool }),
     streams,
     deadlines,
     workDir,

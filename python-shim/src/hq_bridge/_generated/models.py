@@ -29,6 +29,7 @@ __all__ = [
     "HqEventServerStop",
     "HqEventTaskFailed",
     "HqEventTaskFinished",
+    "HqEventTaskNotify",
     "HqEventTaskRestarted",
     "HqEventTaskStarted",
     "HqEventTasksAborted",
@@ -52,10 +53,13 @@ __all__ = [
     "ObstacleReconnecting",
     "ObstacleReserved",
     "ObstacleReservedForTask",
+    "ObstacleScattered",
     "ObstacleStopping",
     "ObstacleTooLittle",
     "ObstacleUtilization",
     "OnServerLost",
+    "PreviewRequest",
+    "RequestPreview",
     "RequestSpec",
     "ResourceDescriptor",
     "ResourceDescriptorGroups",
@@ -68,6 +72,7 @@ __all__ = [
     "StopRequest",
     "Submit",
     "SubmitInfo",
+    "SubmitPreview",
     "Submitted",
     "TaskArray",
     "TaskDetail",
@@ -146,6 +151,8 @@ class TaskSpec(_TaskSpec, total=False):
     # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
     # alternative needs CPUs
     pin: Literal["taskset", "omp"]
+    # true: the task has an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end
+    taskDir: bool
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -182,6 +189,8 @@ class TaskPatch(TypedDict, total=False):
     # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
     # alternative needs CPUs
     pin: Literal["taskset", "omp"]
+    # true: the task has an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end
+    taskDir: bool
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -218,6 +227,8 @@ class GraphTask(TypedDict, total=False):
     # taskset: the kernel lets the task run on its CPUs only; omp: OpenMP is told to bind threads to them; every
     # alternative needs CPUs
     pin: Literal["taskset", "omp"]
+    # true: the task has an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end
+    taskDir: bool
     # higher first
     priority: int
     # the task is killed after this time, milliseconds
@@ -296,6 +307,35 @@ class Submitted(TypedDict):
     taskIds: str
     # e.g. a resource that no worker has
     warnings: List[str]
+
+
+class _PreviewRequest(TypedDict):
+    submit: "Submit"
+
+
+class PreviewRequest(_PreviewRequest, total=False):
+    # an open job that would get the tasks; left out: a new one
+    jobId: int
+
+
+class RequestPreview(TypedDict):
+    # like 1-10,20
+    taskIds: str
+    taskCount: int
+    # per alternative, which workers could start such a task now, and what is in the way on the others
+    variants: List["VariantExplained"]
+
+
+class SubmitPreview(TypedDict):
+    # ids that the tasks would get
+    taskIds: str
+    taskCount: int
+    # e.g. a resource that no worker has
+    warnings: List[str]
+    # in the order of their first task, at most 50
+    requests: List["RequestPreview"]
+    # further requests
+    moreRequests: int
 
 
 TaskState = Literal["waiting", "running", "finished", "failed", "canceled", "aborted"]
@@ -452,6 +492,13 @@ class ObstacleBusy(TypedDict):
     largest: List["ObstacleBusyLargest"]
 
 
+class ObstacleScattered(TypedDict):
+    kind: Literal["scattered"]
+    resource: str
+    requested: float
+    free: float
+
+
 class ObstacleLifetime(TypedDict):
     kind: Literal["lifetime"]
     neededMs: float
@@ -503,6 +550,7 @@ Obstacle = Union[
     ObstacleMissing,
     ObstacleTooLittle,
     ObstacleBusy,
+    ObstacleScattered,
     ObstacleLifetime,
     ObstacleStopping,
     ObstacleReconnecting,
@@ -596,6 +644,8 @@ class TaskExplanationQueue(TypedDict):
     priority: int
     # ready tasks of higher priority
     higher: int
+    # ready tasks of the same priority with other requests that are placed before its own
+    others: int
     # ready tasks of the same request and priority before it
     same: int
 
@@ -686,7 +736,8 @@ WorkerEnd = Literal["STOPPED", "CONNECTION LOST", "HEARTBEAT LOST", "IDLE TIMEOU
 
 
 class WorkerConfigurationAllocation(TypedDict):
-    manager: Literal["PBS", "Slurm"]
+    # PBS, Slurm, local or the name of a plugin
+    manager: str
     id: str
 
 
@@ -707,6 +758,9 @@ class _WorkerConfiguration(TypedDict):
 
 class WorkerConfiguration(_WorkerConfiguration, total=False):
     minUtilization: float
+    # proc: by samples out of /proc; cgroup-v1, cgroup-v2: by control groups of this version, without gaps; missing:
+    # proc
+    memoryGuard: Literal["off", "proc", "cgroup-v1", "cgroup-v2"]
     allocation: Union["WorkerConfigurationAllocation", None]
     listenAddress: str
 
@@ -909,6 +963,17 @@ class HqEventTaskRestarted(TypedDict):
     error: Union[str, None]
 
 
+class HqEventTaskNotify(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["task-notify"]
+    jobId: int
+    taskId: int
+    instance: int
+    workerId: int
+    message: str
+
+
 class HqEventTasksCanceled(TypedDict):
     seq: int
     timeMs: float
@@ -946,6 +1011,7 @@ HqEvent = Union[
     HqEventTaskFinished,
     HqEventTaskFailed,
     HqEventTaskRestarted,
+    HqEventTaskNotify,
     HqEventTasksCanceled,
     HqEventTasksAborted,
 ]

@@ -69,6 +69,7 @@ describe('answers', () => {
     const examples: Record<string, [path: string, body?: unknown]> = {
       createJob: ['/v1/jobs', JOB],
       submitTasks: ['/v1/jobs/1/tasks', JOB.submit],
+      previewSubmit: ['/v1/preview', { submit: JOB.submit }],
       forgetJob: ['/v1/jobs/2'],
       events: ['/v1/events?follow=false&after=0'],
       taskOutput: ['/v1/jobs/1/tasks/0/output/stdout'],

@@ -11,6 +11,7 @@ import type {
   Submitted,
   TaskQuery,
 } from '../../../../../src/protocol/schema/job.ts';
+import type { PreviewRequest, SubmitPreview } from '../../../../../src/protocol/schema/preview.ts';
 import type { ServerInfo } from '../../../../../src/protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../../../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../../../../src/protocol/schema/worker.ts';
@@ -110,6 +111,11 @@ export class FakeFacade implements ServerFacade {
     this.called('submitTasks', jobId, submit);
     if (!this.job(jobId).open) throw new HqError('HQ_E_JOB_NOT_OPEN', { job: jobId });
     return { jobId, taskIds: '1', warnings: ['no worker has gpus'] };
+  }
+
+  async previewSubmit(request: PreviewRequest): Promise<SubmitPreview> {
+    this.called('previewSubmit', request);
+    return { taskIds: '1', taskCount: 1, warnings: [], requests: [], moreRequests: 0 };
   }
 
   async closeJob(jobId: number): Promise<void> {

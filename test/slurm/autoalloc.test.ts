@@ -158,19 +158,3 @@ test('a preempted allocation: the task runs again without a crash, and the queue
   await runsAgain();
   expect(await hq.json(['alloc', 'list'])).toMatchObject([{ state: 'Active', last_error: null }]);
 });
-
-test('a power cut of a node: the task crashes once and runs again elsewhere, and the queue has not failed', async () => {
-  await addQueue('--max-worker-count', '2');
-  await hq.ok(['submit', '--', 'sh', '-c', WAITS]);
-  await waitFor('the task to run', () => hq.read('t.txt') === '0\n', STATE_MS);
-  const node = (await slurm.ok('squeue', '-h', '-o', '%N')).trim();
-  await slurm.node('crash', node);
-  try {
-    await runsAgain();
-    expect(await hq.json(['alloc', 'list'])).toMatchObject([{ state: 'Active', last_error: null }]);
-    await waitFor('Slurm to notice', async () => (await allocations())[0]?.detail?.includes('a node of it has failed') === true, STATE_MS);
-  } finally {
-    await slurm.node('start', node);
-    await slurm.untilNode(node, 'idle');
-  }
-}, 240_000);

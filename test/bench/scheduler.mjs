@@ -9,17 +9,29 @@ import { Samples } from './lib/statistics.mjs';
 
 const SECOND_MS = 1_000;
 
-/** `node`: what one worker has. Amounts of tasks are drawn from `tasks`, their times between the two given, seconds. */
+/**
+ * `node`: what one worker has, in groups (NUMA) of so many each. Amounts of tasks and how they are picked out of groups are drawn from the lists, times
+ * between the two given, seconds.
+ */
 const SHAPES = [
   {
-    name: 'CPUs and GPUs, 200 classes',
-    node: { cpus: 128, gpus: 8 },
+    name: 'CPUs and GPUs in 4 groups, 200 classes',
+    node: { cpus: { groups: 4, each: 32 }, gpus: { groups: 4, each: 2 } },
     classes: 200,
     cpus: [1, 1, 1, 2, 2, 4, 4, 8, 16],
     gpus: [0, 0, 0, 0, 0, 0, 0.5, 1],
+    policies: ['compact', 'compact', 'compact', 'compact!', 'tight', 'scatter'],
     seconds: [60, 600],
   },
-  { name: 'one class of one CPU', node: { cpus: 128 }, classes: 1, cpus: [1], gpus: [0], seconds: [60, 600] },
+  {
+    name: 'one class of one CPU',
+    node: { cpus: { groups: 1, each: 128 } },
+    classes: 1,
+    cpus: [1],
+    gpus: [0],
+    policies: ['compact'],
+    seconds: [60, 600],
+  },
 ];
 const SIZES = { full: { workers: 1_000, tasks: 1_000_000 }, quick: { workers: 50, tasks: 20_000 } };
 /** Of the scarcest resource, outside the tail: as long as something waits. */
@@ -32,6 +44,7 @@ const load = await compile('bench/scheduler', [
   'core/reactor/onWorker.ts',
   'core/schedule/plan.ts',
   'core/workerTable.ts',
+  'resources/pool.ts',
   'core/retryPolicy.ts',
   'common/intArray.ts',
   'protocol/messages/worker.ts',
@@ -61,6 +74,7 @@ const PARTS = [
   'core/reactor/onWorker.js',
   'core/schedule/plan.js',
   'core/workerTable.js',
+  'resources/pool.js',
   'core/retryPolicy.js',
   'common/intArray.js',
   'protocol/messages/worker.js',
@@ -71,7 +85,8 @@ function simulate(parts, { shape, size, samples, seed }) {
   const cluster = new Cluster(parts, { workers: size.workers, node: shape.node });
   const perClass = Math.floor(size.tasks / shape.classes);
   for (let index = 0; index < shape.classes; index += 1) {
-    const needs = { cpus: pick(shape.cpus, random), gpus: pick(shape.gpus, random) };
+    const need = (amounts) => ({ amount: pick(amounts, random), policy: pick(shape.policies, random) });
+    const needs = { cpus: need(shape.cpus), gpus: need(shape.gpus) };
     const [least, most] = shape.seconds;
     cluster.submit({ count: perClass, needs, durationOf: () => Math.round((least + random() * (most - least)) * SECOND_MS) });
   }

@@ -1,6 +1,6 @@
 /**
- * A core with workers on a simulated clock, for the benchmark of the scheduler: workers start what fits, as real ones do, and end it after its time; ends
- * of the same moment are one turn. The outbox of the core.
+ * A core with workers on a simulated clock, for the benchmark of the scheduler: workers have the pool of real ones, start what fits, tell what is free where
+ * groups or shares matter, and end tasks after their time; ends of the same moment are one turn. The outbox of the core.
  */
 import { Heap } from './heap.mjs';
 
@@ -10,6 +10,11 @@ const BATCH_MS = 5;
 const US_PER_MS = 1_000;
 
 export class Cluster {
+  /**
+   * @param {object} parts the modules of the core and of the pool
+   * @param {{ workers: number, node: Record<string, { groups: number, each: number }> }} given what each worker has: indices in groups; the groups of all
+   *   its resources belong together in order
+   */
   constructor(parts, { workers, node }) {
     this.parts = parts;
     this.core = parts.createCore();
@@ -19,9 +24,9 @@ export class Cluster {
     this.workers = new Map();
     this.touched = new Set();
     this.durations = [];
-    this.needs = [];
+    this.classes = [];
     this.work = new Map();
-    this.total = new Map(Object.entries(node).map(([name, amount]) => [name, amount * workers]));
+    this.total = new Map(Object.entries(node).map(([name, { groups, each }]) => [name, groups * each * workers]));
     this.busy = new Map(Object.keys(node).map((name) => [name, 0]));
     this.integral = new Map(Object.keys(node).map((name) => [name, 0]));
     this.turnsUs = [];
@@ -31,28 +36,28 @@ export class Cluster {
   }
 
   addWorker(id, node) {
-    this.workers.set(id, { id, free: { ...node }, queue: [], updates: [] });
-    const described = Object.entries(node).map(([name, amount]) => ({ name, kind: 'sum', size: amount * UNITS }));
-    const resources = { resources: described, coupling: { weights: [] } };
+    const resources = resourcesOf(node);
+    this.workers.set(id, { id, pool: new this.parts.ResourcePool(resources), queue: [], updates: [] });
     const spec = { id, resources, group: 'default', endsAtMs: Number.POSITIVE_INFINITY, minUtilization: 0 };
     this.parts.onWorkerConnected(this.core, this, { spec, nowMs: this.nowMs });
   }
 
+  /** @param {{ count: number, needs: Record<string, { amount: number, policy: string }>, durationOf: () => number }} tasks of one class */
   submit({ count, needs, durationOf }) {
     const entries = Object.entries(needs)
-      .filter(([, amount]) => amount > 0)
-      .map(([name, amount]) => ({ name, policy: 'compact', units: amount * UNITS }))
+      .filter(([, { amount }]) => amount > 0)
+      .map(([name, { amount, policy }]) => ({ name, policy, units: amount * UNITS }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
-    const request = { variants: [{ nodes: 0, minTimeMs: 0, weight: UNITS, entries }] };
-    const traits = [{ request, priority: 0, crashLimit: 5, retry: this.parts.NO_RETRIES, timeLimitMs: null }];
+    const variant = { nodes: 0, minTimeMs: 0, weight: UNITS, entries };
+    const traits = [{ request: { variants: [variant] }, priority: 0, crashLimit: 5, retry: this.parts.NO_RETRIES, timeLimitMs: null }];
     const ids = this.parts.IntArray.range(this.count, count);
-    this.parts.onSubmit(this.core, this, { jobId: 1, submitIndex: this.needs.length, ids, traits, deps: [], nowMs: this.nowMs });
+    this.parts.onSubmit(this.core, this, { jobId: 1, submitIndex: this.classes.length, ids, traits, deps: [], nowMs: this.nowMs });
     for (let i = 0; i < count; i += 1) {
       const ms = durationOf();
       this.durations.push(ms);
-      for (const [name, amount] of Object.entries(needs)) if (amount > 0) this.work.set(name, (this.work.get(name) ?? 0) + amount * ms);
+      for (const { name, units } of entries) this.work.set(name, (this.work.get(name) ?? 0) + (units / UNITS) * ms);
     }
-    this.needs.push({ first: this.count, needs });
+    this.classes.push({ first: this.count, entries, variant, request: null });
     this.count += count;
   }
 
@@ -67,11 +72,10 @@ export class Cluster {
       while (this.ends.size > 0 && this.ends.first <= this.nowMs) this.endTask(this.ends.pop());
       const reporting = [...this.touched];
       this.touched.clear();
+      for (const worker of reporting) this.startFitting(worker);
+      const reports = reporting.map((worker) => this.reportOf(worker));
       this.turn(() => {
-        for (const worker of reporting) {
-          this.startFitting(worker);
-          this.parts.onUpdates(this.core, this, { workerId: worker.id, updates: worker.updates.splice(0), room: null, nowMs: this.nowMs });
-        }
+        for (const report of reports) this.parts.onUpdates(this.core, this, report);
       });
       if (used === null && this.core.ready.size === 0)
         used = this.integral.get(scarcest.name) / (this.total.get(scarcest.name) * (this.nowMs - this.startMs));
@@ -83,7 +87,7 @@ export class Cluster {
     const { tasks } = this.core;
     const id = tasks.taskId[row];
     const worker = this.workers.get(workerId);
-    worker.queue.push({ id, instance: tasks.instance[row], needs: this.needsOf(id) });
+    worker.queue.push({ id, instance: tasks.instance[row], of: this.classOf(id), allocation: null });
     this.assigned.add(worker);
   }
 
@@ -109,10 +113,14 @@ export class Cluster {
     this.parts.plan(this.core, this, this.nowMs);
     this.turnsUs.push((performance.now() - begun) * US_PER_MS);
     for (const worker of this.assigned) this.startFitting(worker);
-    for (const worker of [...this.assigned, ...this.retracted]) {
-      if (worker.updates.length > 0)
-        this.parts.onUpdates(this.core, this, { workerId: worker.id, updates: worker.updates.splice(0), room: null, nowMs: this.nowMs });
-    }
+    for (const worker of new Set([...this.assigned, ...this.retracted]))
+      if (worker.updates.length > 0) this.parts.onUpdates(this.core, this, this.reportOf(worker));
+  }
+
+  /** The next frame of a worker. */
+  reportOf(worker) {
+    const { pool } = worker;
+    return { workerId: worker.id, updates: worker.updates.splice(0), room: pool.hasGroups ? pool.room() : null, nowMs: this.nowMs };
   }
 
   advanceTo(ms) {
@@ -120,20 +128,24 @@ export class Cluster {
     this.nowMs = ms;
   }
 
-  needsOf(id) {
-    let [low, high] = [0, this.needs.length - 1];
+  classOf(id) {
+    let [low, high] = [0, this.classes.length - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.needs[middle].first <= id) low = middle;
+      if (this.classes[middle].first <= id) low = middle;
       else high = middle - 1;
     }
-    return this.needs[low].needs;
+    return this.classes[low];
   }
 
   startFitting(worker) {
     worker.queue = worker.queue.filter((task) => {
-      if (Object.entries(task.needs).some(([name, amount]) => amount > (worker.free[name] ?? 0) + 1e-9)) return true;
-      this.use(worker, task.needs, 1);
+      // All workers are alike, so that one of them can read the request for all.
+      task.of.request ??= worker.pool.resolve(task.of.variant);
+      const allocation = worker.pool.tryAllocate(task.of.request);
+      if (allocation === undefined) return true;
+      task.allocation = allocation;
+      this.countBusy(task, 1);
       this.ends.push(this.nowMs + this.durations[task.id], { worker, task });
       worker.updates.push([this.parts.UPDATE_STARTED, 1, task.id, task.instance, this.nowMs, 0]);
       return false;
@@ -141,16 +153,27 @@ export class Cluster {
   }
 
   endTask({ worker, task }) {
-    this.use(worker, task.needs, -1);
+    worker.pool.release(task.allocation);
+    this.countBusy(task, -1);
     worker.updates.push([this.parts.UPDATE_FINISHED, 1, task.id, task.instance, this.nowMs, null]);
     this.touched.add(worker);
   }
 
-  use(worker, needs, sign) {
-    for (const [name, amount] of Object.entries(needs)) {
-      if (worker.free[name] === undefined) continue;
-      worker.free[name] -= sign * amount;
-      this.busy.set(name, this.busy.get(name) + sign * amount);
-    }
+  countBusy(task, sign) {
+    for (const { name, units } of task.of.entries) this.busy.set(name, this.busy.get(name) + (sign * units) / UNITS);
   }
+}
+
+/** Couplings refer to the order of names. */
+function resourcesOf(node) {
+  const named = Object.entries(node).sort(([a], [b]) => (a < b ? -1 : 1));
+  const resources = named.map(([name, { groups, each }]) => {
+    const indices = Array.from({ length: groups }, (_, group) => Array.from({ length: each }, (_, at) => String(group * each + at)));
+    return groups === 1 ? { name, kind: 'list', values: indices[0] } : { name, kind: 'groups', groups: indices };
+  });
+  const groups = named[0][1].groups;
+  const isCoupled = named.length > 1 && groups > 1;
+  const pairs = isCoupled ? Array.from({ length: groups }, (_, group) => group) : [];
+  const weights = pairs.map((group) => ({ resource1_idx: 0, group1_idx: group, resource2_idx: 1, group2_idx: group, weight: 256 }));
+  return { resources, coupling: { weights } };
 }

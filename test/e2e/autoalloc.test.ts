@@ -187,7 +187,8 @@ test('allocations whose worker never connects pause their queue, with the reason
 });
 
 test('a batch system that refuses the trial keeps the queue from being made; bad input changes nothing', async () => {
-  const failed = await cluster.hq(['alloc', 'add', 'slurm', '--time-limit', '1h'], { env: {} });
+  // Whether there is no Slurm on this host, one that does not answer, or one that has no such partition.
+  const failed = await cluster.hq(['alloc', 'add', 'slurm', '--time-limit', '1h', '--', '--partition=hq-has-no-such-partition']);
   expect(failed.code).toBe(1);
   expect(failed.stderr).toContain('Dry-run (test allocation submission) has failed');
   expect(await cluster.hq(['alloc', 'add', 'local'])).toMatchObject({

@@ -1,5 +1,5 @@
 /**
- * usage: node warmUp.cjs command|service     runs dist/bin/command.js or service.js for a moment and writes its code cache and those of its libraries. Started by lib/codeCache.mjs
+ * usage: node warmUp.cjs command|service     runs dist/bin/command.js or service.js for a moment and writes its code cache. Started by lib/codeCache.mjs
  *
  * service: a server and a worker in this process, and commands that make them work. command: only the commands, the server is another process.
  * All on loopback, in a directory that is removed.
@@ -23,17 +23,14 @@ function load() {
   const module = { exports: {} };
   process.argv = [process.execPath, join(bin, 'hq.js'), '--version'];
   script.runInThisContext().call(module.exports, module.exports, createRequire(filename), module, filename, bin);
-  const { runCli, loadedScripts } = module.exports;
-  return { runCli, scripts: () => [[filename, script], ...loadedScripts] };
+  return { script, runCli: module.exports.runCli };
 }
 
 /** The engine's code of what has run until now. */
-function writeCaches(scripts) {
-  for (const [path, script] of scripts) {
-    const target = path.replace(/\.js$/, '.cache');
-    writeFileSync(`${target}.new`, script.createCachedData());
-    renameSync(`${target}.new`, target);
-  }
+function writeCache(script) {
+  const target = join(bin, `${kind}.cache`);
+  writeFileSync(`${target}.new`, script.createCachedData());
+  renameSync(`${target}.new`, target);
 }
 
 const abort = new AbortController();
@@ -67,7 +64,7 @@ function serverElsewhere() {
 }
 
 async function main() {
-  const { scripts, runCli } = load();
+  const { script, runCli } = load();
   const services = [kind === 'service' ? runCli(START, io()) : serverElsewhere()];
   if ((await runCli(['server', 'wait', '--timeout', '30s'], io())) !== 0) throw new Error('the server does not answer');
   if (kind === 'service') services.push(runCli(['worker', 'start', '--cpus', '1'], io()));
@@ -75,7 +72,7 @@ async function main() {
     const waits = command.includes('--wait') || command.includes('wait');
     if (kind === 'service' || !waits) await runCli(command, io());
   }
-  writeCaches(scripts());
+  writeCache(script);
   abort.abort('SIGINT');
   await Promise.all(services);
 }

@@ -23,7 +23,7 @@ const PROGRAMS = {
 const COMMAND_LINES = ['bin/command.js', 'bin/commandThread.js'];
 
 /** Large libraries that few commands need, each a file of its own, read when it is needed. */
-const LIBRARIES = { undici: 'lib/undici.js', '@peculiar/x509': 'lib/x509.js' };
+const LIBRARIES = { undici: 'lib/undici.js' };
 
 /** Native code is not bundled: installed beside, found by Node at run time. */
 const EXTERNAL = ['better-sqlite3', 'msgpackr-extract'];
@@ -46,20 +46,13 @@ export async function bundle() {
   return [...new Set(built.flatMap(({ inputs }) => Object.keys(inputs)))];
 }
 
-/** Leaves the libraries where they are, to be loaded with their compiled code, like the programs. */
+/** Leaves the libraries where they are. */
 function besides(output) {
   const names = new RegExp(`^(${Object.keys(LIBRARIES).join('|')})$`);
   const pathOf = (name) => relative(dirname(output), LIBRARIES[name]);
-  const loader = JSON.stringify(inRoot('src/bin/codeCache.ts'));
   return {
     name: 'besides',
-    setup: ({ onResolve, onLoad }) => {
-      onResolve({ filter: names }, ({ path }) => ({ path, namespace: 'library' }));
-      onLoad({ filter: /.*/, namespace: 'library' }, ({ path }) => ({
-        contents: `module.exports = require(${loader}).loadScript(require('node:path').join(__dirname, ${JSON.stringify(pathOf(path))}));`,
-        resolveDir: root,
-      }));
-    },
+    setup: ({ onResolve }) => onResolve({ filter: names }, ({ path }) => ({ path: pathOf(path), external: true })),
   };
 }
 

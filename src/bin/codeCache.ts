@@ -1,7 +1,6 @@
 /**
- * Scripts with their compiled code. `hq` is two programs, `command.js`, the command line alone, and `service.js`, with servers and workers, too, because
- * reading code that is not run costs time; large libraries lie beside them. The engine itself refuses a cache of another version or of another text.
- * Used by `load.ts`, by what the build puts in the place of the import of such a library, and by the tests.
+ * The two programs of `hq` with their compiled code: `command.js` is the command line alone, `service.js` has servers and workers, too, because reading
+ * code that is not run costs time. The engine itself refuses a cache of another version or of another text. Used by `load.ts` and by the tests.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire, wrap } from 'node:module';
@@ -28,22 +27,16 @@ export function cachePath(path: string): string {
   return path.replace(/\.js$/, '.cache');
 }
 
-/** What was loaded here, by path: the build asks for the code that was compiled meanwhile. */
-export const loadedScripts = new Map<string, Script>();
-
 /**
  * Runs a script as `require` would, in its CommonJS form.
  * @param path absolute
- * @returns what it exports
  */
-export function loadScript(path: string): unknown {
+export function loadScript(path: string): void {
   const cachedData = readCache(cachePath(path));
   const script = new Script(wrap(readFileSync(path, 'latin1')), { filename: path, ...(cachedData === undefined ? {} : { cachedData }) });
-  loadedScripts.set(path, script);
   const module = { exports: {} };
   const run = script.runInThisContext() as (...scope: unknown[]) => void;
   run.call(module.exports, module.exports, createRequire(path), module, path, dirname(path));
-  return module.exports;
 }
 
 function readCache(path: string): Buffer | undefined {

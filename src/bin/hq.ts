@@ -5,7 +5,6 @@
 import { isatty } from 'node:tty';
 import { internalErrorText } from '../cli/internalError.ts';
 import { runCli } from '../cli/program.ts';
-import { loadedScripts } from './codeCache.ts';
 
 const argv = process.argv.slice(2);
 /** A server or worker outlives those who read its output and the terminal it was started from. */
@@ -56,4 +55,4 @@ void runCli(argv, {
 });
 
 /** For the build, which runs commands in its own process to see what they compile. */
-export { loadedScripts, runCli };
+export { runCli };

@@ -25,12 +25,6 @@ test.each(['command', 'service'] as const)('the build has made one for each %s, 
   expect(new Script(wrap(readFileSync(filename, 'latin1')), { filename, cachedData }).cachedDataRejected).toBe(false);
 });
 
-test('so it has for the library of a new identity', () => {
-  const filename = resolve('dist/lib/x509.js');
-  const cachedData = readFileSync(cachePath(filename));
-  expect(new Script(wrap(readFileSync(filename, 'latin1')), { filename, cachedData }).cachedDataRejected).toBe(false);
-});
-
 test('servers and workers have one of their own, and so has what tries out their parts', () => {
   expect(programOf(['server', 'start', '--new'])).toBe('service');
   expect(programOf(['worker', 'start'])).toBe('service');

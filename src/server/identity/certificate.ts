@@ -1,12 +1,30 @@
 /**
  * The one certificate of an identity. Peers trust exactly this one and check no name, so it says next to nothing. Made by `makeIdentity`.
  */
-import { createPrivateKey, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
+import { bitString, boolean, integer, objectIdentifier, octetString, sequence, set, tagged, time, utf8String } from './der.ts';
 
 /** As long as an identity may live; nobody would notice the day on which it ends. */
 const VALID_YEARS = 10;
 /** For clocks of other hosts that are behind. */
 const CLOCK_SKEW_MS = 24 * 3_600_000;
+/** Positive and of 16 bytes: the first bit must not be set (RFC 5280, 4.1.2.2). */
+const SERIAL_BYTES = 16;
+
+const OID = {
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  commonName: '2.5.4.3',
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAlternativeName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  authorityKeyIdentifier: '2.5.29.35',
+  extendedKeyUsage: '2.5.29.37',
+  serverAuthentication: '1.3.6.1.5.5.7.3.1',
+} as const;
+
+/** Context tags of RFC 5280, 4.1 and 4.2. */
+const [VERSION, EXTENSIONS, KEY_IDENTIFIER, DNS_NAME] = [0xa0, 0xa3, 0x80, 0x82];
 
 export interface Certificate {
   /** PEM */
@@ -20,32 +38,60 @@ export interface Certificate {
  * @param nowMs Unix milliseconds
  * @returns a new ECDSA P-256 key and a certificate that it signed itself
  */
-export async function makeCertificate(uid: string, nowMs: number): Promise<Certificate> {
-  const x509 = await loadX509();
-  const keys = (await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
-    'sign',
-    'verify',
-  ])) as webcrypto.CryptoKeyPair;
+export function makeCertificate(uid: string, nowMs: number): Certificate {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const notAfter = new Date(nowMs);
   notAfter.setUTCFullYear(notAfter.getUTCFullYear() + VALID_YEARS);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=hq-bridge ${uid}`,
-    notBefore: new Date(nowMs - CLOCK_SKEW_MS),
-    notAfter,
-    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    keys,
-    extensions: [
-      // Its own authority: strict verifiers (Python 3.13) accept a pinned certificate only in this form.
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
-      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: `hq-${uid}` }]),
-    ],
-  });
-  const key = KeyObject.from(keys.privateKey as webcrypto.CryptoKey).export({ type: 'pkcs8', format: 'pem' });
-  return { certificate: `${certificate.toString('pem')}\n`, key: String(key) };
+  const algorithm = sequence(objectIdentifier(OID.ecdsaWithSha256));
+  const name = sequence(set(sequence(objectIdentifier(OID.commonName), utf8String(`hq-bridge ${uid}`))));
+  const toBeSigned = sequence(
+    tagged(VERSION, integer(Uint8Array.of(2))),
+    integer(serialNumber()),
+    algorithm,
+    name,
+    sequence(time(nowMs - CLOCK_SKEW_MS), time(notAfter.getTime())),
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    tagged(EXTENSIONS, sequence(...extensions(uid, publicKey))),
+  );
+  const certificate = sequence(toBeSigned, algorithm, bitString(sign('sha256', toBeSigned, privateKey)));
+  return { certificate: pem(certificate), key: String(privateKey.export({ type: 'pkcs8', format: 'pem' })) };
+}
+
+function serialNumber(): Buffer {
+  const bytes = randomBytes(SERIAL_BYTES);
+  bytes[0] = ((bytes[0] as number) & 0x3f) | 0x40;
+  return bytes;
+}
+
+/** Its own authority: strict verifiers (Python 3.13) accept a pinned certificate only in this form. */
+function extensions(uid: string, publicKey: KeyObject): Buffer[] {
+  const identifier = keyIdentifier(publicKey);
+  return [
+    extension(OID.basicConstraints, true, sequence(boolean(true))),
+    // Bits 0, digitalSignature, and 5, keyCertSign.
+    extension(OID.keyUsage, true, bitString(Uint8Array.of(0b1000_0100), 2)),
+    extension(OID.extendedKeyUsage, false, sequence(objectIdentifier(OID.serverAuthentication))),
+    extension(OID.subjectKeyIdentifier, false, octetString(identifier)),
+    extension(OID.authorityKeyIdentifier, false, sequence(tagged(KEY_IDENTIFIER, identifier))),
+    extension(OID.subjectAlternativeName, false, sequence(tagged(DNS_NAME, Buffer.from(`hq-${uid}`)))),
+  ];
+}
+
+function extension(oid: string, isCritical: boolean, value: Buffer): Buffer {
+  return sequence(objectIdentifier(oid), ...(isCritical ? [boolean(true)] : []), octetString(value));
+}
+
+/** SHA-1 of the public key's bits (RFC 5280, 4.2.1.2); a name, not a protection. */
+function keyIdentifier(publicKey: KeyObject): Buffer {
+  const { x, y } = publicKey.export({ format: 'jwk' });
+  const point = Buffer.concat([Uint8Array.of(4), Buffer.from(String(x), 'base64url'), Buffer.from(String(y), 'base64url')]);
+  return createHash('sha1').update(point).digest();
+}
+
+function pem(bytes: Buffer): string {
+  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
 /** @returns a sentence that says why the pair cannot be used, or null */
@@ -57,15 +103,4 @@ export function certificateProblem({ certificate, key }: Certificate, nowMs: num
   } catch (error) {
     return `the certificate or its key cannot be read: ${(error as Error).message}`;
   }
-}
-
-/** The library's dependency injection asks for decorator metadata, of which nothing is used here. */
-async function loadX509(): Promise<typeof import('@peculiar/x509')> {
-  const reflect = Reflect as unknown as Record<'getMetadata' | 'getOwnMetadata' | 'defineMetadata', (() => unknown) | undefined>;
-  reflect.getMetadata ??= () => undefined;
-  reflect.getOwnMetadata ??= () => undefined;
-  reflect.defineMetadata ??= () => undefined;
-  const x509 = await import('@peculiar/x509');
-  x509.cryptoProvider.set(webcrypto);
-  return x509;
 }

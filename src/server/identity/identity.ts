@@ -69,7 +69,7 @@ export interface OpenIdentityOptions {
 export async function openIdentity(options: OpenIdentityOptions): Promise<Identity> {
   const serverDir = resolve(options.serverDir);
   ensureDirectory(serverDir, { tighten: false });
-  const dir = await findOrMake(serverDir, options.fresh === true);
+  const dir = findOrMake(serverDir, options.fresh === true);
   ensureDirectory(dir, { tighten: true });
   const spoolDir = join(dir, SPOOL_DIR);
   ensureDirectory(spoolDir, { tighten: true });
@@ -100,7 +100,7 @@ export function adoptUid(identity: Identity, uid: string): Identity {
   return { ...identity, uid };
 }
 
-async function findOrMake(serverDir: string, fresh: boolean): Promise<string> {
+function findOrMake(serverDir: string, fresh: boolean): string {
   if (readPrivate(join(serverDir, IDENTITY_FILE)) !== undefined) {
     if (!fresh) return serverDir;
     throw new HqError('HQ_E_SERVER_DIR', { path: serverDir, detail: `it is one identity; a new one is made in ${dirname(serverDir)}` });
@@ -113,7 +113,7 @@ async function findOrMake(serverDir: string, fresh: boolean): Promise<string> {
       const current = currentIdentity(serverDir);
       const chosen = current !== null && usable.includes(current) ? current : usable.at(-1);
       if (!fresh && chosen !== undefined) return join(serverDir, identityName(chosen));
-      const made = await makeIdentity(serverDir, (numbers.at(-1) ?? 0) + 1);
+      const made = makeIdentity(serverDir, (numbers.at(-1) ?? 0) + 1);
       if (made !== null) return made;
     }
   } catch (error) {
@@ -147,12 +147,12 @@ function checkLink(serverDir: string): void {
  * Made aside and renamed, so that an identity is complete or absent, whoever else makes one at the same time.
  * @returns its directory, or null when somebody else has taken the number
  */
-async function makeIdentity(serverDir: string, number: number): Promise<string | null> {
+function makeIdentity(serverDir: string, number: number): string | null {
   const draft = mkdtempSync(join(serverDir, '.new-'));
   const dir = join(serverDir, identityName(number));
   try {
     const uid = makeUid();
-    const { certificate, key } = await makeCertificate(uid, Date.now());
+    const { certificate, key } = makeCertificate(uid, Date.now());
     writePrivate(join(draft, CERTIFICATE_FILE), certificate);
     writePrivate(join(draft, KEY_FILE), key);
     const tokens = { clientToken: makeToken(), workerToken: makeToken() };

@@ -20,8 +20,8 @@ export async function makeCertificate(name = 'hq'): Promise<{ key: string; certi
   return { key, certificate: certificate.toString('pem') };
 }
 
-/** The library's dependency injection insists on decorator metadata, of which nothing is used here. */
-function loadX509(): Promise<typeof import('@peculiar/x509')> {
+/** A library for certificates; its dependency injection insists on decorator metadata, of which nothing is used here. */
+export function loadX509(): Promise<typeof import('@peculiar/x509')> {
   const reflect = Reflect as unknown as { getMetadata?: () => undefined; getOwnMetadata?: () => undefined; defineMetadata?: () => void };
   reflect.getMetadata ??= () => undefined;
   reflect.getOwnMetadata ??= () => undefined;

@@ -1,5 +1,5 @@
 /** The certificate in a real TLS connection, the addresses in the access files and the place of the socket. */
-import { X509Certificate } from 'node:crypto';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,13 +9,14 @@ import { connectEndpoint } from '../../../../src/net/connect.ts';
 import { listAddresses, serverAddresses } from '../../../../src/server/identity/addresses.ts';
 import { certificateProblem, makeCertificate } from '../../../../src/server/identity/certificate.ts';
 import { chooseSocketPath } from '../../../../src/server/identity/socketPath.ts';
+import { loadX509 } from '../../net/certificate.ts';
 import { makeDir } from '../journal/helpers.ts';
 
 const YEAR_MS = 365 * 86_400_000;
 
 test('the certificate is its own authority for ten years, and two are never alike', async () => {
   const now = Date.now();
-  const [one, two] = [await makeCertificate('abc123', now), await makeCertificate('abc123', now)];
+  const [one, two] = [makeCertificate('abc123', now), makeCertificate('abc123', now)];
   const parsed = new X509Certificate(one.certificate);
   expect(parsed.subject).toBe('CN=hq-bridge abc123');
   expect(parsed.verify(parsed.publicKey)).toBe(true);
@@ -28,8 +29,29 @@ test('the certificate is its own authority for ten years, and two are never alik
   expect(parsed.serialNumber).not.toBe(new X509Certificate(two.certificate).serialNumber);
 });
 
+test('a library for certificates reads in it what is meant', async () => {
+  const x509 = await loadX509();
+  x509.cryptoProvider.set(webcrypto as never);
+  const read = new x509.X509Certificate(makeCertificate('abc123', Date.now()).certificate);
+  expect(await read.verify()).toBe(true);
+  expect(read.issuer).toBe(read.subject);
+  expect(read.getExtension(x509.BasicConstraintsExtension)).toMatchObject({ ca: true, critical: true, pathLength: undefined });
+  const usages = x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign;
+  expect(read.getExtension(x509.KeyUsagesExtension)).toMatchObject({ usages, critical: true });
+  expect(read.getExtension(x509.ExtendedKeyUsageExtension)).toMatchObject({ usages: [x509.ExtendedKeyUsage.serverAuth], critical: false });
+  const { keyId } = await x509.SubjectKeyIdentifierExtension.create(await read.publicKey.export());
+  expect(read.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId).toBe(keyId);
+  expect(read.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId).toBe(keyId);
+  expect(read.getExtension(x509.SubjectAlternativeNameExtension)?.names.toJSON()).toEqual([{ type: 'dns', value: 'hq-abc123' }]);
+});
+
+test('a certificate that ends after 2049 has the longer form of a date', () => {
+  const { validFrom, validTo } = new X509Certificate(makeCertificate('abc123', Date.UTC(2044, 5, 7, 8, 9, 10)).certificate);
+  expect([validFrom, validTo]).toEqual(['Jun  6 08:09:10 2044 GMT', 'Jun  7 08:09:10 2054 GMT']);
+});
+
 test('a peer connects with exactly this certificate and refuses any other', async () => {
-  const [mine, other] = [await makeCertificate('abc123', Date.now()), await makeCertificate('abc123', Date.now())];
+  const [mine, other] = [makeCertificate('abc123', Date.now()), makeCertificate('abc123', Date.now())];
   const server = createServer({ key: mine.key, cert: mine.certificate, minVersion: 'TLSv1.3' });
   server.on('tlsClientError', () => {});
   server.listen(0, '127.0.0.1');

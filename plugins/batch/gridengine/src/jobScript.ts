@@ -51,7 +51,7 @@ export function jobScript(request: SubmitRequest, host: BatchHost): string {
  * pass a second shell there. Programs of the engine need not be on the PATH of jobs.
  */
 function onEachNode(node: string): string[] {
-  const shell = `bash -l -c ${shellWord(node)}`;
+  const shell = `bash -c ${shellWord(node)}`;
   return [
     'export PATH="$PATH:$SGE_BINARY_PATH"',
     'workers=()',
@@ -61,7 +61,7 @@ function onEachNode(node: string): string[] {
     `    ${shell} </dev/null &`,
     '  else',
     '    variables=HQ_ALLOCATION_MANAGER,HQ_ALLOCATION_ID,HQ_ALLOCATION_END,HQ_ALLOCATION_CPUS',
-    `    qrsh -inherit -nostdin -v "$variables" "$host" ${shellWord(shell)} &`,
+    `    qrsh -inherit -nostdin -v "$variables" "$host" ${shellWord(shell)} </dev/null &`,
     '  fi',
     '  workers+=("$!")',
     'done <"$PE_HOSTFILE"',
@@ -87,11 +87,10 @@ export function submitOptions({ comment, extraArgs, held }: SubmitRequest): stri
   ];
 }
 
-/** In a directive, where both kinds of quotes are known and nothing that would take their meaning away. */
+/** In a directive, where a quote within quotes is dropped and `#` ends the line whatever is around it. */
 function quoted(text: string, host: BatchHost): string {
-  const mark = ['"', "'"].find((candidate) => !text.includes(candidate));
-  if (mark === undefined) throw host.error('refused', `Grid Engine takes no argument with both kinds of quotes: ${text}`);
-  return mark + text + mark;
+  if (/["'#]/.test(text)) throw host.error('refused', `Grid Engine takes no quotes and no # in the directives of a script: ${text}`);
+  return `"${text}"`;
 }
 
 /** @returns one word of a shell that interprets nothing of it */

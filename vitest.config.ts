@@ -1,6 +1,6 @@
 /**
  * Test projects: fast ones that mostly stay in one process, and those that start real processes (end to end out of dist/), where commands go
- * through the front; `plain` repeats the tests of commands without it; `slurm` has a real Slurm cluster.
+ * through the front; `plain` repeats the tests of commands without it; `slurm` has a real Slurm cluster, `gridengine` a real Grid Engine.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -47,6 +47,14 @@ export default defineConfig({
           // a machine has room for one cluster: the start may have to wait until another checkout's is down
           hookTimeout: 700_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'gridengine',
+          include: ['test/gridengine/**/*.test.ts'],
+          globalSetup: ['test/helpers/gridEngine.ts'],
+          testTimeout: 120_000,
         },
       },
     ],

@@ -25,6 +25,9 @@ const COMMAND_LINES = ['bin/command.js', 'bin/commandThread.js'];
 /** Large libraries that few commands need, each a file of its own, read when it is needed. */
 const LIBRARIES = { undici: 'lib/undici.js' };
 
+/** Batch systems that know the server by types alone, in a form that a server loads like a module of the user's. */
+const BATCH_SYSTEMS = { 'batch/gridengine.js': 'plugins/batch/gridengine/src/index.ts' };
+
 /** Native code is not bundled: installed beside, found by Node at run time. */
 const EXTERNAL = ['better-sqlite3', 'msgpackr-extract'];
 
@@ -38,11 +41,14 @@ export async function bundle() {
     return buildFile(inRoot('src', entry), output, plugins);
   });
   const libraries = Object.entries(LIBRARIES).map(([name, output]) => buildFile(name, output, []));
-  const built = await Promise.all([...programs, ...libraries]);
+  const batchSystems = Object.entries(BATCH_SYSTEMS).map(async ([output, entry]) => stranger(await buildFile(entry, output, [])));
+  const built = await Promise.all([...programs, ...libraries, ...batchSystems]);
   // The sources are modules; what is made of them here is not.
   writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
   for (const { outputs } of built) checkZod(outputs);
-  removeStale(new Set([...Object.keys(PROGRAMS), ...Object.values(LIBRARIES)].map((output) => join(dist, output))));
+  removeStale(
+    new Set([...Object.keys(PROGRAMS), ...Object.values(LIBRARIES), ...Object.keys(BATCH_SYSTEMS)].map((output) => join(dist, output))),
+  );
   return [...new Set(built.flatMap(({ inputs }) => Object.keys(inputs)))];
 }
 
@@ -102,6 +108,13 @@ function checkZod(outputs) {
   const isForeign = ([path, { bytesInOutput }]) => bytesInOutput > 0 && /zod\/v4\/locales\/(?!en\.|index\.)/.test(path);
   if (Object.values(outputs).some(({ inputs }) => Object.entries(inputs).some(isForeign)))
     throw new Trouble("a module has not imported zod as a whole: import * as z from 'zod'");
+}
+
+/** A plugin that takes code of the server along would prove nothing about the interface. */
+function stranger(metafile) {
+  const own = Object.keys(metafile.inputs).find((path) => path.startsWith('src/'));
+  if (own !== undefined) throw new Trouble(`a plugin imports more than types: ${own}`);
+  return metafile;
 }
 
 /** dist/web has its own builder. */

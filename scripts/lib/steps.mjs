@@ -35,7 +35,13 @@ async function packages() {
 async function compiled() {
   await ready('packages');
   const scripts = ['build.mjs', 'lib/bundle.mjs', 'lib/launcher.mjs', 'lib/licences.mjs'].map((script) => inRoot('scripts', script));
-  const inputs = [...filesBelow(inRoot('src')), ...scripts, inRoot('tsconfig.json'), inRoot('package-lock.json')];
+  const inputs = [
+    ...filesBelow(inRoot('src')),
+    ...filesBelow(inRoot('plugins/batch')),
+    ...scripts,
+    inRoot('tsconfig.json'),
+    inRoot('package-lock.json'),
+  ];
   return unlessStamped(join(dist, '.stamp'), hashOf(inputs), () => mustRun('build', process.execPath, [inRoot('scripts/build.mjs')]));
 }
 

@@ -1,6 +1,7 @@
 /** The test suites and what each of their parts runs. A part answers with counts; test.mjs adds them up. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { lacks as gridEngineLacks } from '../../fixtures/gridengine/packages.mjs';
 import { lacks as slurmLacks } from '../../fixtures/slurm-cluster/lib/machine.mjs';
 import { run } from './command.mjs';
 import { build, commandFolder, inRoot, venvBin } from './paths.mjs';
@@ -45,12 +46,14 @@ function vitest(...projects) {
 }
 
 /** The tests take their cluster away by themselves, unless they are cut off. */
-async function onSlurm() {
-  try {
-    return await vitest('slurm')();
-  } finally {
-    await run(process.execPath, [inRoot('fixtures/slurm-cluster/cluster.mjs'), 'stop']);
-  }
+function onCluster(project, fixture) {
+  return async () => {
+    try {
+      return await vitest(project)();
+    } finally {
+      await run(process.execPath, [inRoot('fixtures', fixture, 'cluster.mjs'), 'stop']);
+    }
+  };
 }
 
 function pytest(name, folder) {
@@ -98,7 +101,12 @@ export const SUITES = [
   {
     name: 'slurm',
     lacks: slurmLacks,
-    parts: [{ name: 'tests on a Slurm cluster', needs: ['compiled'], work: onSlurm }],
+    parts: [{ name: 'tests on a Slurm cluster', needs: ['compiled'], work: onCluster('slurm', 'slurm-cluster') }],
+  },
+  {
+    name: 'gridengine',
+    lacks: gridEngineLacks,
+    parts: [{ name: 'tests on a Grid Engine', needs: ['compiled'], work: onCluster('gridengine', 'gridengine') }],
   },
 ];
 

@@ -123,7 +123,7 @@ export const ERRORS = {
   HQ_E_BATCH_SYSTEM: failure(
     400,
     "the batch system '{name}' cannot be used: {detail}",
-    'Known are slurm, pbs, local, and modules: plugin:/absolute/path.mjs',
+    'Known are slurm, pbs, local, gridengine, and modules: plugin:/absolute/path.mjs',
   ),
 
   // Allocation queues

@@ -23,6 +23,8 @@ export interface Site {
   shorten?(id: string): Promise<void>;
   /** How many nodes a job can have; 0: jobs do not really run, so that nothing they write can be looked at. */
   readonly nodes: number;
+  /** What is typed after `--` for a job of so many nodes, where the batch system needs something. */
+  readonly nodesArgs?: readonly string[];
   /** Longest wait for a change, milliseconds. */
   readonly waitMs: number;
 }
@@ -195,7 +197,7 @@ export function describeConformance(open: () => Promise<Site>, close: (site: Sit
     if (site.nodes === 0) return;
     site.begin('finishes');
     const hostile = `"; touch ${site.root}/owned; echo $(touch ${site.root}/owned) \`touch ${site.root}/owned\` 'x' \\ $HOME #`;
-    const plain = requestOf(site, 'finishes', { nodes: site.nodes });
+    const plain = requestOf(site, 'finishes', { nodes: site.nodes, extraArgs: site.nodesArgs ?? [] });
     const { directory } = plain;
     const request: SubmitRequest = {
       ...plain,

@@ -7,7 +7,7 @@ const alloc = () => import('../commands/alloc.ts');
 
 const QUEUE_ARG = ['<queue>', 'id of the queue', id] as const;
 const QUEUE_ARGS = [
-  ['<system>', 'slurm, pbs, local, or plugin: and the path of a module'],
+  ['<system>', 'slurm, pbs, local, gridengine, or plugin: and the path of a module'],
   ['[args...]', 'behind --: for sbatch or qsub, word for word'],
 ] as const;
 

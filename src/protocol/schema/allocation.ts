@@ -27,7 +27,7 @@ export const signalBeforeEnd = z.strictObject({ signal: z.string().regex(/^SIG[A
 
 /** What a queue is made of. */
 export const queueParams = z.strictObject({
-  system: z.string().min(1).max(4_096).describe('slurm, pbs, local, or plugin: and the path of a module'),
+  system: z.string().min(1).max(4_096).describe('slurm, pbs, local, gridengine, or plugin: and the path of a module'),
   name: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,100}$/, 'only letters, digits, _, . and -')

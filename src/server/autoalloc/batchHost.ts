@@ -2,6 +2,9 @@
 import { briefRun } from '../../common/briefRun.ts';
 import { type ErrorCode, HqError } from '../../protocol/errors.ts';
 import type { BatchErrorKind, BatchHost } from './batchSystem.ts';
+import { explainStatus } from './explainStatus.ts';
+import { writeJobId, writeScript } from './submission.ts';
+import { checkRequest, directiveWord, nodeCommand } from './workerScript.ts';
 
 /**
  * A controller that is down lets a command of Slurm hang for 9 s per controller before it says so, and a loaded one answers after some 10 s,
@@ -31,10 +34,16 @@ export interface BatchHostOptions {
 
 export function makeBatchHost({ title, directory, env = process.env, timeoutMs = COMMAND_TIMEOUT_MS }: BatchHostOptions): BatchHost {
   const error = (kind: BatchErrorKind, detail: string): HqError => new HqError(CODES[kind], { system: title, detail });
-  return {
+  const host: BatchHost = {
     error,
     directory,
     nowMs: Date.now,
+    checkRequest: (request) => checkRequest(request, host),
+    directiveWord: (text, quoted) => directiveWord(text, host, quoted),
+    workerCommand: (worker) => nodeCommand(worker, 'detect'),
+    writeScript,
+    writeJobId,
+    explain: explainStatus,
     run: async (program, args, options = {}) => {
       const { cwd } = options;
       const result = await briefRun(program, args, {
@@ -55,6 +64,7 @@ export function makeBatchHost({ title, directory, env = process.env, timeoutMs =
       }
     },
   };
+  return host;
 }
 
 /** @returns the kind of a failure of a batch system; undefined for anything else that was thrown */

@@ -3,8 +3,8 @@
  * `plugins/batch`; called by the allocation service. Types only, so that a plugin needs nothing of the server. All times are Unix milliseconds.
  *
  * What a worker sees: inside an allocation it finds its job by the variables of Slurm or PBS, or by `HQ_ALLOCATION_MANAGER` (the name of the
- * batch system), `HQ_ALLOCATION_ID` and `HQ_ALLOCATION_END` (Unix seconds), which the script of any other system has to export. It reports manager and
- * id to the server and ends with its allocation.
+ * batch system), `HQ_ALLOCATION_ID`, `HQ_ALLOCATION_END` (Unix seconds) and, where the node is shared, `HQ_ALLOCATION_CPUS` (how many of its CPUs
+ * belong to the allocation), which the script of any other system has to export. It reports manager and id to the server and ends with its allocation.
  */
 
 /** How an allocation ended. `preempted`, `node failed` and `boot failed` are the site's doing and say nothing against the queue. */
@@ -212,6 +212,23 @@ export interface BatchHost {
   nowMs(): number;
   /** Absolute path of a directory for this batch system alone, in the directory of the server's identity; it need not exist. */
   readonly directory: string;
+
+  /** @throws `refused` for a request that no script can express: a line break in a name or path, no node, no time */
+  checkRequest(request: SubmitRequest): void;
+  /**
+   * One word of a line of the script that the batch system reads.
+   * @param quoted how a word with blanks, quotes, `#` or a backslash is written there
+   * @throws `refused` for a line break, which would begin another line
+   */
+  directiveWord(text: string, quoted: (text: string) => string): string;
+  /** @returns shell text, one line: what runs on each node, which is start command, worker and stop command */
+  workerCommand(worker: WorkerCommand): string;
+  /** Writes the script into the directory of an allocation, for its user alone. @returns its absolute path. @throws errors of the file system */
+  writeScript(directory: string, text: string): string;
+  /** Writes the file `jobid` there. @throws errors of the file system */
+  writeJobId(directory: string, id: string): void;
+  /** What the built-in batch systems answer to `explain`. */
+  explain(title: string, status: BatchJobStatus): string;
 }
 
 /** The default export of a plugin, which is an ES module without top-level await, is one of these. */

@@ -1,9 +1,11 @@
 /**
- * Finds the batch system that a name means: a built-in one, or a module of the user's (`plugin:PATH`). Called by the allocation service for each kind
- * of queue.
+ * Finds the batch system that a name means: a built-in one, a plugin of ours, or a module of the user's (`plugin:PATH`). Called by the allocation
+ * service for each kind of queue.
  */
 import { createRequire } from 'node:module';
 import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { type BatchHostOptions, makeBatchHost } from './batchHost.ts';
 import type { BatchSystem, BatchSystemFactory } from './batchSystem.ts';
@@ -17,6 +19,9 @@ const BUILT_IN: Readonly<Record<string, { readonly title: string; readonly make:
   local: { title: 'this host', make: makeLocal },
 };
 
+/** In `plugins/batch` of the repository, each built into one file; they know no more of the server than a user's module does. */
+const PACKAGED: Readonly<Record<string, string>> = { gridengine: 'Grid Engine' };
+
 const PLUGIN_PREFIX = 'plugin:';
 
 /** What a batch system has to have before it is trusted with calls. */
@@ -28,17 +33,20 @@ export interface OpenOptions extends Omit<BatchHostOptions, 'title' | 'directory
 }
 
 /**
- * @param name `slurm`, `pbs`, `local`, or `plugin:` and the absolute path of a module
+ * @param name `slurm`, `pbs`, `local`, `gridengine`, or `plugin:` and the absolute path of a module
  * @throws HqError HQ_E_BATCH_SYSTEM
  */
 export function openBatchSystem(name: string, { directory, ...host }: OpenOptions): BatchSystem {
   const known = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined;
   if (known !== undefined) return known.make(makeBatchHost({ ...host, title: known.title, directory: join(directory, name) }));
-  const path = modulePath(name);
+  const packaged = Object.hasOwn(PACKAGED, name) ? PACKAGED[name] : undefined;
+  const path = packaged === undefined ? modulePath(name) : fileURLToPath(builtFile(`batch/${name}.js`));
   const factory = load(name, path);
   let system: BatchSystem;
   try {
-    system = factory(makeBatchHost({ ...host, title: path, directory: join(directory, name.replaceAll(/[^A-Za-z0-9._-]/g, '_')) }));
+    system = factory(
+      makeBatchHost({ ...host, title: packaged ?? path, directory: join(directory, name.replaceAll(/[^A-Za-z0-9._-]/g, '_')) }),
+    );
   } catch (error) {
     throw unusable(name, `it cannot be started: ${(error as Error).message}`, error);
   }

@@ -22,6 +22,7 @@ export interface BatchEnvironment {
 const ID = 'HQ_ALLOCATION_ID';
 const MANAGER = 'HQ_ALLOCATION_MANAGER';
 const END_SECONDS = 'HQ_ALLOCATION_END';
+const CPUS = 'HQ_ALLOCATION_CPUS';
 
 /** @returns the job that this process belongs to, as far as the environment shows it; undefined outside of jobs */
 export function batchEnvironment(choice: ManagerChoice, env: Env): BatchEnvironment | undefined {
@@ -40,7 +41,7 @@ export function batchEnvironment(choice: ManagerChoice, env: Env): BatchEnvironm
 function allocationEnvironment(env: Env): BatchEnvironment | undefined {
   const [id, manager, end] = [env[ID], env[MANAGER], count(env[END_SECONDS])];
   if (id === undefined || id === '' || manager === undefined || manager === '') return undefined;
-  return { manager, id, cpus: undefined, memMib: undefined, ...(end === undefined ? {} : { endMs: end * 1_000 }) };
+  return { manager, id, cpus: count(env[CPUS]), memMib: undefined, ...(end === undefined ? {} : { endMs: end * 1_000 }) };
 }
 
 /** Slurm tells either the memory of the node or that of one CPU. Zero means all of it. */

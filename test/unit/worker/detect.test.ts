@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { resourceDescriptor } from '../../../src/protocol/schema/resources.ts';
+import { batchEnvironment } from '../../../src/worker/detect/batchEnvironment.ts';
 import { detectBatchJob, pbsTimeLeftMs, slurmTimeLeftMs } from '../../../src/worker/detect/batchJob.ts';
 import { parseKernelList } from '../../../src/worker/detect/hostFiles.ts';
 import { completeResources, type DetectOptions, detectResources } from '../../../src/worker/detect/hwdetect.ts';
@@ -170,4 +171,6 @@ test('an allocation that says itself what it is comes before the batch job aroun
     timeLeftMs: null,
   });
   expect(await detectBatchJob('detect', { HQ_ALLOCATION_ID: '1' }, () => {})).toBeNull();
+  expect(batchEnvironment('detect', env)?.cpus).toBeUndefined();
+  expect(batchEnvironment('detect', { ...env, HQ_ALLOCATION_CPUS: '4', SLURM_CPUS_ON_NODE: '9' })?.cpus).toBe(4);
 });

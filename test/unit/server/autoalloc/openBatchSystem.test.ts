@@ -28,6 +28,10 @@ test('the built-in batch systems are found by their names', () => {
   ]);
 });
 
+test('a plugin that comes with hq-bridge is found by its name, where the build has put it', () => {
+  expect(() => open('gridengine')).toThrow(/'gridengine' cannot be used: its module cannot be loaded: .*\/batch\/gridengine\.js/);
+});
+
 test('a module is a batch system when its default export makes one, and has a directory of its own', () => {
   const name = moduleOf(`export default (host) => ({
     name: 'mine', title: host.directory, pollIntervalMs: 1,

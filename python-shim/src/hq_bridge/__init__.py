@@ -1,11 +1,14 @@
-"""Client of hq-bridge, a HyperQueue server: typed calls, events and a server that starts by itself.
+"""Client of hq-bridge, a HyperQueue server: jobs of programs and functions, typed calls of its API, events.
 
-    from hq_bridge import Client, ensure_server
-    server = ensure_server()
-    with Client(server.server_dir) as client:
-        client.create_job({"name": "hello", "submit": {...}})
+    from hq_bridge import Job, JobClient
+    with JobClient() as client:
+        job = Job()
+        job.function(print, args=("hello",))
+        client.wait_for_jobs([client.submit(job)])
 
-Needs nothing but the standard library. Names are loaded when they are first used, so that importing this costs nothing.
+The module `hyperqueue` offers the same under the names of HyperQueue's own package. Needs the standard library, and
+cloudpickle for functions that are in no module. Names are loaded when they are first used, so that importing this costs
+nothing.
 """
 
 from __future__ import annotations
@@ -16,15 +19,33 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Access": "access",
+    "AsyncJobClient": "aio",
     "Batch": "events",
     "Client": "client",
     "EmbeddedServer": "embedded",
     "EventStream": "events",
+    "Executor": "executor",
+    "FailedJobsException": "failures",
+    "FailedTaskContext": "failures",
     "Gap": "events",
     "HqError": "errors",
+    "Job": "job",
+    "JobClient": "job_client",
+    "LocalCluster": "cluster",
     "Lost": "events",
+    "Output": "output",
+    "PythonEnv": "python_env",
+    "RemoteError": "batch",
+    "ResourceRequest": "resources",
+    "ResultUnavailable": "result_file",
+    "Results": "results",
     "Resumed": "events",
     "ServerUnavailable": "errors",
+    "StdioDef": "output",
+    "SubmittedJob": "job",
+    "TaskFailed": "executor",
+    "ValidationException": "validation",
+    "WorkerConfig": "cluster",
     "ensure_server": "embedded",
     "ids_of": "intarray",
     "ids_text": "intarray",
@@ -38,7 +59,11 @@ if TYPE_CHECKING:
     from .access import Access as Access
     from .access import read_access as read_access
     from .access import server_directory as server_directory
+    from .aio import AsyncJobClient as AsyncJobClient
+    from .batch import RemoteError as RemoteError
     from .client import Client as Client
+    from .cluster import LocalCluster as LocalCluster
+    from .cluster import WorkerConfig as WorkerConfig
     from .embedded import EmbeddedServer as EmbeddedServer
     from .embedded import ensure_server as ensure_server
     from .errors import HqError as HqError
@@ -48,8 +73,22 @@ if TYPE_CHECKING:
     from .events import Gap as Gap
     from .events import Lost as Lost
     from .events import Resumed as Resumed
+    from .executor import Executor as Executor
+    from .executor import TaskFailed as TaskFailed
+    from .failures import FailedJobsException as FailedJobsException
+    from .failures import FailedTaskContext as FailedTaskContext
     from .intarray import ids_of as ids_of
     from .intarray import ids_text as ids_text
+    from .job import Job as Job
+    from .job import SubmittedJob as SubmittedJob
+    from .job_client import JobClient as JobClient
+    from .output import Output as Output
+    from .output import StdioDef as StdioDef
+    from .python_env import PythonEnv as PythonEnv
+    from .resources import ResourceRequest as ResourceRequest
+    from .result_file import ResultUnavailable as ResultUnavailable
+    from .results import Results as Results
+    from .validation import ValidationException as ValidationException
 
 
 def __getattr__(name: str) -> Any:

@@ -73,7 +73,7 @@ def ensure_server(
         # Decided without the lock, as nearly always nothing has to be started.
         if info is not None and not _lacks_worker(info, cpus):
             return EmbeddedServer(directory, info["serverUid"], False, _is_embedded(info), None)
-        _make_private(directory)
+        make_private(directory)
         with _locked(directory / LOCK_FILE):
             started = _info(client) is None
             if started:
@@ -107,8 +107,9 @@ def _lacks_worker(info: "models.ServerInfo", cpus: Optional[int]) -> bool:
 def _start_server(directory: Path, client: Client) -> None:
     arguments = ["server", "start", "--server-dir", str(directory), "--exit-when-idle", EXIT_WHEN_IDLE]
     log = directory / SERVER_LOG
-    child = _start_detached(arguments, log)
-    _await(child, log, lambda: _info(client) is not None, "the server")
+    child = start_detached(arguments, log)
+    await_ready(child, log, lambda: _info(client) is not None, "the server")
+    _forget(child)
 
 
 def _start_worker(directory: Path, client: Client, cpus: int, warn: Warn) -> None:
@@ -130,11 +131,17 @@ def _start_worker(directory: Path, client: Client, cpus: int, warn: Warn) -> Non
         "reconnect",
     ]
     log = directory / WORKER_LOG
-    child = _start_detached(arguments, log)
-    _await(child, log, lambda: client.server_info()["workers"] > 0, "the worker")
+    child = start_detached(arguments, log)
+    await_ready(child, log, lambda: client.server_info()["workers"] > 0, "the worker")
+    _forget(child)
 
 
-def _start_detached(arguments: List[str], log: Path) -> "subprocess.Popen[bytes]":
+def _forget(child: "subprocess.Popen[bytes]") -> None:
+    """It outlives this object; what is forgotten is only its exit code."""
+    child.returncode = child.poll() or 0
+
+
+def start_detached(arguments: List[str], log: Path) -> "subprocess.Popen[bytes]":
     """In a session of its own, so that neither an interrupt nor the end of this process reaches it."""
     command = [*find_hq(), *arguments]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
@@ -146,11 +153,11 @@ def _start_detached(arguments: List[str], log: Path) -> "subprocess.Popen[bytes]
             stderr=output,
             start_new_session=True,
             cwd="/",
-            env=_clean(),
+            env=clean_environment(),
         )
 
 
-def _clean() -> Dict[str, str]:
+def clean_environment() -> Dict[str, str]:
     """The environment without what an outer task was given: a server inside a task is a server of its own."""
     return {
         name: value
@@ -159,7 +166,7 @@ def _clean() -> Dict[str, str]:
     }
 
 
-def _await(child: "subprocess.Popen[bytes]", log: Path, is_there: Callable[[], bool], what: str) -> None:
+def await_ready(child: "subprocess.Popen[bytes]", log: Path, is_there: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while not is_there():
         code = child.poll()
@@ -174,8 +181,6 @@ def _await(child: "subprocess.Popen[bytes]", log: Path, is_there: Callable[[], b
             child.terminate()
             raise HqError("HQ_E_SERVER_TIMEOUT", f"{what} did not come up in {START_LIMIT_S:.0f} s", f"See {log}")
         time.sleep(POLL_S)
-    # It outlives this object; what is forgotten here is only its exit code.
-    child.returncode = child.poll() or 0
 
 
 def _tail(log: Path) -> str:
@@ -183,7 +188,7 @@ def _tail(log: Path) -> str:
     return " / ".join(line.strip() for line in lines[-SHOWN_LINES:] if line.strip()) or "it said nothing"
 
 
-def _make_private(directory: Path) -> None:
+def make_private(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = directory.stat()

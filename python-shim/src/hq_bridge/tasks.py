@@ -1,0 +1,97 @@
+"""Tasks of a job that was not submitted yet. Made by `Job.program` and `Job.function`, turned into the HTTP API's by `graph`.
+
+Names follow `hyperqueue.task` of HyperQueue 0.26.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from .output import Output, outputs_of
+from .payload import note_needed
+from .python_env import PythonEnv
+from .task_main import result_of
+from .validation import ValidationException
+
+Word = Union[str, Output]
+ProgramArgs = Union[str, Sequence[Word]]
+
+
+class Task:
+    """What programs and functions have in common. `settings` are fields of the HTTP API, checked."""
+
+    def __init__(
+        self, job: Any, task_id: int, name: Optional[str], dependencies: "Sequence[Task]", settings: Mapping[str, Any]
+    ) -> None:
+        for task in dependencies:
+            if not isinstance(task, Task) or task.job is not job:
+                raise ValidationException(
+                    f"deps of task {name or task_id} names {task!r}, which is no task of this job"
+                )
+        self.job = job
+        self.task_id = task_id
+        self.name = name
+        self.dependencies: Tuple[Task, ...] = tuple(dependencies)
+        self.settings = settings
+
+    @property
+    def label(self) -> str:
+        """The name of the task, its id where it has none."""
+        return str(self.task_id) if self.name is None else self.name
+
+
+class ExternalProgram(Task):
+    """A program. `task["name"]` is the `Output` of that name among its arguments, for the tasks that read it."""
+
+    def __init__(self, args: ProgramArgs, *of_task: Any) -> None:
+        super().__init__(*of_task)
+        words: List[Word] = [args] if isinstance(args, (str, Output)) else list(args)
+        for word in words:
+            if not isinstance(word, (str, Output)):
+                raise ValidationException(f"args of task {self.label} has {word!r}; all arguments must be texts")
+        if not words:
+            raise ValidationException(f"args of task {self.label} is empty; the first one is the program")
+        self.args = words
+        self.outputs = outputs_of(words)
+
+    def __getitem__(self, name: str) -> Output:
+        if name not in self.outputs:
+            raise KeyError(f"task {self.label} has no output {name}")
+        return self.outputs[name]
+
+    def __repr__(self) -> str:
+        return f"<ExternalProgram {self.label}: {' '.join(map(str, self.args))}>"
+
+
+class PythonFunction(Task):
+    """A function. As an argument of a later function of its job it stands for what it returns."""
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Optional[Mapping[str, Any]],
+        python_env: Optional[PythonEnv],
+        *of_task: Any,
+    ) -> None:
+        super().__init__(*of_task)
+        if not callable(fn):
+            raise ValidationException(f"task {self.label} has {fn!r}, which is no function")
+        if isinstance(args, (str, bytes)):
+            raise ValidationException(f"args of task {self.label} is {args!r}; give a sequence, such as ({args!r},)")
+        self.fn = fn
+        self.args = tuple(args)
+        self.kwargs: Dict[str, Any] = dict(kwargs or {})
+        self.python_env = python_env
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return result_of, (note_needed(self),)
+
+    def __repr__(self) -> str:
+        return f"<PythonFunction {self.label}>"
+
+
+def function_name(fn: Any, task_id: int) -> Optional[str]:
+    """What a function is called where its user gives no name."""
+    name = getattr(fn, "__name__", None)
+    return None if name is None else f"{name}/{task_id}"

@@ -1,0 +1,5 @@
+"""See `hq_bridge.cluster`."""
+
+from hq_bridge.cluster import LocalCluster, WorkerConfig
+
+__all__ = ["LocalCluster", "WorkerConfig"]

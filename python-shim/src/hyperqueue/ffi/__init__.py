@@ -1,0 +1,1 @@
+"""See `hq_bridge`; nothing here is foreign code."""

@@ -1,0 +1,5 @@
+"""See `hq_bridge.job`."""
+
+from hq_bridge.job import Job, SubmittedJob
+
+__all__ = ["Job", "SubmittedJob"]

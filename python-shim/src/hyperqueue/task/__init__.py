@@ -1,0 +1,1 @@
+"""See `hq_bridge.tasks`."""

@@ -1,0 +1,5 @@
+"""See `hq_bridge.tasks`."""
+
+from hq_bridge.tasks import ExternalProgram
+
+__all__ = ["ExternalProgram"]

@@ -12,18 +12,53 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_server import FakeServer
-from real_server import RealServer
+from real_server import RealServer, wait_for
+
+from hq_bridge import JobClient, LocalCluster, PythonEnv, WorkerConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may find the server of whoever runs it."""
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may find the server of whoever runs it; `python3` is the Python of the tests."""
     for name in list(os.environ):
         if name.startswith("HQ_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HQ_BRIDGE_HQ", os.environ.get("HQ", str(ROOT / "dist/bin/hq.js")))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def shared_cluster():
+    """A server with a worker of two CPUs. Tests leave it as they found it: nothing runs, all workers live."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clean(monkeypatch)
+        with LocalCluster(worker_config=WorkerConfig(2)) as cluster:
+            yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster, monkeypatch):
+    """The shared cluster as the one that scripts find."""
+    monkeypatch.setenv("HQ_SERVER_DIR", str(shared_cluster.server_dir))
+    return shared_cluster
+
+
+@pytest.fixture
+def client(cluster, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with JobClient(python_env=PythonEnv(sys.executable)) as client:
+        yield client
+        for job in client.api.jobs(live=True):
+            client.api.cancel(job["id"])
+            if job["isOpen"]:
+                client.api.close_job(job["id"])
+        wait_for(lambda: client.api.jobs(live=True) == [], "the end of all jobs")
 
 
 @pytest.fixture

@@ -20,12 +20,13 @@ from .errors import HqError, ServerUnavailable
 from .events import Batch as EventBatch
 from .events import EventStream, Gap, Message, Resumed
 from .intarray import ids_of
-from .job import DEFAULT_RESULT_LIMIT, Env, Job, SubmittedJob
+from .job import DEFAULT_RESULT_LIMIT, Job, SubmittedJob
 from .job_client import JobClient
 from .python_env import PythonEnv
 from .resources import Resources
 from .result_file import ResultUnavailable
 from .results import all_tasks, read_attempt
+from .settings import Env
 from .tasks import PythonFunction
 
 TYPES = ("task-finished", "task-failed", "tasks-canceled", "tasks-aborted")

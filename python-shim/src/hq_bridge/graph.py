@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from .data_dir import DataDirectory
 from .job import Job
-from .payload import Packed, pack
+from .payload import JOB_VARIABLE, Packed, job_value, pack
 from .python_env import PythonEnv
 from .tasks import ExternalProgram, PythonFunction, Task
 from .validation import ValidationException
-
-# Fields of a task that usually all tasks have alike; what is alike is sent once.
-SHARED = ("command", "cwd", "env", "stdout", "stderr", "request", "priority", "crashLimit", "taskDir", "timeLimitMs")
 
 
 def submit_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataDirectory) -> Dict[str, Any]:
@@ -22,31 +19,41 @@ def submit_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: Data
 
     :raises ValidationException: when a function cannot be pickled, or asks for a result that will not be there
     """
-    packed = iter(pack([task for task in tasks if isinstance(task, PythonFunction)], data, job.result_limit))
-    commands: Dict[int, List[str]] = {}
-    default = python_env.args
+    functions = [task for task in tasks if isinstance(task, PythonFunction)]
+    packed = iter(pack(functions, data))
+    distinct = {id(task.settings): task.settings for task in tasks}
+    shared = _common(list(distinct.values()))
+    own = {key: _without(settings, shared) for key, settings in distinct.items()}
+    environments = {id(env): env for env in (task.python_env or python_env for task in functions)}
+    commands = {key: env.args for key, env in environments.items()}
+    if len(commands) == 1 and len(functions) == len(tasks):
+        (shared["command"],) = commands.values()
     specs: List[Dict[str, Any]] = []
     for task in tasks:
-        spec = {"id": task.task_id, **task.settings}
+        spec = {"id": task.task_id, **own[id(task.settings)]}
         deps = [dependency.task_id for dependency in task.dependencies]
         if task.name is not None:
             spec["label"] = task.name
-        stdin = spec.get("stdin")
         if isinstance(task, ExternalProgram):
             spec["command"] = [str(word) for word in task.args]
+            stdin = task.stdin
         elif isinstance(task, PythonFunction):
-            own = task.python_env
-            spec["command"] = default if own is None else commands.setdefault(id(own), own.args)
+            if "command" not in shared:
+                spec["command"] = commands[id(task.python_env or python_env)]
             payload = next(packed)
             stdin = payload.content
             deps += _needed(job, task, payload)
+        else:
+            raise ValidationException(f"task {task.label} is neither a program nor a function")
         if stdin is not None:
             spec["stdin"] = b64encode(stdin).decode("ascii")
         if deps:
             spec["deps"] = sorted(set(deps))
         specs.append(spec)
-    graph = {"kind": "graph", "shared": _take_shared(specs), "tasks": specs}
-    return {"submitDir": os.getcwd(), "tasks": graph}
+    if functions:
+        # After the pickling, which may have loaded cloudpickle. The server merges variables.
+        shared["env"] = {**shared.get("env", {}), JOB_VARIABLE: job_value(data, job.result_limit)}
+    return {"submitDir": os.getcwd(), "tasks": {"kind": "graph", "shared": shared, "tasks": specs}}
 
 
 def _needed(job: Job, task: PythonFunction, payload: Packed) -> List[int]:
@@ -61,13 +68,15 @@ def _needed(job: Job, task: PythonFunction, payload: Packed) -> List[int]:
     return [other.task_id for other in payload.needs]
 
 
-def _take_shared(specs: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
-    """Takes what all tasks have alike out of them."""
-    shared: Dict[str, Any] = {}
-    for field in SHARED:
-        value = specs[0].get(field)
-        if field in specs[0] and all(field in spec and spec[field] == value for spec in specs):
-            shared[field] = value
-            for spec in specs:
-                del spec[field]
-    return shared
+def _common(distinct: Sequence[Mapping[str, Any]]) -> Dict[str, Any]:
+    """The fields that all have alike: they are sent once."""
+    first, *others = distinct
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in settings and settings[name] == value for settings in others)
+    }
+
+
+def _without(settings: Mapping[str, Any], shared: Mapping[str, Any]) -> Dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in shared}

@@ -8,17 +8,15 @@ from __future__ import annotations
 import dataclasses
 import os
 from datetime import timedelta
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
 from .data_dir import DataDirectory
-from .output import AnyPath, Stdio, default_stderr, default_stdout, stdio_spec
+from .output import AnyPath, Stdio, default_stderr, default_stdout
 from .python_env import PythonEnv
-from .resources import Resources, milliseconds, request_spec
+from .resources import Resources
+from .settings import CrashLimit, Env, Settings, Wanted, checked_env
 from .tasks import ExternalProgram, ProgramArgs, PythonFunction, Task, function_name
 from .validation import ValidationException
-
-Env = Mapping[str, str]
-CrashLimit = Union[None, int, str]
 
 DEFAULT_NAME = "PyAPI job"
 # Pickled; many times what should go through files, and little enough for the memory of a client.
@@ -51,7 +49,8 @@ class Job:
         self.tasks: List[Task] = []
         self.max_fails = max_fails
         self.default_workdir = None if default_workdir is None else os.path.abspath(default_workdir)
-        self.default_env = _checked_env("default_env", default_env)
+        self.default_env = checked_env("default_env", default_env)
+        self._settings = Settings(self.default_workdir, self.default_env)
         self.name = DEFAULT_NAME if name is None else name
         self.labels = dict(labels or {})
         if isinstance(result_limit, bool) or not isinstance(result_limit, int) or result_limit < 0:
@@ -73,7 +72,7 @@ class Job:
         cwd: Optional[AnyPath] = None,
         stdout: Stdio = default_stdout(),
         stderr: Stdio = default_stderr(),
-        stdin: Union[None, str, bytes] = None,
+        stdin: Union[str, bytes, None] = None,
         deps: Sequence[Task] = (),
         name: Optional[str] = None,
         task_dir: bool = False,
@@ -99,12 +98,10 @@ class Job:
         :param time_limit: ours: it is killed after this time
         :raises ValidationException: for what could not be submitted
         """
-        settings = self._settings(env, cwd, stdout, stderr, priority, resources, crash_limit, max_retries, time_limit)
-        if task_dir:
-            settings["taskDir"] = True
-        if stdin is not None:
-            settings["stdin"] = stdin.encode() if isinstance(stdin, str) else bytes(stdin)
-        task = ExternalProgram(args, self, len(self.tasks), name, deps, settings)
+        wanted = Wanted(cwd, stdout, stderr, priority, crash_limit, max_retries, time_limit, task_dir)
+        settings = self._settings.of(wanted, env, resources)
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        task = ExternalProgram(args, content, self, len(self.tasks), name, deps, settings)
         self.tasks.append(task)
         return task
 
@@ -114,7 +111,7 @@ class Job:
         *,
         args: Sequence[Any] = (),
         kwargs: Optional[Mapping[str, Any]] = None,
-        env: Union[None, Env, PythonEnv] = None,
+        env: Union[Env, PythonEnv, None] = None,
         cwd: Optional[AnyPath] = None,
         stdout: Stdio = default_stdout(),
         stderr: Stdio = default_stderr(),
@@ -141,49 +138,14 @@ class Job:
             if python_env is not None:
                 raise ValidationException("env and python_env are both a PythonEnv; give one of them")
             env, python_env = None, env
-        settings = self._settings(env, cwd, stdout, stderr, priority, resources, crash_limit, max_retries, time_limit)
-        # There it can leave its traceback.
-        settings["taskDir"] = True
+        # In a directory of its own it can leave its traceback.
+        wanted = Wanted(cwd, stdout, stderr, priority, crash_limit, max_retries, time_limit, True)
+        settings = self._settings.of(wanted, env, resources)
         task_id = len(self.tasks)
         label = function_name(fn, task_id) if name is None else name
         task = PythonFunction(fn, args, kwargs, python_env, self, task_id, label, deps, settings)
         self.tasks.append(task)
         return task
-
-    def _settings(
-        self,
-        env: Optional[Env],
-        cwd: Optional[AnyPath],
-        stdout: Stdio,
-        stderr: Stdio,
-        priority: int,
-        resources: Resources,
-        crash_limit: CrashLimit,
-        max_retries: int,
-        time_limit: Optional[timedelta],
-    ) -> Dict[str, Any]:
-        workdir = self.default_workdir if cwd is None else os.fspath(cwd)
-        own = _checked_env("env", env)
-        settings: Dict[str, Any] = {
-            "cwd": workdir,
-            "env": {**self.default_env, **own} if own else self.default_env,
-            "stdout": stdio_spec(stdout, default_stdout()),
-            "stderr": stdio_spec(stderr, default_stderr()),
-            "request": request_spec(resources),
-            "crashLimit": crash_limit,
-        }
-        if priority:
-            settings["priority"] = priority
-        if max_retries:
-            settings["maxRetries"] = max_retries
-        if time_limit is not None:
-            settings["timeLimitMs"] = milliseconds("time_limit", time_limit)
-        absent = [key for key in ("cwd", "env", "request", "crashLimit") if not settings[key]]
-        for key in absent:
-            del settings[key]
-        if crash_limit == 0:
-            raise ValidationException('crash_limit=0 is not one; say "never-restart" or "unlimited"')
-        return settings
 
 
 @dataclasses.dataclass
@@ -212,11 +174,3 @@ def job_id_of(job: HasJobId) -> int:
     if isinstance(job, bool) or not isinstance(job, int):
         raise ValidationException(f"{job!r} is no submitted job; give what submit has returned, or an id")
     return job
-
-
-def _checked_env(name: str, env: Optional[Env]) -> Dict[str, str]:
-    checked = dict(env or {})
-    for key, value in checked.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise ValidationException(f"{name} has {key!r}: {value!r}; names and values of variables are texts")
-    return checked

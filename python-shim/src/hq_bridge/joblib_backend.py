@@ -27,6 +27,10 @@ def register() -> None:
 class HyperQueueBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
     """Each batch of calls is a task. All workers are used, unless `n_jobs` is a smaller number than their CPUs."""
 
+    # Each task starts an interpreter, so a batch should last several times as long as that, seconds; joblib assumes
+    # processes that are there already.
+    MIN_IDEAL_BATCH_DURATION = 2.0
+    MAX_IDEAL_BATCH_DURATION = 10.0
     supports_retrieve_callback = True
     default_n_jobs = -1
 

@@ -2,10 +2,12 @@
 
 A payload is a line of JSON, then the function, then its arguments, both pickled:
 
-    {"python": "3.11", "cloudpickle": "3.1.2", "data": "/…", "limit": 268435456, "function": 512, "args": null}
+    [512, null]
 
-`function` is its length, or the name of the file in `data` where it is; `args` is null when they follow, or such a
-name. `limit` is what the pickled result may take, in bytes; with 0 none is kept.
+The line tells where both are. The function is as long as its first number says, or in the file that is named there; the
+arguments follow when the second is null, or are in a file, too. What all functions of a submit have in common is in the
+variable HQ_BRIDGE_JOB: `data` is the directory of the files, `limit` is what a pickled result may take, in bytes (0: none
+is kept), `python` and `cloudpickle` are the versions that have pickled.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 
 from .data_dir import DataDirectory
 from .result_file import PROTOCOL
+from .task_main import JOB_VARIABLE as JOB_VARIABLE
 from .validation import ValidationException
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 # What one part may take of a submit, in all its tasks together. More goes to a file, which is read where it is needed.
 INLINE_BYTES = 256 * 1024
+# A part as small as this, such as the name of a function in a module, is not worth a file, however many tasks have it.
+SMALL_BYTES = 256
 
 _packing = threading.local()
 
@@ -52,11 +57,10 @@ def note_needed(task: "PythonFunction") -> int:
     return task.task_id
 
 
-def pack(tasks: "Sequence[PythonFunction]", data: DataDirectory, limit: int) -> Iterator[Packed]:
+def pack(tasks: "Sequence[PythonFunction]", data: DataDirectory) -> Iterator[Packed]:
     """Packs the functions of one submit, in order. Equal functions are pickled once.
 
     :param data: takes what is too large for a submit; is made when that happens
-    :param limit: bytes that a result may take; 0 to keep none
     :raises ValidationException: for a function or an argument that cannot be pickled
     """
     uses: Dict[int, int] = {}
@@ -68,8 +72,8 @@ def pack(tasks: "Sequence[PythonFunction]", data: DataDirectory, limit: int) -> 
         if id(task.fn) not in known:
             content = _pickled(task, "the function", task.fn)
             place, inline = _place(data, f"function-{task.task_id}", content, uses[id(task.fn)])
-            known[id(task.fn)] = _header(data, limit, place or len(inline)), inline
-        header, function = known[id(task.fn)]
+            known[id(task.fn)] = f"[{json.dumps(place or len(inline))},".encode(), inline
+        start, function = known[id(task.fn)]
         needs: "List[PythonFunction]" = []
         _packing.needs = needs
         try:
@@ -77,25 +81,25 @@ def pack(tasks: "Sequence[PythonFunction]", data: DataDirectory, limit: int) -> 
         finally:
             _packing.needs = None
         place, args = _place(data, f"args-{task.task_id}", content, 1)
-        yield Packed(b"".join((header, json.dumps(place).encode(), b"}\n", function, args)), needs)
+        end = b"null]\n" if place is None else f"{json.dumps(place)}]\n".encode()
+        yield Packed(b"".join((start, end, function, args)), needs)
 
 
-def _header(data: DataDirectory, limit: int, function: Any) -> bytes:
-    """All of the first line but the place of the arguments, which comes last."""
+def job_value(data: DataDirectory, limit: int) -> str:
+    """What JOB_VARIABLE is for functions that were packed just now."""
     cloudpickle = sys.modules.get("cloudpickle")
-    header = {
+    value = {
         "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
         "cloudpickle": None if cloudpickle is None else cloudpickle.__version__,
         "data": str(data.path),
         "limit": limit,
-        "function": function,
     }
-    return json.dumps(header)[:-1].encode() + b', "args": '
+    return json.dumps(value)
 
 
 def _place(data: DataDirectory, name: str, content: bytes, uses: int) -> Tuple[Optional[str], bytes]:
     """The name of the file to which this part went, None for none, and what stays for the payload."""
-    if len(content) * uses <= INLINE_BYTES:
+    if len(content) <= SMALL_BYTES or len(content) * uses <= INLINE_BYTES:
         return None, content
     data.make()
     data.write(name, content)

@@ -81,7 +81,7 @@ def read_attempt(data: DataDirectory, task_id: int, instance: int) -> Any:
     try:
         return read_result(newest_result(data.path, task_id))
     except FileNotFoundError:
-        raise ResultUnavailable(f"the results of the job are gone from {data.path}") from None
+        raise ResultUnavailable(f"the job keeps no results, or they are gone from {data.path}") from None
     except ResultUnavailable as error:
         raise ResultUnavailable(
             f"{error}: it is no function, keeps no results, or its worker cannot write there, as its stderr would say"

@@ -19,6 +19,7 @@ from .result_file import ResultUnavailable, newest_result, read_result, result_p
 
 # The worker takes 2,048 bytes of what a task says about its failure.
 ERROR_BYTES = 2000
+JOB_VARIABLE = "HQ_BRIDGE_JOB"
 
 
 class _CannotRun(Exception):
@@ -75,12 +76,12 @@ def result_of(task_id: int) -> Any:
 def _load(payload: bytes) -> Tuple[Any, Tuple[Any, ...], Dict[str, Any]]:
     global _data
     first, _, rest = payload.partition(b"\n")
-    header = loads(first)
-    _data = _Data(Path(header["data"]), header["limit"]) if header["data"] is not None else None
-    place = header["function"]
+    place, place_of_args = loads(first)
+    header = loads(os.environ[JOB_VARIABLE])
+    _data = _Data(Path(header["data"]), header["limit"])
     inline = place if isinstance(place, int) else 0
     function = rest[:inline] if isinstance(place, int) else _read_part(place)
-    args = rest[inline:] if header["args"] is None else _read_part(header["args"])
+    args = rest[inline:] if place_of_args is None else _read_part(place_of_args)
     _check(header, function, args)
     try:
         loaded = pickle.loads(function)
@@ -93,13 +94,12 @@ def _load(payload: bytes) -> Tuple[Any, Tuple[Any, ...], Dict[str, Any]]:
 
 
 def _read_part(name: str) -> bytes:
-    if _data is None:
-        raise _CannotRun("the function is damaged: it names a file, but no directory")
+    path = Path(loads(os.environ[JOB_VARIABLE])["data"]) / name
     try:
-        return (_data.directory / name).read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise _CannotRun(
-            f"{_data.directory / name} cannot be read on {_host()}: {error.strerror}. Large functions and arguments are kept "
+            f"{path} cannot be read on {_host()}: {error.strerror}. Large functions and arguments are kept "
             "in the server directory, which must lie on a file system that workers share"
         ) from error
 
@@ -130,7 +130,7 @@ def _made(header: Dict[str, Any]) -> str:
 
 def _keep(value: Any) -> None:
     """A result that cannot be kept fails no task: nobody may want it. Whoever asks for it is told why."""
-    if _data is None:
+    if _data is None or _data.limit == 0:
         return
     path = result_path(_data.directory, int(os.environ["HQ_TASK_ID"]), int(os.environ["HQ_INSTANCE_ID"]))
     try:
@@ -154,7 +154,7 @@ def _exit_code(request: SystemExit) -> int:
 
 
 def _fail(text: str) -> int:
-    print(text, file=sys.stderr)
+    print(text.rstrip(), file=sys.stderr)
     path = os.environ.get("HQ_ERROR_FILENAME")
     if path:
         with open(path, "wb") as file:

@@ -1,4 +1,4 @@
-"""Tasks of a job that was not submitted yet. Made by `Job.program` and `Job.function`, turned into the HTTP API's by `graph`.
+"""Tasks of a job. Made by `Job.program` and `Job.function`, turned into those of the HTTP API by `graph`.
 
 Names follow `hyperqueue.task` of HyperQueue 0.26.
 """
@@ -43,7 +43,7 @@ class Task:
 class ExternalProgram(Task):
     """A program. `task["name"]` is the `Output` of that name among its arguments, for the tasks that read it."""
 
-    def __init__(self, args: ProgramArgs, *of_task: Any) -> None:
+    def __init__(self, args: ProgramArgs, stdin: Optional[bytes], *of_task: Any) -> None:
         super().__init__(*of_task)
         words: List[Word] = [args] if isinstance(args, (str, Output)) else list(args)
         for word in words:
@@ -52,6 +52,7 @@ class ExternalProgram(Task):
         if not words:
             raise ValidationException(f"args of task {self.label} is empty; the first one is the program")
         self.args = words
+        self.stdin = stdin
         self.outputs = outputs_of(words)
 
     def __getitem__(self, name: str) -> Output:

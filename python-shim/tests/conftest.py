@@ -12,9 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_server import FakeServer
-from real_server import RealServer, wait_for
-
 from hq_bridge import JobClient, LocalCluster, PythonEnv, WorkerConfig
+from real_server import RealServer, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -70,7 +70,7 @@ def test_results_come_back_whatever_they_are(client):
     values = [None, 7, "text", {"a": [1]}]
     tasks = [job.function(lambda value=value: value) for value in values]
     point = job.function(lambda: Point(3))
-    unpickled = job.function(lambda: (lambda: 4))
+    unpickled = job.function(lambda: lambda: 4)
     job.program("true")
     submitted = client.submit(job)
     assert client.wait_for_jobs([submitted])
@@ -127,7 +127,7 @@ def test_result_of_a_failed_function_says_why_there_is_none(client):
     task = job.function(lambda: 1 / 0)
     submitted = client.submit(job)
     assert not client.wait_for_jobs([submitted], raise_on_error=False)
-    with pytest.raises(ResultUnavailable, match="is failed, not finished: (?s:.*)ZeroDivisionError"):
+    with pytest.raises(ResultUnavailable, match=r"is failed, not finished: (?s:.*)ZeroDivisionError"):
         client.results(submitted)[task]
     assert dict(client.results(submitted)) == {}
 

@@ -19,6 +19,7 @@ import pytest
 from hq_bridge import Job, Output, PythonEnv, ResourceRequest, StdioDef, ValidationException
 from hq_bridge.data_dir import DataDirectory
 from hq_bridge.graph import submit_of
+from hq_bridge.result_file import ResultUnavailable, newest_results, read_result, write_result
 from hq_bridge.task_main import shortened
 from hq_bridge.visualization import visualize_job
 
@@ -231,7 +232,9 @@ def run_payload(tmp_path, start, header=None, env=None, function=None):
     """A function as a task starts it, without a server. Answers with its exit code and its error."""
     job = Job()
     job.function(function or (lambda: None))
-    (task,), shared = (lambda graph: (graph["tasks"], graph["shared"]))(graph_of(job, DataDirectory(tmp_path, "c" * 32)))
+    (task,), shared = (lambda graph: (graph["tasks"], graph["shared"]))(
+        graph_of(job, DataDirectory(tmp_path, "c" * 32))
+    )
     variables = {**json.loads(shared["env"]["HQ_BRIDGE_JOB"]), **(header or {})}
     error = tmp_path / "error"
     done = subprocess.run(
@@ -286,7 +289,7 @@ def test_other_version_of_cloudpickle_is_told_where_it_fails(tmp_path):
     (tmp_path / "cloudpickle.py").write_text('__version__ = "0.1"\n')
     code, error = run_payload(tmp_path, bare(), env={"PYTHONPATH": f"{tmp_path}:{SOURCE}"})
     assert code == 1
-    assert "but 0.1 is installed here; install the same version" in error
+    assert "but 0.1 is installed here; install the same one" in error
 
 
 def test_the_original_package_beside_ours_is_told_at_import(tmp_path):
@@ -314,3 +317,22 @@ def test_hyperqueue_is_ours_under_its_own_names():
     assert hyperqueue.visualization.visualize_job is visualize_job
     assert hyperqueue.get_version() == hyperqueue.__version__
     assert hyperqueue.output.default_stdout() == "%{CWD}/%{TASK_ID}.stdout"
+
+
+def test_the_last_attempt_of_a_task_is_the_one_that_counts(tmp_path):
+    for name in ("1.2", "1.10", "1.9", "20.0"):
+        write_result(tmp_path / f"{name}.result", name, 100)
+    (tmp_path / ".1.11.result-7").touch()
+    (tmp_path / "args-1").touch()
+    newest = newest_results(tmp_path)
+    assert {task: read_result(path) for task, path in newest.items()} == {1: "1.10", 20: "20.0"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is damaged"), (b"X", "is damaged"), (b"V\x80", "cannot be loaded here"), (b"Etoo large", "too large")],
+)
+def test_a_result_that_is_none_says_why(tmp_path, content, words):
+    (tmp_path / "0.0.result").write_bytes(content)
+    with pytest.raises(ResultUnavailable, match=words):
+        read_result(tmp_path / "0.0.result")

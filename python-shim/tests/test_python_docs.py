@@ -14,7 +14,9 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE 
 
 
 def title(example: str) -> str:
-    return " ".join(sorted(set(re.findall(r"\b(?:hq_bridge|hyperqueue|asyncio|joblib|Executor|LocalCluster)\b", example))))
+    return " ".join(
+        sorted(set(re.findall(r"\b(?:hq_bridge|hyperqueue|asyncio|joblib|Executor|LocalCluster)\b", example)))
+    )
 
 
 def test_the_page_has_examples():
@@ -26,7 +28,11 @@ def test_example_runs_as_printed(example, cluster, tmp_path):
     script = tmp_path / "example.py"
     script.write_text(example)
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(script)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-W", "error", str(script)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     if "Pipeline complete" in example:

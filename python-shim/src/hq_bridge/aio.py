@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 
 
 class AsyncJobClient:
-    """Takes what `JobClient` takes, and raises what that raises. Made by `async with`, or used after `await start()`."""
+    """Takes what `JobClient` takes, and raises what that raises. Used with `async with`, or after `await start()`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._make = functools.partial(JobClient, *args, **kwargs)
@@ -74,7 +74,8 @@ class AsyncJobClient:
     async def results(self, job: HasJobId) -> AsyncIterator[Tuple[int, Any]]:
         """Task ids and what the functions have returned, one by one, of those that have finished by now."""
         found = await _in_thread(self.client.results, job)
-        for task_id in await _in_thread(list, found):
+        ids: List[int] = await _in_thread(list, found)
+        for task_id in ids:
             yield task_id, await _in_thread(found.__getitem__, task_id)
 
     async def cancel(self, job: HasJobId, tasks: Optional[Sequence[int]] = None, reason: Optional[str] = None) -> int:

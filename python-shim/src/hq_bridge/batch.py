@@ -24,7 +24,7 @@ class RemoteTraceback(Exception):
 
 
 class Outcome(NamedTuple):
-    """How a call has ended: `content` is the pickled value or exception. Pickled one by one, so that a bad one stays alone."""
+    """How a call has ended. `content`: its pickled value or exception, alone, so that a bad one spoils no other."""
 
     ok: bool
     content: bytes

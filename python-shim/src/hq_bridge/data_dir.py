@@ -69,7 +69,7 @@ class DataDirectory:
                 yield from ids_of(line)
 
     def result(self, task_id: int, instance: int) -> Path:
-        return result_path(self.path, task_id, instance)
+        return Path(result_path(self.path, task_id, instance))
 
     def remove(self) -> None:
         # Somebody else may be doing the same.

@@ -12,9 +12,10 @@ import queue
 import threading
 import time
 import weakref
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from .batch import Batch, Call
+from .calls import Work, begin, cpus_of, fail, in_order
 from .client import Client
 from .errors import HqError, ServerUnavailable
 from .events import Batch as EventBatch
@@ -40,14 +41,6 @@ UNKNOWN_CPUS = 64
 
 class TaskFailed(Exception):
     """The task that made a call has not finished; the message says why."""
-
-
-class _Work(NamedTuple):
-    """Calls that go into one task, and who waits for them."""
-
-    fn: Callable[..., Any]
-    calls: List[Call]
-    futures: "List[concurrent.futures.Future[Any]]"
 
 
 class Executor(concurrent.futures.Executor):
@@ -86,8 +79,8 @@ class Executor(concurrent.futures.Executor):
         self._open = True
         self._cancel = False
         self._changed = threading.Condition()
-        self._waiting: List[_Work] = []
-        self._sent: Dict[int, _Work] = {}
+        self._waiting: List[Work] = []
+        self._sent: Dict[int, Work] = {}
         self._inbox: "queue.Queue[Optional[Message]]" = queue.Queue()
         self._events = EventStream(self.client.server_dir, self._inbox.put, jobs=str(self.job.id), types=TYPES).open()
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._send_all, self._receive_all)]
@@ -101,7 +94,7 @@ class Executor(concurrent.futures.Executor):
 
         :raises RuntimeError: after `shutdown`
         """
-        (future,) = self._add([_Work(fn, [(args, kwargs)], [concurrent.futures.Future()])])
+        (future,) = self._add([Work(fn, [(args, kwargs)], [concurrent.futures.Future()])])
         return future
 
     def map(
@@ -123,8 +116,8 @@ class Executor(concurrent.futures.Executor):
         if size < 1:
             raise ValueError(f"chunksize={chunksize} is no number of calls")
         batches = [calls[start : start + size] for start in range(0, len(calls), size)]
-        futures = self._add([_Work(fn, batch, [concurrent.futures.Future() for _ in batch]) for batch in batches])
-        return _in_order(futures, end)
+        futures = self._add([Work(fn, batch, [concurrent.futures.Future() for _ in batch]) for batch in batches])
+        return in_order(futures, end)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No more calls. With `cancel_futures` those that have not ended are canceled. May be called twice."""
@@ -136,7 +129,7 @@ class Executor(concurrent.futures.Executor):
             for thread in self._threads:
                 thread.join()
 
-    def _add(self, works: List[_Work]) -> "List[concurrent.futures.Future[Any]]":
+    def _add(self, works: List[Work]) -> "List[concurrent.futures.Future[Any]]":
         with self._changed:
             if not self._open:
                 raise RuntimeError("the executor was shut down and takes no more calls")
@@ -146,7 +139,7 @@ class Executor(concurrent.futures.Executor):
 
     def cpus(self) -> int:
         """CPUs of all workers; a guess while there are none."""
-        return sum(_cpus_of(worker) for worker in self.client.api.workers()) or UNKNOWN_CPUS
+        return sum(cpus_of(worker) for worker in self.client.api.workers()) or UNKNOWN_CPUS
 
     def _batch_size(self, calls: int) -> int:
         return max(1, min(MAX_BATCH, -(-calls // (self.cpus() * BATCHES_PER_CPU))))
@@ -161,7 +154,7 @@ class Executor(concurrent.futures.Executor):
                 last = not self._open
             if self._cancel:
                 for work in works:
-                    _fail(work, concurrent.futures.CancelledError())
+                    fail(work, concurrent.futures.CancelledError())
             else:
                 self._send(works)
             if last:
@@ -171,8 +164,8 @@ class Executor(concurrent.futures.Executor):
                 self.client.cancel(self.job)
         self._inbox.put(None)
 
-    def _send(self, works: List[_Work]) -> None:
-        works = [work for work in works if _begin(work)]
+    def _send(self, works: List[Work]) -> None:
+        works = [work for work in works if begin(work)]
         job = self.job.job
         functions: Dict[int, Batch] = {}
         tasks: List[PythonFunction] = []
@@ -236,7 +229,7 @@ class Executor(concurrent.futures.Executor):
             for task_id in list(self._sent):
                 self._fail(task_id, error)
 
-    def _take(self, task_id: int) -> Optional[_Work]:
+    def _take(self, task_id: int) -> Optional[Work]:
         """The calls of a task that has ended, once."""
         with self._changed:
             return self._sent.pop(task_id, None)
@@ -244,7 +237,7 @@ class Executor(concurrent.futures.Executor):
     def _fail(self, task_id: int, error: BaseException) -> None:
         work = self._take(task_id)
         if work is not None:
-            _fail(work, error)
+            fail(work, error)
 
     def _finish(self, task_id: int, instance: int) -> None:
         work, data = self._take(task_id), self.job.data
@@ -253,7 +246,7 @@ class Executor(concurrent.futures.Executor):
         try:
             outcomes = read_attempt(data, task_id, instance)
         except (ResultUnavailable, OSError) as error:
-            _fail(work, error)
+            fail(work, error)
             return
         for future, outcome in zip(work.futures, outcomes):
             try:
@@ -270,45 +263,6 @@ def this_python() -> PythonEnv:
     import sys
 
     return PythonEnv(sys.executable)
-
-
-def _begin(work: _Work) -> bool:
-    """Leaves out what was canceled before it was sent; tells whether anything is left."""
-    kept = [index for index, future in enumerate(work.futures) if future.set_running_or_notify_cancel()]
-    work.calls[:] = [work.calls[index] for index in kept]
-    work.futures[:] = [work.futures[index] for index in kept]
-    return bool(kept)
-
-
-def _fail(work: _Work, error: BaseException) -> None:
-    for future in work.futures:
-        if not future.done():
-            future.set_exception(error)
-
-
-def _in_order(futures: "List[concurrent.futures.Future[Any]]", end: Optional[float]) -> Iterator[Any]:
-    futures.reverse()
-    try:
-        while futures:
-            # Popped first, so that what was delivered can be freed.
-            yield futures.pop().result(None if end is None else max(0.0, end - time.monotonic()))
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _cpus_of(worker: Any) -> int:
-    for resource in worker["configuration"]["resources"]["resources"]:
-        if resource["name"] == "cpus":
-            return _size_of(resource)
-    return 0
-
-
-def _size_of(resource: Dict[str, Any]) -> int:
-    if resource["kind"] == "range":
-        return int(resource["end"]) - int(resource["start"]) + 1
-    groups: Tuple[Any, ...] = tuple(resource.get("groups", [resource.get("values", [])]))
-    return sum(len(group) for group in groups)
 
 
 def _close_job(api: Client, job_id: int) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
 from .data_dir import DataDirectory
-from .output import AnyPath, Stdio, default_stderr, default_stdout
+from .output import DEFAULT_STDERR, DEFAULT_STDOUT, AnyPath, Stdio
 from .python_env import PythonEnv
 from .resources import Resources
 from .settings import CrashLimit, Env, Settings, Wanted, checked_env
@@ -70,8 +70,8 @@ class Job:
         *,
         env: Optional[Env] = None,
         cwd: Optional[AnyPath] = None,
-        stdout: Stdio = default_stdout(),
-        stderr: Stdio = default_stderr(),
+        stdout: Stdio = DEFAULT_STDOUT,
+        stderr: Stdio = DEFAULT_STDERR,
         stdin: Union[str, bytes, None] = None,
         deps: Sequence[Task] = (),
         name: Optional[str] = None,
@@ -113,8 +113,8 @@ class Job:
         kwargs: Optional[Mapping[str, Any]] = None,
         env: Union[Env, PythonEnv, None] = None,
         cwd: Optional[AnyPath] = None,
-        stdout: Stdio = default_stdout(),
-        stderr: Stdio = default_stderr(),
+        stdout: Stdio = DEFAULT_STDOUT,
+        stderr: Stdio = DEFAULT_STDERR,
         deps: Sequence[Task] = (),
         name: Optional[str] = None,
         priority: int = 0,

@@ -1,4 +1,4 @@
-"""Notices HyperQueue's own Python package, which has the import name that ours offers, too. Called at import and by `JobClient`.
+"""Notices HyperQueue's own Python package, whose import name ours has, too. Called at import and by `JobClient`.
 
 Both in one environment overwrite each other's files, and its native module cannot talk to our server.
 """
@@ -26,8 +26,8 @@ def warn_of_other_wheel() -> None:
     found = other_wheel()
     if found is not None:
         warnings.warn(
-            f"the package {DISTRIBUTION} {found} is installed beside hq-bridge; both provide the module hyperqueue, and only "
-            f"that of hq-bridge can use its servers. Run: pip uninstall {DISTRIBUTION}; "
+            f"the package {DISTRIBUTION} {found} is installed beside hq-bridge; both provide the module hyperqueue, "
+            f"and only that of hq-bridge can use its servers. Run: pip uninstall {DISTRIBUTION}; "
             "pip install --force-reinstall --no-deps hq-bridge",
             RuntimeWarning,
             stacklevel=3,

@@ -15,14 +15,17 @@ from .validation import ValidationException
 AnyPath = Union[str, "os.PathLike[str]"]
 
 
+# A file per task in its working directory.
+DEFAULT_STDOUT = "%{CWD}/%{TASK_ID}.stdout"
+DEFAULT_STDERR = "%{CWD}/%{TASK_ID}.stderr"
+
+
 def default_stdout() -> str:
-    """A file per task in its working directory."""
-    return "%{CWD}/%{TASK_ID}.stdout"
+    return DEFAULT_STDOUT
 
 
 def default_stderr() -> str:
-    """A file per task in its working directory."""
-    return "%{CWD}/%{TASK_ID}.stderr"
+    return DEFAULT_STDERR
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,8 +6,8 @@ A payload is a line of JSON, then the function, then its arguments, both pickled
 
 The line tells where both are. The function is as long as its first number says, or in the file that is named there; the
 arguments follow when the second is null, or are in a file, too. What all functions of a submit have in common is in the
-variable HQ_BRIDGE_JOB: `data` is the directory of the files, `limit` is what a pickled result may take, in bytes (0: none
-is kept), `python` and `cloudpickle` are the versions that have pickled.
+variable HQ_BRIDGE_JOB: `data` is the directory of the files, `limit` is what a pickled result may take, in bytes (0:
+none is kept), `python` and `cloudpickle` are the versions that have pickled.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def _pickled(task: "PythonFunction", what: str, value: Any) -> bytes:
         return _dumps(value)
     except Exception as error:
         raise ValidationException(
-            f"{what} of task {task.label} cannot be pickled: {type(error).__name__}: {error}. Make it inside the function, "
-            "or pass what it is made from"
+            f"{what} of task {task.label} cannot be pickled: {type(error).__name__}: {error}. Make it inside the "
+            "function, or pass what it is made from"
         ) from error
 
 

@@ -6,12 +6,15 @@ it cannot replace what counts. The first byte tells what follows: `V` a pickled 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
 import sys
-from pathlib import Path
-from typing import Any, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+
+if TYPE_CHECKING:
+    AnyPath = Union[str, "os.PathLike[str]"]
 
 # The newest that Python 3.8 reads.
 PROTOCOL = 5
@@ -46,18 +49,19 @@ class _Limited(io.RawIOBase):
         return size
 
 
-def result_path(directory: Path, task_id: int, instance: int) -> Path:
-    return directory / f"{task_id}.{instance}{ENDING}"
+def result_path(directory: AnyPath, task_id: int, instance: int) -> str:
+    return os.path.join(directory, f"{task_id}.{instance}{ENDING}")
 
 
-def write_result(path: Path, value: Any, limit: int) -> Optional[str]:
+def write_result(path: AnyPath, value: Any, limit: int) -> Optional[str]:
     """Keeps a value; a reader sees all of the file or nothing of it.
 
     :param limit: bytes that the pickled value may take
     :returns: why the value was not kept; the file then says the same
     :raises OSError: when there can be no file
     """
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    directory, name = os.path.split(path)
+    draft = os.path.join(directory, f".{name}-{os.getpid()}")
     try:
         with open(draft, "wb", opener=_private) as file:
             problem = _write_value(file, value, limit)
@@ -67,15 +71,14 @@ def write_result(path: Path, value: Any, limit: int) -> Optional[str]:
                 file.write(EXPLANATION + problem.encode())
         os.replace(draft, path)
     except BaseException:
-        try:
+        # It may never have been made.
+        with contextlib.suppress(OSError):
             os.unlink(draft)
-        except OSError:
-            pass  # It was never made.
         raise
     return problem
 
 
-def read_result(path: Path) -> Any:
+def read_result(path: AnyPath) -> Any:
     """The value that was kept.
 
     :raises ResultUnavailable: when a reason was kept instead, or the file is damaged
@@ -94,17 +97,19 @@ def read_result(path: Path) -> Any:
             raise ResultUnavailable(f"the result in {path} cannot be loaded here: {detail}") from error
 
 
-def newest_result(directory: Path, task_id: int) -> Path:
-    """The file of the last attempt of a task.
+def newest_results(directory: AnyPath) -> Dict[int, str]:
+    """The files of the last attempts, by task.
 
-    :raises ResultUnavailable: when there is none
+    :raises OSError: when the directory cannot be read
     """
-    start = f"{task_id}."
-    # A listing, not a guess: network file systems remember for a while that a file was missing.
-    names: List[str] = [name for name in os.listdir(directory) if name.startswith(start) and name.endswith(ENDING)]
-    if not names:
-        raise ResultUnavailable(f"task {task_id} has left no result in {directory}")
-    return directory / max(names, key=lambda name: int(name.split(".")[1]))
+    newest: Dict[int, Tuple[int, str]] = {}
+    for name in os.listdir(directory):
+        parts = name.split(".")
+        # Drafts begin with a dot.
+        if name.endswith(ENDING) and parts[0]:
+            task_id, instance = int(parts[0]), int(parts[1])
+            newest[task_id] = max(newest.get(task_id, (-1, "")), (instance, os.path.join(directory, name)))
+    return {task_id: path for task_id, (_, path) in newest.items()}
 
 
 def _write_value(file: Any, value: Any, limit: int) -> Optional[str]:
@@ -124,7 +129,7 @@ def _dump(value: Any, file: _Limited) -> None:
     # Values of classes that came by value can only go back by value, and only where such things came is this loaded.
     cloudpickle = sys.modules.get("cloudpickle")
     if cloudpickle is None:
-        pickle.dump(value, file, protocol=PROTOCOL)  # type: ignore[arg-type]
+        pickle.dump(value, file, protocol=PROTOCOL)
     else:
         cloudpickle.dump(value, file, protocol=PROTOCOL)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping as AbstractMapping
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Union
 
 from .data_dir import DataDirectory
-from .result_file import ResultUnavailable, newest_result, read_result
+from .result_file import ResultUnavailable, read_result
 from .tasks import Task
 
 if TYPE_CHECKING:
@@ -74,18 +75,22 @@ def read_attempt(data: DataDirectory, task_id: int, instance: int) -> Any:
 
     :raises ResultUnavailable: with the reason, when there is no result
     """
+    result_path = data.result(task_id, instance)
     try:
-        return read_result(data.result(task_id, instance))
+        return read_result(result_path)
     except FileNotFoundError:
         pass
+    # A look into the directory: network file systems remember for a while that a file was missing.
     try:
-        return read_result(newest_result(data.path, task_id))
+        is_there = result_path.name in os.listdir(data.path)
     except FileNotFoundError:
         raise ResultUnavailable(f"the job keeps no results, or they are gone from {data.path}") from None
-    except ResultUnavailable as error:
-        raise ResultUnavailable(
-            f"{error}: it is no function, keeps no results, or its worker cannot write there, as its stderr would say"
-        ) from None
+    if is_there:
+        return read_result(result_path)
+    raise ResultUnavailable(
+        f"task {task_id} has left no result in {data.path}: it is no function, has called sys.exit, or its worker cannot "
+        "write there, as its standard error would say"
+    )
 
 
 def all_tasks(client: "Client", job_id: int, states: List[str]) -> "Iterator[models.TaskInfo]":

@@ -9,7 +9,7 @@ import os
 from datetime import timedelta
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Union
 
-from .output import AnyPath, Stdio, default_stderr, default_stdout, stdio_spec
+from .output import DEFAULT_STDERR, DEFAULT_STDOUT, AnyPath, Stdio, stdio_spec
 from .resources import Resources, milliseconds, request_spec
 from .validation import ValidationException
 
@@ -68,8 +68,8 @@ class Settings:
             "taskDir": wanted.task_dir,
         }
         return {
-            "stdout": stdio_spec(wanted.stdout, default_stdout()),
-            "stderr": stdio_spec(wanted.stderr, default_stderr()),
+            "stdout": stdio_spec(wanted.stdout, DEFAULT_STDOUT),
+            "stderr": stdio_spec(wanted.stderr, DEFAULT_STDERR),
             **{name: value for name, value in fields.items() if value},
         }
 

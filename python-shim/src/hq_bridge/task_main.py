@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-import traceback
 from json import loads
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple, Union
 
-from .result_file import ResultUnavailable, newest_result, read_result, result_path, write_result
+from .result_file import ResultUnavailable, newest_results, read_result, result_path, write_result
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 # The worker takes 2,048 bytes of what a task says about its failure.
 ERROR_BYTES = 2000
@@ -29,11 +29,12 @@ class _CannotRun(Exception):
 class _Data(NamedTuple):
     """Where files of the job are, and how large a result may be (bytes)."""
 
-    directory: Path
+    directory: str
     limit: int
 
 
 _data: Optional[_Data] = None
+_results: Dict[int, str] = {}
 
 
 def main() -> None:
@@ -70,7 +71,13 @@ def result_of(task_id: int) -> Any:
     """
     if _data is None:
         raise ResultUnavailable(f"the result of task {task_id} can only be had by a task of its job")
-    return read_result(newest_result(_data.directory, task_id))
+    # All that a task may ask for was there before it started, so that one listing does for thousands of arguments. A
+    # listing, because network file systems remember for a while that a file was missing.
+    if task_id not in _results:
+        _results.update(newest_results(_data.directory))
+    if task_id not in _results:
+        raise ResultUnavailable(f"task {task_id} has left no result in {_data.directory}")
+    return read_result(_results[task_id])
 
 
 def _load(payload: bytes) -> Tuple[Any, Tuple[Any, ...], Dict[str, Any]]:
@@ -78,7 +85,7 @@ def _load(payload: bytes) -> Tuple[Any, Tuple[Any, ...], Dict[str, Any]]:
     first, _, rest = payload.partition(b"\n")
     place, place_of_args = loads(first)
     header = loads(os.environ[JOB_VARIABLE])
-    _data = _Data(Path(header["data"]), header["limit"])
+    _data = _Data(header["data"], header["limit"])
     inline = place if isinstance(place, int) else 0
     function = rest[:inline] if isinstance(place, int) else _read_part(place)
     args = rest[inline:] if place_of_args is None else _read_part(place_of_args)
@@ -94,9 +101,10 @@ def _load(payload: bytes) -> Tuple[Any, Tuple[Any, ...], Dict[str, Any]]:
 
 
 def _read_part(name: str) -> bytes:
-    path = Path(loads(os.environ[JOB_VARIABLE])["data"]) / name
+    path = os.path.join(loads(os.environ[JOB_VARIABLE])["data"], name)
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         raise _CannotRun(
             f"{path} cannot be read on {_host()}: {error.strerror}. Large functions and arguments are kept "
@@ -111,8 +119,8 @@ def _check(header: Dict[str, Any], function: bytes, args: bytes) -> None:
         return
     if header["python"] != f"{sys.version_info[0]}.{sys.version_info[1]}":
         raise _CannotRun(
-            f"the function was made by Python {header['python']} and cannot run in {_here()}. Name an interpreter of that "
-            "version with PythonEnv(python_bin=…), or put the function into a module that is installed here"
+            f"the function was made by Python {header['python']} and cannot run in {_here()}. Name an interpreter of "
+            "that version with PythonEnv(python_bin=…), or put the function into a module that is installed here"
         )
     try:
         import cloudpickle  # noqa: F401
@@ -125,7 +133,7 @@ def _made(header: Dict[str, Any]) -> str:
     here = None if cloudpickle is None else cloudpickle.__version__
     if header["cloudpickle"] in (None, here):
         return ""
-    return f" It was made with cloudpickle {header['cloudpickle']}, but {here} is installed here; install the same version."
+    return f" It was made with cloudpickle {header['cloudpickle']}, but {here} is installed here; install the same one."
 
 
 def _keep(value: Any) -> None:
@@ -143,7 +151,7 @@ def _keep(value: Any) -> None:
 
 def _exit_code(request: SystemExit) -> int:
     """As Python itself ends: None is success, a number is meant so, everything else is a message."""
-    code: Union[None, int, Any] = request.code
+    code: Union[int, Any, None] = request.code
     if code is None:
         return 0
     if not isinstance(code, int):
@@ -178,6 +186,9 @@ def shortened(text: str, limit: int) -> bytes:
 
 def _traceback_of(error: BaseException) -> str:
     """Without our own frames, which tell the user nothing, unless nothing else is left."""
+    # Only now: it costs more than all else that is imported here.
+    import traceback
+
     frames: Optional[TracebackType] = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next

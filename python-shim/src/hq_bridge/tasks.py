@@ -20,6 +20,8 @@ ProgramArgs = Union[str, Sequence[Word]]
 class Task:
     """What programs and functions have in common. `settings` are fields of the HTTP API, checked."""
 
+    job: Any
+
     def __init__(
         self, job: Any, task_id: int, name: Optional[str], dependencies: "Sequence[Task]", settings: Mapping[str, Any]
     ) -> None:

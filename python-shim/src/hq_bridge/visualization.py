@@ -1,4 +1,4 @@
-"""Draws the tasks of a job as a graph in the DOT language. `hyperqueue.visualization` re-exports this; needs no package."""
+"""Draws the tasks of a job as a graph in the DOT language. `hyperqueue.visualization` re-exports this."""
 
 from __future__ import annotations
 

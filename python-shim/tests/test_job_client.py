@@ -263,3 +263,13 @@ def test_client_starts_a_server_that_ends_with_it(real, monkeypatch, tmp_path):
         assert result(client, sum, (1, 2)) == 3
         assert len(real.embedded()) == 2
     wait_for(lambda: real.embedded() == [], "the end of server and worker")
+
+
+def test_argument_whose_result_was_not_kept_says_so(client):
+    job = Job(result_limit=MIB)
+    large = job.function(bytes, args=(2 * MIB,))
+    job.function(len, args=(large,))
+    submitted = client.submit(job)
+    assert not client.wait_for_jobs([submitted], raise_on_error=False)
+    error = client.get_failed_tasks(submitted)[1].error
+    assert error.startswith("an argument is the result of another task, but the result takes more than 1 MiB")

@@ -93,6 +93,8 @@ def _load(payload: bytes) -> Tuple[Any, Tuple[Any, ...], Dict[str, Any]]:
     try:
         loaded = pickle.loads(function)
         positional, named = pickle.loads(args)
+    except ResultUnavailable as error:
+        raise _CannotRun(f"an argument is the result of another task, but {error}") from error
     except BaseException as error:
         raise _CannotRun(
             f"{_traceback_of(error)}The function could not be loaded by {_here()}.{_made(header)}"

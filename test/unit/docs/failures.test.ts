@@ -15,8 +15,9 @@ test('the table has lines, each with as many cells as its head', () => {
 });
 
 test.each(rows.map((cells) => [cells[0], cells[5]] as const))('%s', (_event, named = '') => {
-  const [, path, name] = /^([\w/]+): (.+)$/.exec(named) ?? [];
-  const file = `test/${path}.test.ts`;
+  const [, path = '', name = ''] = /^([\w/-]+): (.+)$/.exec(named) ?? [];
+  const inPython = path.startsWith('python-shim/');
+  const file = inPython ? `${path}.py` : `test/${path}.test.ts`;
   expect(existsSync(file), file).toBe(true);
-  expect(readFileSync(file, 'utf8')).toContain(name);
+  expect(readFileSync(file, 'utf8')).toContain(inPython ? `def test_${name.replaceAll(' ', '_')}(` : name);
 });

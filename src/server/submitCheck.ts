@@ -9,7 +9,7 @@ import type { TaskTraits } from '../core/reactor/onSubmit.ts';
 import { NO_RETRIES, type RetryOn, type RetryPolicy } from '../core/retryPolicy.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { ResourceRequest } from '../protocol/schema/resources.ts';
-import type { GraphTask, Submit, TaskSpec } from '../protocol/schema/task.ts';
+import type { GraphTask, Submit, TaskPatch, TaskSpec } from '../protocol/schema/task.ts';
 import { mergeSpec } from './specs.ts';
 
 /** Most tasks of one array: memory for their columns (about 40 bytes each) is taken at once, and what does not fit would end the server. */
@@ -20,6 +20,20 @@ const SIGNAL_CODE = 128;
 
 /** Ids are unsigned 32-bit integers everywhere. */
 const MAX_TASK_ID = 0xffff_ffff;
+
+/** All that `traitsOf` looks at. */
+const TRAIT_FIELDS = [
+  'request',
+  'pin',
+  'priority',
+  'crashLimit',
+  'maxRetries',
+  'retryDelayMs',
+  'retryOn',
+  'retryMemFactor',
+  'timeLimitMs',
+] as const satisfies readonly (keyof TaskPatch)[];
+type TraitSpec = Pick<TaskSpec, (typeof TRAIT_FIELDS)[number]>;
 
 /** What is already in the job. */
 export interface JobIds {
@@ -64,12 +78,22 @@ export function analyseSubmit(submit: Submit): Omit<CheckedSubmit, 'ids'> {
   if (tasks.kind === 'array') return { traits: [traitsOf(tasks.spec)], deps: [] };
   const hasDeps = tasks.tasks.some((task) => (task.deps?.length ?? 0) > 0);
   return {
-    traits: tasks.tasks.map((task) => traitsOf(mergeSpec(tasks.shared, task))),
+    traits: graphTraits(tasks),
     deps: hasDeps ? tasks.tasks.map((task) => [...new Set(task.deps ?? [])]) : [],
   };
 }
 
-function traitsOf(spec: TaskSpec): TaskTraits {
+/** Tasks that say nothing of their own about these fields share one object. */
+function graphTraits({ shared, tasks }: { shared: TaskPatch; tasks: readonly GraphTask[] }): TaskTraits[] {
+  let common: TaskTraits | undefined;
+  return tasks.map((task) => {
+    if (TRAIT_FIELDS.some((field) => task[field] !== undefined)) return traitsOf(mergeSpec(shared, task));
+    common ??= traitsOf(mergeSpec(shared, {}));
+    return common;
+  });
+}
+
+function traitsOf(spec: TraitSpec): TaskTraits {
   const request = parseRequest(spec.request);
   refuseUselessPin(spec, request);
   return {
@@ -81,7 +105,7 @@ function traitsOf(spec: TaskSpec): TaskTraits {
   };
 }
 
-function retryPolicyOf({ maxRetries, retryDelayMs, retryOn, retryMemFactor }: TaskSpec): RetryPolicy {
+function retryPolicyOf({ maxRetries, retryDelayMs, retryOn, retryMemFactor }: TraitSpec): RetryPolicy {
   if (maxRetries === 0) return NO_RETRIES;
   return { maxRetries, delayMs: retryDelayMs ?? 0, on: retryOn === undefined ? null : retryOnOf(retryOn), memFactor: retryMemFactor ?? 1 };
 }
@@ -93,7 +117,7 @@ function retryOnOf(reasons: NonNullable<TaskSpec['retryOn']>): RetryOn {
   return { codes, signals, kinds: reasons.filter((reason) => typeof reason !== 'number') };
 }
 
-function refuseUselessPin({ pin }: TaskSpec, { variants }: ResourceRequest): void {
+function refuseUselessPin({ pin }: TraitSpec, { variants }: ResourceRequest): void {
   if (pin === undefined || variants.every(({ entries }) => entries.some(({ name }) => name === 'cpus'))) return;
   throw new HqError('HQ_E_REQUEST', { detail: `pin '${pin}' binds a task to CPUs, but a variant of its request has none` });
 }

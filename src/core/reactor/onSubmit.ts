@@ -75,14 +75,19 @@ function fillRows(core: Core, event: SubmitEvent, base: number): void {
     tasks.taskId[row] = taskId;
     row += 1;
   }
-  const count = event.ids.length;
-  event.traits.forEach((traits, index) => {
-    const [start, end] = event.traits.length === 1 ? [base, base + count] : [base + index, base + index + 1];
-    tasks.requestClass.fill(core.classes.intern(traits.request, traits.timeLimitMs).id, start, end);
-    tasks.priority.fill(traits.priority, start, end);
-    tasks.retryPolicy.fill(core.retryPolicies.intern(traits.retry), start, end);
-    tasks.crashLimit.fill(crashLimitColumn(traits.crashLimit), start, end);
-  });
+  const { traits } = event;
+  // Neighbours that share their traits, as most tasks of a graph do, cost one look at them.
+  for (let first = 0; first < traits.length; ) {
+    const shared = traits[first] as TaskTraits;
+    let next = first + 1;
+    while (next < traits.length && traits[next] === shared) next += 1;
+    const [start, end] = traits.length === 1 ? [base, row] : [base + first, base + next];
+    tasks.requestClass.fill(core.classes.intern(shared.request, shared.timeLimitMs).id, start, end);
+    tasks.priority.fill(shared.priority, start, end);
+    tasks.retryPolicy.fill(core.retryPolicies.intern(shared.retry), start, end);
+    tasks.crashLimit.fill(crashLimitColumn(shared.crashLimit), start, end);
+    first = next;
+  }
 }
 
 /** @returns rows that can never run because a dependency ended without success */

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError
 import cloudpickle
 import pytest
 
-from hq_bridge import Executor, PythonEnv, RemoteError, TaskFailed
+from hq_bridge import Executor, PythonEnv, RemoteError, TaskFailed, ValidationException
 from real_server import wait_for
 
 
@@ -75,10 +75,12 @@ def test_task_that_dies_fails_its_calls_alone(executor):
     assert fine.result() == 3
 
 
-def test_what_cannot_be_pickled_fails_its_call(executor):
-    with pytest.raises(ValueError, match="cannot be pickled"):
-        executor.submit(len, sys.stdout).result()
-    assert executor.submit(len, "abc").result() == 3
+def test_what_cannot_be_pickled_fails_its_call_alone(executor):
+    # Both are sent together.
+    lengths = executor.map(len, ["abc", sys.stdout], chunksize=1)
+    assert next(lengths) == 3
+    with pytest.raises(ValidationException, match="cannot be pickled"):
+        next(lengths)
 
 
 def test_shutdown_waits_and_forgets(client):
@@ -95,6 +97,7 @@ def test_shutdown_may_cancel(client, tmp_path):
     executor = Executor(client, python_env=PythonEnv(sys.executable))
     future = executor.submit(os.system, "while test ! -e never; do sleep 0.05; done")
     wait_for(lambda: client.api.jobs(ids=str(executor.job.id))[0]["stats"]["running"] == 1, "the start of the task")
+    executor.shutdown(wait=False)
     executor.shutdown(cancel_futures=True)
     with pytest.raises(CancelledError):
         future.result()

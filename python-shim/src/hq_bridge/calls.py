@@ -28,6 +28,13 @@ def begin(work: Work) -> bool:
     return bool(kept)
 
 
+def cancel(work: Work) -> None:
+    """None of these calls is ever sent."""
+    for future in work.futures:
+        future.cancel()
+    begin(work)
+
+
 def fail(work: Work, error: BaseException) -> None:
     """All calls of a task end with this error."""
     for future in work.futures:

@@ -15,7 +15,7 @@ import weakref
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from .batch import Batch, Call
-from .calls import Work, begin, cpus_of, fail, in_order
+from .calls import Work, begin, cancel, cpus_of, fail, in_order
 from .client import Client
 from .errors import HqError, ServerUnavailable
 from .events import Batch as EventBatch
@@ -29,6 +29,7 @@ from .result_file import ResultUnavailable
 from .results import all_tasks, read_attempt
 from .settings import Env
 from .tasks import PythonFunction
+from .validation import ValidationException
 
 TYPES = ("task-finished", "task-failed", "tasks-canceled", "tasks-aborted")
 ENDED = ["finished", "failed", "canceled", "aborted"]
@@ -120,11 +121,17 @@ class Executor(concurrent.futures.Executor):
         return in_order(futures, end)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """No more calls. With `cancel_futures` those that have not ended are canceled. May be called twice."""
+        """No more calls. With `cancel_futures` those that have not ended are canceled, running ones too. May be called
+        twice."""
         with self._changed:
             self._open = False
             self._cancel = self._cancel or cancel_futures
             self._changed.notify_all()
+        if cancel_futures:
+            # Nothing is sent behind the back of this.
+            self._threads[0].join()
+            with contextlib.suppress(HqError):
+                self.client.cancel(self.job)
         if wait:
             for thread in self._threads:
                 thread.join()
@@ -154,18 +161,14 @@ class Executor(concurrent.futures.Executor):
                 last = not self._open
             if self._cancel:
                 for work in works:
-                    fail(work, concurrent.futures.CancelledError())
+                    cancel(work)
             else:
-                self._send(works)
+                self._send([work for work in works if begin(work)])
             if last:
                 break
-        if self._cancel:
-            with contextlib.suppress(HqError):
-                self.client.cancel(self.job)
         self._inbox.put(None)
 
     def _send(self, works: List[Work]) -> None:
-        works = [work for work in works if begin(work)]
         job = self.job.job
         functions: Dict[int, Batch] = {}
         tasks: List[PythonFunction] = []
@@ -181,11 +184,19 @@ class Executor(concurrent.futures.Executor):
             self.client.extend(self.job)
         except BaseException as error:
             self.job.sent = len(job.tasks)
-            for task in tasks:
-                self._fail(task.task_id, error)
+            if isinstance(error, ValidationException) and len(works) > 1:
+                self._send_alone([work for work in map(self._take, (task.task_id for task in tasks)) if work])
+            else:
+                for task in tasks:
+                    self._fail(task.task_id, error)
         for task in tasks:
             # They are on the server now; a long life must not fill the memory with them.
             task.args = ()
+
+    def _send_alone(self, works: List[Work]) -> None:
+        """One of them cannot be pickled, which must not be the trouble of the others."""
+        for work in works:
+            self._send([work])
 
     # The receiving thread
 

@@ -218,6 +218,26 @@ def test_tasks_of_a_running_job_are_added_and_canceled(client, tmp_path):
         client.wait_for_jobs([submitted])
 
 
+def test_warnings_of_the_server_are_shown(client, capfd):
+    job = Job()
+    job.program("true", resources=ResourceRequest(resources={"nowhere": 1}))
+    client.cancel(client.submit(job))
+    said = capfd.readouterr().err
+    assert said.startswith("hq-bridge: ")
+    assert "nowhere" in said
+
+
+def test_a_submit_that_has_failed_may_be_tried_again(client):
+    job = Job(keep_open=True)
+    submitted = client.submit(job)
+    task = job.function(len, args=("x" * 300_000,))
+    client.close_job(submitted)
+    for _ in range(2):
+        with pytest.raises(HqError, match="is not open"):
+            client.extend(submitted)
+    assert job.tasks[submitted.sent :] == [task]
+
+
 def test_unknown_jobs_are_refused(client):
     with pytest.raises(HqError, match="job 999 not found"):
         client.wait_for_jobs([999])

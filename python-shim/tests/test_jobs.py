@@ -18,7 +18,7 @@ import pytest
 
 from hq_bridge import Job, Output, PythonEnv, ResourceRequest, StdioDef, ValidationException
 from hq_bridge.data_dir import DataDirectory
-from hq_bridge.graph import submit_of
+from hq_bridge.graph import graph_of as make_graph
 from hq_bridge.result_file import ResultUnavailable, newest_results, read_result, write_result
 from hq_bridge.task_main import shortened
 from hq_bridge.visualization import visualize_job
@@ -32,7 +32,7 @@ def data(tmp_path):
 
 
 def graph_of(job, data):
-    return submit_of(job, job.tasks, PythonEnv(), data)["tasks"]
+    return make_graph(job, job.tasks, PythonEnv(), data)
 
 
 def test_what_tasks_have_alike_is_sent_once(data):

@@ -52,9 +52,11 @@ class DataDirectory:
         self.path.mkdir(mode=0o700, exist_ok=True)
 
     def write(self, name: str, content: bytes) -> None:
-        """Keeps a part of a task; never changed once it is there."""
-        with open(self.path / name, "xb", opener=_private) as file:
+        """Keeps a part of a task. A submit that is tried again writes the same once more, maybe beside readers."""
+        draft = self.path / f".{name}-{os.getpid()}"
+        with open(draft, "wb", opener=_private) as file:
             file.write(content)
+        os.replace(draft, self.path / name)
 
     def add_results(self, task_ids: Iterable[int]) -> None:
         """Notes that these tasks will leave results."""

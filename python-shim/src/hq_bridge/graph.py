@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from typing import Any, Dict, List, Mapping, Sequence
 
@@ -14,8 +13,8 @@ from .tasks import ExternalProgram, PythonFunction, Task
 from .validation import ValidationException
 
 
-def submit_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataDirectory) -> Dict[str, Any]:
-    """The body of `POST /v1/jobs/{id}/tasks` for these tasks of a job.
+def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataDirectory) -> Dict[str, Any]:
+    """The `tasks` of a submit for these tasks of a job.
 
     :raises ValidationException: when a function cannot be pickled, or asks for a result that will not be there
     """
@@ -53,7 +52,7 @@ def submit_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: Data
     if functions:
         # After the pickling, which may have loaded cloudpickle. The server merges variables.
         shared["env"] = {**shared.get("env", {}), JOB_VARIABLE: job_value(data, job.result_limit)}
-    return {"submitDir": os.getcwd(), "tasks": {"kind": "graph", "shared": shared, "tasks": specs}}
+    return {"kind": "graph", "shared": shared, "tasks": specs}
 
 
 def _needed(job: Job, task: PythonFunction, payload: Packed) -> List[int]:

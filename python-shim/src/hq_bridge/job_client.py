@@ -20,7 +20,7 @@ from .embedded import ensure_server
 from .errors import HqError, ServerUnavailable
 from .events import EventStream
 from .failures import FailedJobsException, FailedTaskContext, TaskFailures
-from .graph import submit_of
+from .graph import graph_of
 from .intarray import ids_text
 from .job import HasJobId, Job, SubmittedJob, job_id_of
 from .other_wheel import warn_of_other_wheel
@@ -72,7 +72,7 @@ class JobClient:
         self._release()
 
     def submit(self, job: Job) -> SubmittedJob:
-        """Submits all tasks of a job, in one request.
+        """Submits all tasks of a job, in one request. Warnings of the server go to standard error.
 
         :raises ValidationException: a job without tasks, or with a function that cannot be pickled
         """
@@ -87,8 +87,9 @@ class JobClient:
         with _removed_on_refusal(data):
             if job.tasks:
                 body["submit"] = self._submit_body(job, job.tasks, data)
-            job_id = self.api.create_job(body)["jobId"]  # type: ignore[arg-type]
-        return SubmittedJob(job, job_id, data, len(job.tasks))
+            answer = self.api.create_job(body)  # type: ignore[arg-type]
+        _show(answer["warnings"])
+        return SubmittedJob(job, answer["jobId"], data, len(job.tasks))
 
     def extend(self, submitted: SubmittedJob) -> List[Task]:
         """Ours: submits the tasks that an open job (`Job(keep_open=True)`) was given since the last submit.
@@ -99,8 +100,10 @@ class JobClient:
         tasks = submitted.job.tasks[submitted.sent :]
         if not tasks or submitted.data is None:
             raise ValidationException(f"job {submitted.id} was given no new tasks")
-        self.api.submit(submitted.id, self._submit_body(submitted.job, tasks, submitted.data))  # type: ignore[arg-type]
+        body = self._submit_body(submitted.job, tasks, submitted.data)
+        answer = self.api.submit(submitted.id, body)  # type: ignore[arg-type]
         submitted.sent += len(tasks)
+        _show(answer["warnings"])
         return tasks
 
     def close_job(self, job: HasJobId) -> None:
@@ -168,11 +171,12 @@ class JobClient:
 
     def _submit_body(self, job: Job, tasks: Sequence[Task], data: DataDirectory) -> Dict[str, Any]:
         functions = [task.task_id for task in tasks if isinstance(task, PythonFunction)]
+        submit_dir = os.getcwd()
         try:
             if functions and job.result_limit > 0:
                 data.make()
                 data.add_results(functions)
-            return submit_of(job, tasks, self.python_env, data)
+            return {"submitDir": submit_dir, "tasks": graph_of(job, tasks, self.python_env, data)}
         except OSError as error:
             detail = f"{data.path} cannot be written: {error.strerror or error}"
             raise HqError(
@@ -207,6 +211,12 @@ class JobClient:
         which = ids_text(ids)
         goes = "job" if len(ids) == 1 else "jobs"
         return f"{goes} {which} still running; cancel with: hq job cancel {which}{place}"
+
+
+def _show(warnings: Sequence[str]) -> None:
+    """What the server has to say about a job that it took, such as a resource that no worker has."""
+    for warning in warnings:
+        print(f"hq-bridge: {warning}", file=sys.stderr)
 
 
 def _hold(server_dir: Path, lease: Optional[str]) -> Optional[EventStream]:

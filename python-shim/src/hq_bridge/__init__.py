@@ -13,7 +13,8 @@ nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# As typing has it: to import that would double what a task costs.
+TYPE_CHECKING = False
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,8 @@ _PLACES = {
 __all__ = ["__version__", *sorted(_PLACES)]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .access import Access as Access
     from .access import read_access as read_access
     from .access import server_directory as server_directory

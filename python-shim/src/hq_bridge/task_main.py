@@ -10,12 +10,14 @@ import os
 import pickle
 import sys
 from json import loads
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple, Union
 
 from .result_file import ResultUnavailable, newest_results, read_result, result_path, write_result
 
+# As typing has it: to import that would double what a task costs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any, Dict, Optional, Tuple, Union
 
 # The worker takes 2,048 bytes of what a task says about its failure.
 ERROR_BYTES = 2000
@@ -26,11 +28,12 @@ class _CannotRun(Exception):
     """The function cannot be run here; the message is all that its user needs."""
 
 
-class _Data(NamedTuple):
+class _Data:
     """Where files of the job are, and how large a result may be (bytes)."""
 
-    directory: str
-    limit: int
+    def __init__(self, directory: str, limit: int) -> None:
+        self.directory = directory
+        self.limit = limit
 
 
 _data: Optional[_Data] = None

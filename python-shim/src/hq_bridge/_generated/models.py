@@ -8,23 +8,34 @@ from __future__ import annotations
 from typing import Any, Dict, List, Literal, TypedDict, Union
 
 __all__ = [
+    "AllocationInfo",
+    "AllocationState",
     "CancelAnswer",
     "CancelRequest",
     "CouplingWeight",
     "CrashLimit",
     "CreateJob",
+    "CreateQueue",
     "Error",
     "ErrorError",
     "FailureKind",
     "GraphTask",
     "Health",
     "HqEvent",
+    "HqEventAllocationEnded",
+    "HqEventAllocationQueued",
+    "HqEventAllocationRefused",
+    "HqEventAllocationStarted",
     "HqEventJobCanceled",
     "HqEventJobClosed",
     "HqEventJobCompleted",
     "HqEventJobCreated",
     "HqEventJobForgotten",
     "HqEventJobIdle",
+    "HqEventQueueCreated",
+    "HqEventQueuePaused",
+    "HqEventQueueRemoved",
+    "HqEventQueueResumed",
     "HqEventServerStart",
     "HqEventServerStop",
     "HqEventTaskFailed",
@@ -45,6 +56,7 @@ __all__ = [
     "Obstacle",
     "ObstacleBusy",
     "ObstacleBusyLargest",
+    "ObstacleDraining",
     "ObstacleGang",
     "ObstacleGangTask",
     "ObstacleLifetime",
@@ -59,6 +71,18 @@ __all__ = [
     "ObstacleUtilization",
     "OnServerLost",
     "PreviewRequest",
+    "QueueCreated",
+    "QueueExplanation",
+    "QueueExplanationAllocations",
+    "QueueInfo",
+    "QueueObstacle",
+    "QueueObstacleBacklog",
+    "QueueObstacleDraining",
+    "QueueObstacleMaxWorkers",
+    "QueueObstaclePaused",
+    "QueueObstacleResting",
+    "QueueParams",
+    "QueueWorkerOptions",
     "RequestPreview",
     "RequestSpec",
     "ResourceDescriptor",
@@ -67,6 +91,7 @@ __all__ = [
     "ResourceDescriptorRange",
     "ResourceDescriptorSum",
     "ServerInfo",
+    "SignalBeforeEnd",
     "StdioSpec",
     "StdioSpecValue",
     "StopRequest",
@@ -78,6 +103,7 @@ __all__ = [
     "TaskDetail",
     "TaskExplanation",
     "TaskExplanationQueue",
+    "TaskExplanationQueues",
     "TaskGraph",
     "TaskInfo",
     "TaskPatch",
@@ -85,6 +111,7 @@ __all__ = [
     "TaskState",
     "TaskStats",
     "TaskUsage",
+    "TrialAnswer",
     "VariantExplained",
     "WaitReason",
     "WaitReasonDelayed",
@@ -509,6 +536,11 @@ class ObstacleStopping(TypedDict):
     kind: Literal["stopping"]
 
 
+class ObstacleDraining(TypedDict):
+    kind: Literal["draining"]
+    leftMs: Union[float, None]
+
+
 class ObstacleReconnecting(TypedDict):
     kind: Literal["reconnecting"]
 
@@ -553,6 +585,7 @@ Obstacle = Union[
     ObstacleScattered,
     ObstacleLifetime,
     ObstacleStopping,
+    ObstacleDraining,
     ObstacleReconnecting,
     ObstacleReserved,
     ObstacleGang,
@@ -650,6 +683,20 @@ class TaskExplanationQueue(TypedDict):
     same: int
 
 
+class TaskExplanationQueues(TypedDict):
+    queueId: int
+    name: Union[str, None]
+    # its workers could run the task, as far as is known
+    fits: bool
+    # false: what its workers provide is known only when one has connected
+    isKnown: bool
+    # what keeps it from submitting; null: nothing
+    obstacle: Union["QueueObstacle", None]
+    # allocations that wait in the batch system
+    queued: int
+    running: int
+
+
 class TaskExplanation(TypedDict):
     jobId: int
     taskId: int
@@ -660,6 +707,8 @@ class TaskExplanation(TypedDict):
     reason: "WaitReason"
     # its position; null unless it is ready
     queue: Union["TaskExplanationQueue", None]
+    # allocation queues; empty unless it waits for a place
+    queues: List["TaskExplanationQueues"]
     # per alternative of its request; empty unless it waits for a place
     variants: List["VariantExplained"]
 
@@ -783,6 +832,187 @@ class WorkerInfo(TypedDict):
     # running ones included
     assignedTasks: int
     lastTaskStarted: Union["WorkerInfoLastTaskStarted", None]
+
+
+class QueueWorkerOptions(TypedDict, total=False):
+    # like --cpus
+    cpus: str
+    # like --resource, NAME=DESC
+    resources: List[str]
+    # like --coupling
+    coupling: str
+    # like --group; default: the id of the allocation
+    group: str
+    hyperThreading: bool
+    # like --detect-resources; default: all
+    detectResources: str
+    # accepted for scripts of HyperQueue
+    overviewIntervalMs: float
+    minUtilization: float
+
+
+class SignalBeforeEnd(TypedDict):
+    signal: str
+    beforeMs: float
+
+
+class _QueueParams(TypedDict):
+    # slurm, pbs, local, or plugin: and the path of a module
+    system: str
+    # time limit of an allocation
+    timeLimitMs: float
+
+
+class QueueParams(_QueueParams, total=False):
+    # part of job names and of the directory
+    name: str
+    # most allocations that wait in the batch system at a time
+    backlog: int
+    # most nodes of an allocation; each runs one worker
+    maxWorkersPerAlloc: int
+    # most workers, queued and running; default: no limit
+    maxWorkerCount: int
+    # handed to the batch system word for word
+    additionalArgs: List[str]
+    # default: the time limit of the allocation
+    workerTimeLimitMs: float
+    # a worker without tasks ends after this time
+    idleTimeoutMs: float
+    onServerLost: "OnServerLost"
+    # a worker gets nothing new for so long before its end; default: 5 minutes, or 10 % of its time limit if that is
+    # less
+    drainBeforeMs: float
+    signalBeforeEnd: "SignalBeforeEnd"
+    # shell text that runs on each node before the worker
+    workerStartCmd: str
+    # shell text that runs on each node after the worker
+    workerStopCmd: str
+    # shell text in front of the worker
+    workerWrapCmd: str
+    worker: "QueueWorkerOptions"
+
+
+class _CreateQueue(TypedDict):
+    params: "QueueParams"
+
+
+class CreateQueue(_CreateQueue, total=False):
+    # first submit an allocation and cancel it at once, to see whether it is accepted
+    trial: bool
+
+
+class QueueCreated(TypedDict):
+    queueId: int
+    # sentences: what is not known yet, what the batch system has doubts about
+    warnings: List[str]
+
+
+class TrialAnswer(TypedDict):
+    script: str
+    warnings: List[str]
+
+
+class QueueInfo(TypedDict):
+    id: int
+    state: Literal["active", "paused", "draining"]
+    params: "QueueParams"
+    # the batch system by its name for people: Slurm, PBS
+    manager: str
+    # options that every worker of it gets, as words of the script
+    workerArgs: List[str]
+    # of its worker that connected last; null before the first
+    knownResources: Union["WorkerResources", None]
+    # allocations that wait in the batch system
+    queued: int
+    running: int
+    # workers of queued and running allocations
+    workers: int
+    pausedReason: Union[str, None]
+    # what was the matter last; null when the last attempt went well
+    lastError: Union[str, None]
+    # nothing is submitted before; null: it may be
+    restsUntilMs: Union[float, None]
+
+
+AllocationState = Literal["queued", "running", "finished", "failed"]
+
+
+class AllocationInfo(TypedDict):
+    queueId: int
+    # counts the allocations of the queue
+    number: int
+    # of the batch system; null while it is being submitted, and when that failed
+    id: Union[str, None]
+    state: "AllocationState"
+    # nodes, with one worker each
+    workers: int
+    connectedWorkers: int
+    queuedAtMs: float
+    startedAtMs: Union[float, None]
+    endedAtMs: Union[float, None]
+    # when its time limit ends, as far as it is known
+    limitAtMs: Union[float, None]
+    # has hq-submit.sh, jobid, stdout and stderr
+    workdir: str
+    # the batch system's word for its state
+    rawState: Union[str, None]
+    # what is known of why it waits or has ended, one sentence
+    detail: Union[str, None]
+    restarts: int
+
+
+class QueueObstaclePaused(TypedDict):
+    kind: Literal["paused"]
+    reason: Union[str, None]
+
+
+class QueueObstacleDraining(TypedDict):
+    kind: Literal["draining"]
+
+
+class QueueObstacleResting(TypedDict):
+    kind: Literal["resting"]
+    untilMs: float
+    error: Union[str, None]
+
+
+class QueueObstacleBacklog(TypedDict):
+    kind: Literal["backlog"]
+    queued: int
+    backlog: int
+
+
+class QueueObstacleMaxWorkers(TypedDict):
+    kind: Literal["max-workers"]
+    workers: int
+    most: int
+
+
+QueueObstacle = Union[
+    QueueObstaclePaused,
+    QueueObstacleDraining,
+    QueueObstacleResting,
+    QueueObstacleBacklog,
+    QueueObstacleMaxWorkers,
+]
+
+
+class QueueExplanationAllocations(TypedDict):
+    number: int
+    id: Union[str, None]
+    sentence: str
+    # false: nothing waits for it; canceled in a moment if it has not started
+    useful: bool
+    estimatedStartMs: Union[float, None]
+
+
+class QueueExplanation(TypedDict):
+    queueId: int
+    # null: it may submit
+    obstacle: Union["QueueObstacle", None]
+    # workers that it would ask for now, without its limits
+    wantedWorkers: int
+    allocations: List["QueueExplanationAllocations"]
 
 
 class _ServerInfo(TypedDict):
@@ -963,6 +1193,76 @@ class HqEventTaskRestarted(TypedDict):
     error: Union[str, None]
 
 
+class HqEventQueueCreated(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["queue-created"]
+    queueId: int
+    name: Union[str, None]
+    system: str
+
+
+class HqEventQueuePaused(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["queue-paused"]
+    queueId: int
+    reason: Union[str, None]
+
+
+class HqEventQueueResumed(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["queue-resumed"]
+    queueId: int
+
+
+class HqEventQueueRemoved(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["queue-removed"]
+    queueId: int
+
+
+class HqEventAllocationQueued(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["allocation-queued"]
+    queueId: int
+    number: int
+    id: str
+    workers: int
+
+
+class HqEventAllocationRefused(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["allocation-refused"]
+    queueId: int
+    number: int
+    error: str
+
+
+class HqEventAllocationStarted(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["allocation-started"]
+    queueId: int
+    number: int
+    id: str
+
+
+class HqEventAllocationEnded(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["allocation-ended"]
+    queueId: int
+    number: int
+    id: Union[str, None]
+    state: "AllocationState"
+    detail: str
+
+
 class HqEventTaskNotify(TypedDict):
     seq: int
     timeMs: float
@@ -1011,6 +1311,14 @@ HqEvent = Union[
     HqEventTaskFinished,
     HqEventTaskFailed,
     HqEventTaskRestarted,
+    HqEventQueueCreated,
+    HqEventQueuePaused,
+    HqEventQueueResumed,
+    HqEventQueueRemoved,
+    HqEventAllocationQueued,
+    HqEventAllocationRefused,
+    HqEventAllocationStarted,
+    HqEventAllocationEnded,
     HqEventTaskNotify,
     HqEventTasksCanceled,
     HqEventTasksAborted,

@@ -857,7 +857,7 @@ class SignalBeforeEnd(TypedDict):
 
 
 class _QueueParams(TypedDict):
-    # slurm, pbs, local, or plugin: and the path of a module
+    # slurm, pbs, local, gridengine, or plugin: and the path of a module
     system: str
     # time limit of an allocation
     timeLimitMs: float

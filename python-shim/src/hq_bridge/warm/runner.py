@@ -344,10 +344,10 @@ def _group_lives(pid: int) -> bool:
     return True
 
 
-def starting(main: Callable[[], None], *, reseed: bool) -> Start:
+def starting(main: Callable[[], None]) -> Start:
     """A start that runs this function to the end of the process."""
 
     def start() -> NoReturn:
-        task.run(main, reseed=reseed)
+        task.run(main)
 
     return start

@@ -51,11 +51,11 @@ def words_of(command: str) -> Optional[List[str]]:
     words = []
     at = 0
     while at < len(command):
-        if command[at] in " \n":
+        if command[at] == " ":
             at += 1
             continue
         match = _WORD.match(command, at)
-        if match is None or (match.end() < len(command) and command[match.end()] not in " \n"):
+        if match is None or (match.end() < len(command) and command[match.end()] != " "):
             return None
         words.append("".join("".join(part) for part in _PART.findall(match.group())))
         at = match.end()
@@ -70,7 +70,8 @@ class SnakemakeHost:
         self._workflow: Any = None
         self._parsed_in = cwd
         self._files = FilesRead(ignore=[os.path.join(cwd, ".snakemake")])
-        self._reseed = True
+        # Set when the workflow has chosen a seed.
+        self._random_state: Any = None
 
     def load(self) -> None:
         """:raises ImportError: without Snakemake"""
@@ -109,7 +110,7 @@ class SnakemakeHost:
         argv = self.arguments_of(os.fsdecode(text or b""))
         if argv is None:
             return Plain("a job is started by its command, which does more than to start Snakemake")
-        return starting(lambda: self._run(argv, stdin), reseed=self._reseed)
+        return starting(lambda: self._run(argv, stdin))
 
     def _run(self, argv: List[str], from_stdin: bool) -> None:
         import snakemake.cli
@@ -119,6 +120,9 @@ class SnakemakeHost:
             os.dup2(null, 0)
             os.close(null)
         sys.argv = [os.path.join(os.path.dirname(str(snakemake.cli.__file__)), "__main__.py"), *argv]
+        # Python gives each fork random numbers of its own.
+        if self._random_state is not None:
+            random.setstate(self._random_state)
         _reseed_numpy()
         snakemake.cli.main(argv)
 
@@ -205,11 +209,12 @@ class SnakemakeHost:
 
     @contextlib.contextmanager
     def _noting_seed(self) -> Any:
-        """A workflow that chooses a seed gets the same random numbers in each job; without that they must differ."""
+        """A workflow that chooses a seed gets the same random numbers in each job."""
         seed = random.seed
+        seeded = []
 
         def noting(*args: Any, **options: Any) -> None:
-            self._reseed = False
+            seeded.append(args)
             seed(*args, **options)
 
         random.seed = noting  # type: ignore[assignment]
@@ -217,10 +222,11 @@ class SnakemakeHost:
             yield
         finally:
             random.seed = seed
+            self._random_state = random.getstate() if seeded else None
 
 
 def _reseed_numpy() -> None:
-    """As for `random`: numpy's generator has lost what it was made of when the user has chosen a seed."""
+    """Forks get random numbers of their own, unless the user has chosen a seed: numpy then forgets where its first one came from."""
     with contextlib.suppress(KeyError, AttributeError):
         numpy_random: Any = sys.modules["numpy.random"]
         if numpy_random.mtrand._rand._bit_generator._seed_seq is not None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import logging
 import os
-import random
+import shutil
 import signal
 import sys
 import threading
@@ -81,17 +82,19 @@ def execute(args: List[bytes]) -> NoReturn:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     with _step(frames.EXEC):
-        os.execvp(args[0], args)
+        try:
+            os.execvp(args[0], args)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            # A script without "#!" is for the shell.
+            path = args[0] if b"/" in args[0] else shutil.which(args[0]) or args[0]
+            os.execv(b"/bin/sh", [b"/bin/sh", path, *args[1:]])
 
 
-def run(main: Callable[[], None], *, reseed: bool) -> NoReturn:
-    """Runs a function and ends the process as Python does at the end of a program.
-
-    :param reseed: the random numbers of forks must differ, unless the user has chosen a seed
-    """
+def run(main: Callable[[], None]) -> NoReturn:
+    """Runs a function and ends the process as Python does at the end of a program."""
     _forget_exit_handlers()
-    if reseed:
-        random.seed()
     code = 1
     try:
         code = _exit_code(main)

@@ -33,7 +33,7 @@ def test_a_command_is_split_as_the_shell_does_or_left_to_it():
     rng = random.Random(seed)
     understood = 0
     for _ in range(400):
-        command = "".join(rng.choices(PIECES, k=rng.randint(1, 12)))
+        command = "".join(rng.choices(PIECES, k=rng.randint(1, 6)))
         words = words_of(command)
         if words:
             understood += 1

@@ -195,6 +195,12 @@ TELLING = """
 """
 
 
+def said(workflow: Workflow) -> str:
+    """What the workers have printed."""
+    server = workflow.server
+    return "".join(server.log(process) for process in server.processes[1:])
+
+
 def how(workflow: Workflow, name: str) -> str:
     """`plain`, `imports` or `snakefile`: how the job was started that has made this file."""
     parser, process, command = workflow.text(name).split(" ", 2)
@@ -208,3 +214,188 @@ def test_jobs_are_started_as_the_setting_says(workflow, level, expected):
     workflow.write(TELLING)
     workflow.succeed("--hyperqueue-warm-runner", level)
     assert {how(workflow, f"{s}.txt") for s in range(3)} == {expected}
+
+
+HOW = "echo {PARSED_BY} $PPID $(tr '\\\\0' ' ' < /proc/$PPID/cmdline) > {output[0]}"
+
+
+def test_a_changed_file_is_read_again(workflow):
+    workflow.write(
+        f"""
+        import os
+        PARSED_BY = os.getpid()
+        configfile: "config.yaml"
+        rule all:
+            input: "last.txt"
+        rule first:
+            output: "first.txt"
+            shell: "{HOW}; echo 'text: second' > config.yaml"
+        rule second:
+            input: "first.txt"
+            output: "second.txt", "second.text"
+            params: text=config["text"]
+            shell: "{HOW}; echo {{params.text}} > {{output[1]}}"
+        rule last:
+            input: "second.txt"
+            output: "last.txt", "last.text"
+            params: text=config["text"]
+            shell: "{HOW}; echo {{params.text}} > {{output[1]}}"
+        """
+    )
+    (workflow.directory / "config.yaml").write_text("text: first\n")
+    workflow.succeed()
+    assert [how(workflow, f"{rule}.txt") for rule in ("first", "second", "last")] == ["snakefile", "plain", "snakefile"]
+    # The main process has parsed the workflow before.
+    assert [workflow.text(f"{rule}.text") for rule in ("second", "last")] == ["second\n", "second\n"]
+    assert f"{workflow.directory}/config.yaml has changed" in said(workflow)
+
+
+def test_threads_of_a_workflow_keep_jobs_from_being_forked_from_it(workflow):
+    threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    workflow.write(TELLING)
+    snakefile = workflow.directory / "Snakefile"
+    snakefile.write_text(threads + snakefile.read_text())
+    workflow.succeed()
+    assert {how(workflow, f"{s}.txt") for s in range(3)} == {"imports"}
+    assert "parsing the workflow has started 1 threads; the workflow is parsed by each job" in said(workflow)
+
+
+def test_threads_and_loops_that_have_ended_do_no_harm(workflow):
+    before = "import asyncio, threading\nt = threading.Thread(target=print); t.start(); t.join()\nasyncio.run(asyncio.sleep(0))\n"
+    workflow.write(TELLING)
+    snakefile = workflow.directory / "Snakefile"
+    snakefile.write_text(before + snakefile.read_text())
+    workflow.succeed()
+    assert {how(workflow, f"{s}.txt") for s in range(3)} == {"snakefile"}
+
+
+def test_what_acts_at_the_start_of_python_is_that_of_the_workflow(workflow):
+    workflow.write(
+        """
+        import sys, time
+        rule all:
+            input: "a.txt"
+        rule a:
+            output: "a.txt"
+            run:
+                zone, utf8, seed = time.strftime("%Z"), sys.flags.utf8_mode, sys.flags.hash_randomization
+                open(output[0], "w").write(f"{zone} {utf8} {seed}")
+        """
+    )
+    seen = []
+    for env in ({"TZ": "EST5", "PYTHONUTF8": "1"}, {"TZ": "JST-9", "PYTHONHASHSEED": "0"}):
+        workflow.succeed("--forceall", **env)
+        seen.append(workflow.text("a.txt"))
+    assert seen == ["EST 1 1", "JST 0 0"]
+
+
+def test_jobs_get_nothing_to_read_and_random_numbers_of_their_own(workflow):
+    body = """
+        import random
+        rule all:
+            input: expand("{s}.txt", s=range(3))
+        rule a:
+            output: "{s}.txt"
+            run:
+                open(output[0], "w").write(str(random.random()))
+                shell("cat >> {output}")
+    """
+    workflow.write(body)
+    workflow.succeed()
+    assert len({workflow.text(f"{s}.txt") for s in range(3)}) == 3
+    workflow.write(body.replace("import random", "import random; random.seed(7)"))
+    workflow.succeed("--forceall")
+    assert len({workflow.text(f"{s}.txt") for s in range(3)}) == 1
+
+
+def test_a_precommand_makes_a_plain_start(workflow):
+    workflow.write(TELLING)
+    workflow.succeed("--precommand", "true")
+    assert {how(workflow, f"{s}.txt") for s in range(3)} == {"plain"}
+    assert "a job is started by its command, which does more than to start Snakemake" in said(workflow)
+
+
+def test_a_failed_group_of_pipes_leaves_no_shell_behind(workflow):
+    workflow.write(
+        """
+        rule all:
+            input: "out.txt"
+        rule produce:
+            output: pipe("piped")
+            shell: "sleep 0.3; exit 1; echo {output}"
+        rule consume:
+            input: "piped"
+            output: "out.txt"
+            shell: "cat {input} > {output}"
+        """
+    )
+    out = workflow.fail("--show-failed-logs")
+    assert "failed: exit code 1" in out
+    assert processes_in(workflow.directory) == []
+
+
+def test_a_job_that_runs_too_long_is_killed_with_all_that_it_has_started(workflow):
+    workflow.write(
+        """
+        rule a:
+            output: "a.txt"
+            resources: runtime=0.02
+            shell: "sleep 1000 & sleep 1000; touch {output}"
+        """
+    )
+    assert "exceeded its time limit of 0.02 min" in workflow.fail("a.txt")
+    assert processes_in(workflow.directory) == []
+
+
+def test_nothing_is_left_when_the_worker_is_killed(lone_workflow):
+    server = lone_workflow.server
+    server.start()
+    worker = server.worker("--cpus", "2")
+    lone_workflow.write(
+        """
+        rule a:
+            output: "a.txt"
+            shell: "touch started; sleep 1000; touch {output}"
+        """
+    )
+    running = lone_workflow.start("a.txt", jobs=1)
+    lone_workflow.wait_for("started")
+    assert len([pid for pid in runners_of(lone_workflow.directory)]) == 3
+    worker.kill()
+    worker.wait()
+    wait_for(lambda: runners_of(lone_workflow.directory) == [], "the end of the warm runner")
+    wait_for(lambda: processes_in(lone_workflow.directory) == [running.process.pid], "the end of the job")
+    running.interrupt()
+
+
+def processes_in(directory: Path) -> list[int]:
+    """Those whose working directory this is, but for warm runners: a runner may stay for the next run."""
+    runners = runners_of(directory)
+    return [pid for pid in pids() if pid not in runners and target(f"/proc/{pid}/cwd") == str(directory)]
+
+
+def runners_of(directory: Path) -> list[int]:
+    """Processes of warm runners, with their forks."""
+    return [
+        pid
+        for pid in pids()
+        if b"hq_bridge.warm" in content(f"/proc/{pid}/cmdline") and target(f"/proc/{pid}/cwd") == str(directory)
+    ]
+
+
+def pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
+
+
+def content(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        return b""

@@ -211,9 +211,7 @@ def how(workflow: Workflow, name: str) -> str:
 
 @pytest.mark.parametrize(("level", "expected"), [("off", "plain"), ("imports", "imports"), ("auto", "snakefile")])
 def test_jobs_are_started_as_the_setting_says(workflow, level, expected):
-    workflow.write(TELLING)
-    workflow.succeed("--hyperqueue-warm-runner", level)
-    assert {how(workflow, f"{s}.txt") for s in range(3)} == {expected}
+    assert run_telling(workflow, "", "--hyperqueue-warm-runner", level) == {expected}
 
 
 HOW = "echo {PARSED_BY} $PPID $(tr '\\\\0' ' ' < /proc/$PPID/cmdline) > {output[0]}"
@@ -250,23 +248,24 @@ def test_a_changed_file_is_read_again(workflow):
     assert f"{workflow.directory}/config.yaml has changed" in said(workflow)
 
 
-def test_threads_of_a_workflow_keep_jobs_from_being_forked_from_it(workflow):
-    threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+def run_telling(workflow: Workflow, before: str, *options: str) -> set[str]:
+    """How jobs are started of a workflow that begins with these lines."""
     workflow.write(TELLING)
     snakefile = workflow.directory / "Snakefile"
-    snakefile.write_text(threads + snakefile.read_text())
-    workflow.succeed()
-    assert {how(workflow, f"{s}.txt") for s in range(3)} == {"imports"}
+    snakefile.write_text(before + snakefile.read_text())
+    workflow.succeed(*options)
+    return {how(workflow, f"{s}.txt") for s in range(3)}
+
+
+def test_threads_of_a_workflow_keep_jobs_from_being_forked_from_it(workflow):
+    threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    assert run_telling(workflow, threads) == {"imports"}
     assert "parsing the workflow has started 1 threads; the workflow is parsed by each job" in said(workflow)
 
 
 def test_threads_and_loops_that_have_ended_do_no_harm(workflow):
     before = "import asyncio, threading\nt = threading.Thread(target=print); t.start(); t.join()\nasyncio.run(asyncio.sleep(0))\n"
-    workflow.write(TELLING)
-    snakefile = workflow.directory / "Snakefile"
-    snakefile.write_text(before + snakefile.read_text())
-    workflow.succeed()
-    assert {how(workflow, f"{s}.txt") for s in range(3)} == {"snakefile"}
+    assert run_telling(workflow, before) == {"snakefile"}
 
 
 def test_what_acts_at_the_start_of_python_is_that_of_the_workflow(workflow):
@@ -289,6 +288,25 @@ def test_what_acts_at_the_start_of_python_is_that_of_the_workflow(workflow):
     assert seen == ["EST 1 1", "JST 0 0"]
 
 
+def test_what_a_workflow_sets_while_it_is_parsed_is_there_in_its_jobs(workflow):
+    (workflow.directory / "inner").mkdir()
+    workflow.write(
+        """
+        import os
+        os.environ["ADDED"] = "added"
+        os.environ["PATH"] = "/first:" + os.environ["PATH"]
+        os.environ.pop("HOME")
+        os.umask(0o077)
+        workdir: "inner"
+        rule a:
+            output: "a.txt"
+            shell: "echo $ADDED ${{PATH%%:*}} ${{HOME-none}} $(umask) ${{PWD##*/}} > {output}"
+        """
+    )
+    workflow.succeed("a.txt")
+    assert workflow.text("inner/a.txt") == "added /first none 0077 inner\n"
+
+
 def test_jobs_get_nothing_to_read_and_random_numbers_of_their_own(workflow):
     body = """
         import random
@@ -309,9 +327,7 @@ def test_jobs_get_nothing_to_read_and_random_numbers_of_their_own(workflow):
 
 
 def test_a_precommand_makes_a_plain_start(workflow):
-    workflow.write(TELLING)
-    workflow.succeed("--precommand", "true")
-    assert {how(workflow, f"{s}.txt") for s in range(3)} == {"plain"}
+    assert run_telling(workflow, "", "--precommand", "true") == {"plain"}
     assert "a job is started by its command, which does more than to start Snakemake" in said(workflow)
 
 

@@ -9,23 +9,20 @@ import type { NativeLauncher } from './nativeLauncher.ts';
 import { warmEnvironment, warmKey } from './warmKey.ts';
 import { WarmRunner } from './warmRunner.ts';
 
-/** At a time; each keeps some 80 MB. */
-const MAX_RUNNERS = 8;
-
-/** Keys that are remembered for their failures. */
-const MAX_SITES = 1_000;
-
-/** A runner is replaced after so many launches, in case that something in it grows unseen. */
-const LAUNCHES_PER_RUNNER = 10_000;
-
-/** After so many failures tasks of a key are started by their command. */
-const MAX_FAILURES = 2;
-
-/** After so many changes of what a workflow has read while it was parsed, each job parses it. */
-const MAX_CHANGES = 3;
-
-/** The longest command that fits into an argument; a runner gets one as its example, bytes. */
-const EXAMPLE_BYTES = 120_000;
+const LIMITS = {
+  /** At a time; each keeps some 80 MB. */
+  runners: 8,
+  /** Keys that are remembered for their failures. */
+  sites: 1_000,
+  /** A runner is replaced after so many launches, in case that something in it grows unseen. */
+  launches: 10_000,
+  /** After so many failures tasks of a key are started by their command. */
+  failures: 2,
+  /** After so many changes of what a workflow has read while it was parsed, each job parses it. */
+  changes: 3,
+  /** The longest command that fits into an argument, bytes; a runner gets one as its example. */
+  exampleBytes: 120_000,
+};
 
 /** What is known of one key. In a map by key, the least recently used first. */
 interface Site {
@@ -80,10 +77,10 @@ export class WarmLauncher implements Launcher {
     this.sites.set(key, site);
     if (site.runner !== undefined) return site.runner;
     const example = exampleOf(spec);
-    if (site.failures >= MAX_FAILURES || example === undefined) return undefined;
-    const level = site.changes >= MAX_CHANGES ? 'imports' : warm.level;
+    if (site.failures >= LIMITS.failures || example === undefined) return undefined;
+    const level = site.changes >= LIMITS.changes ? 'imports' : warm.level;
     this.makeRoom();
-    const { directory, log, waitMs, plain, launchesPerRunner = LAUNCHES_PER_RUNNER } = this.options;
+    const { directory, log, waitMs, plain, launchesPerRunner = LIMITS.launches } = this.options;
     const runner = new WarmRunner({
       python: warm.python,
       args: ['-m', 'hq_bridge.warm', warm.kind, level, directory, spec.cwd, example],
@@ -107,9 +104,9 @@ export class WarmLauncher implements Launcher {
 
   private makeRoom(): void {
     const used = [...this.sites.values()].flatMap(({ runner }) => runner ?? []);
-    for (const runner of used.slice(0, Math.max(0, used.length - MAX_RUNNERS + 1))) runner.retire('others are used more');
+    for (const runner of used.slice(0, Math.max(0, used.length - LIMITS.runners + 1))) runner.retire('others are used more');
     for (const [key, site] of this.sites) {
-      if (this.sites.size <= MAX_SITES) break;
+      if (this.sites.size <= LIMITS.sites) break;
       if (site.runner === undefined) this.sites.delete(key);
     }
   }
@@ -118,5 +115,5 @@ export class WarmLauncher implements Launcher {
 /** @returns a shell command of the run from which a runner learns what all have in common; undefined when it is too long for an argument */
 function exampleOf({ command }: LaunchSpec): string | undefined {
   const example = command.at(-1);
-  return example !== undefined && Buffer.byteLength(example) <= EXAMPLE_BYTES ? example : undefined;
+  return example !== undefined && Buffer.byteLength(example) <= LIMITS.exampleBytes ? example : undefined;
 }

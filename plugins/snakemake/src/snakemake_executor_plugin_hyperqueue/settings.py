@@ -61,9 +61,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     warm_runner: str = field(
         default="auto",
         metadata={
-            "help": "auto: each worker keeps a process that has loaded Snakemake and parsed the workflow, and jobs are "
-            "forks of it; imports: each job parses the workflow; off: each job is a new process.",
             "choices": ["auto", "imports", "off"],
             "metavar": "auto|imports|off",
+            "help": "auto: each worker keeps a process that has loaded Snakemake and parsed the workflow, and jobs are "
+            "forks of it; imports: each job parses the workflow; off: each job is a new process.",
         },
     )

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from . import linux
 from .files_read import FilesRead
@@ -68,7 +68,9 @@ class SnakemakeHost:
     def __init__(self, cwd: str) -> None:
         self._cwd = cwd
         self._workflow: Any = None
+        # What parsing has done beside making the workflow: where it has gone to, and variables; None: removed.
         self._parsed_in = cwd
+        self._variables: Dict[bytes, Optional[bytes]] = {}
         self._files = FilesRead(ignore=[os.path.join(cwd, ".snakemake")])
         # Set when the workflow has chosen a seed.
         self._random_state: Any = None
@@ -97,7 +99,7 @@ class SnakemakeHost:
         words = words_of(command)
         if words is None or words[1:3] != ["-m", "snakemake"] or "--mode" not in words:
             return None
-        return words[3:] if os.path.realpath(words[0]) == os.path.realpath(sys.executable) or words[0] == "python" else None
+        return words[3:] if words[0] in (sys.executable, "python") else None
 
     def prepare(self, launch: Launch) -> Union[Start, Plain]:
         changed = self._files.changed()
@@ -143,7 +145,7 @@ class SnakemakeHost:
             if self._workflow is not None:
                 return api._workflow_store
             try:
-                with self._files.recording(), self._noting_seed():
+                with self._files.recording(), self._noting_seed(), self._noting_variables():
                     workflow = parsed(api)
             except Exception as error:
                 reason[0] = f"the workflow cannot be parsed: {str(error) or type(error).__name__}"
@@ -167,6 +169,8 @@ class SnakemakeHost:
 
         if SharedFSUsage.SOURCE_CACHE not in workflow.storage_settings.shared_fs_usage:
             return "the cache of source files is not shared"
+        if workflow.storage_registry._storages:
+            return "the workflow uses storage providers"
         for runner in workflow._async_runners.values():
             if runner._loop is not None:
                 runner._loop._default_executor = None
@@ -205,7 +209,21 @@ class SnakemakeHost:
         workflow._async_executor = ThreadPoolExecutor()
         workflow._async_lock = threading.Lock()
         os.chdir(self._parsed_in)
+        for name, value in self._variables.items():
+            if value is None:
+                os.environb.pop(name, None)
+            else:
+                os.environb[name] = value
         return workflow
+
+    @contextlib.contextmanager
+    def _noting_variables(self) -> Any:
+        """Each job begins with the variables of its task, and with those that the workflow sets."""
+        before = dict(os.environb)
+        yield
+        after = dict(os.environb)
+        names = before.keys() | after.keys()
+        self._variables = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
 
     @contextlib.contextmanager
     def _noting_seed(self) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import platform
 import random
 import re
 import sys
@@ -89,6 +90,8 @@ class SnakemakeHost:
                 importlib.import_module(name)
         for module in ("snakemake", "snakemake.workflow", __name__):
             self._files.note(str(sys.modules[module].__file__))
+        # Each job prints it; Python asks the machine once.
+        platform.platform()
         # Building it takes as long as everything else that a trivial job does; it depends on what is installed.
         make_parser = snakemake.cli.get_argument_parser
         parser = make_parser()

@@ -52,7 +52,7 @@ def test_what_a_shell_would_act_on_is_left_to_it(command):
 
 
 def test_a_launch_is_read_as_it_was_written():
-    texts = [b"/bin/sh", b"-c", b"echo", b"OWN=1=2", b"LANE=x", b"/work", b"/out"]
+    texts = [b"/bin/sh", b"-c", b"echo", b"OWN=1=2", b"LANE=x", b"/work", b"/group", b"/out"]
     head = [7, 2, 5, 3, 1, 1, 2, 3, frames.OUT_FILE, frames.OUT_CAPTURE]
     body = b"".join(n.to_bytes(4, "little") for n in head) + b"".join(text + b"\0" for text in texts)
     body += (4).to_bytes(4, "little") + (9).to_bytes(4, "little") + b"in\0"
@@ -63,6 +63,7 @@ def test_a_launch_is_read_as_it_was_written():
         own={b"OWN": b"1=2"},
         lane={b"LANE": b"x"},
         cwd=b"/work",
+        group=b"/group",
         cpus=(4, 9),
         stdin=b"in\0",
         outputs=(frames.OUT_FILE, frames.OUT_CAPTURE),

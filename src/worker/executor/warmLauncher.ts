@@ -43,6 +43,7 @@ export interface WarmLauncherOptions {
 
 export class WarmLauncher implements Launcher {
   readonly queue: LaunchQueue | null;
+  readonly entersGroups = true;
   private readonly options: WarmLauncherOptions;
   private readonly sites = new Map<string, Site>();
   /** Also those that are on their way out. */

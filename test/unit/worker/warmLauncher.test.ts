@@ -65,6 +65,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
       command: ['/bin/sh', '-c', sh],
       env: { shared: ENVIRONMENT, own: { MARKER: directory, ...o.env } },
       cwd: directory,
+      controlGroup: null,
       stdin: null,
       stdout: { kind: 'null' },
       stderr: { kind: 'null' },

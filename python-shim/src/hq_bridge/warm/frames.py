@@ -9,13 +9,15 @@ import os
 import struct
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-PROTOCOL = 2
+PROTOCOL = 3
 NONE = 0xFFFF_FFFF
 # Longer than any task that fits a frame of the server: what is longer is garbage.
 LIMIT_BYTES = 256 * 1024 * 1024
 
 # Where a launch failed.
-STDIN, MAKE_CWD, ENTER_CWD, MAKE_STDOUT_DIR, OPEN_STDOUT, MAKE_STDERR_DIR, OPEN_STDERR, AFFINITY, EXEC, START, CAPTURE = range(1, 12)
+STDIN, MAKE_CWD, ENTER_CWD, MAKE_STDOUT_DIR, OPEN_STDOUT, MAKE_STDERR_DIR, OPEN_STDERR, AFFINITY, EXEC, START, CAPTURE, ENTER_GROUP = range(
+    1, 13
+)
 
 # Where a channel goes.
 OUT_NULL, OUT_FILE, OUT_CAPTURE, OUT_SAME = range(4)
@@ -25,7 +27,11 @@ _LAUNCH = struct.Struct("<10I")
 
 
 class Launch(NamedTuple):
-    """One task. `lane` are the variables of what it holds; `paths` are those of the channels that go to a file."""
+    """One task.
+
+    `lane` are the variables of what it holds; `group` is the `cgroup.procs` of its control group, or empty; `paths` are
+    those of the channels that go to a file.
+    """
 
     id: int
     environment: int
@@ -33,6 +39,7 @@ class Launch(NamedTuple):
     own: Variables
     lane: Variables
     cwd: bytes
+    group: bytes
     cpus: Tuple[int, ...]
     stdin: Optional[bytes]
     outputs: Tuple[int, int]
@@ -72,12 +79,12 @@ def parse_launch(body: bytes) -> Launch:
     nfiles = (out == OUT_FILE) + (err == OUT_FILE)
     texts: List[bytes] = []
     at = _LAUNCH.size
-    for _ in range(nargs + nown + nlane + 1 + nfiles):
+    for _ in range(nargs + nown + nlane + 2 + nfiles):
         end = body.index(b"\0", at)
         texts.append(body[at:end])
         at = end + 1
     own, lane = nargs + nown, nargs + nown + nlane
-    files = iter(texts[lane + 1 :])
+    files = iter(texts[lane + 2 :])
     stdin = at + 4 * ncpus
     return Launch(
         id=task,
@@ -86,6 +93,7 @@ def parse_launch(body: bytes) -> Launch:
         own=_variables(texts[nargs:own]),
         lane=_variables(texts[own:lane]),
         cwd=texts[lane],
+        group=texts[lane + 1],
         cpus=struct.unpack_from(f"<{ncpus}I", body, at),
         stdin=None if nstdin == NONE else body[stdin : stdin + nstdin],
         outputs=(out, err),

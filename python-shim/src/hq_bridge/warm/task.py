@@ -43,6 +43,9 @@ def set_up(launch: Launch, env: Variables, captures: Sequence[Optional[int]], pa
     with _step(frames.START):
         os.setsid()
         die_with_parent(signal.SIGKILL, parent)
+    if launch.group:
+        with _step(frames.ENTER_GROUP):
+            _write(launch.group, b"0")
     with _step(frames.STDIN):
         stdin = _null() if launch.stdin is None else _file_of(launch.stdin)
     _enter(launch.cwd)
@@ -163,6 +166,14 @@ class _step:
     def __exit__(self, _kind: object, error: Optional[BaseException], _trace: object) -> None:
         if isinstance(error, OSError):
             raise SetUpError(self._step, error)
+
+
+def _write(path: bytes, text: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text)
+    finally:
+        os.close(fd)
 
 
 def _null() -> int:

@@ -107,8 +107,8 @@ export class WarmRunner {
   }
 
   /** No more tasks are given to it; it ends when those that it has have ended. */
-  retire(why: string | null): void {
-    this.leave(why === null ? null : `a warm runner is put away: ${why}`, { failed: false, outdated: false });
+  retire(why: string): void {
+    this.leave(`a warm runner is put away: ${why}`, { failed: false, outdated: false });
   }
 
   /** Ends it, and what it runs. */

@@ -3,7 +3,8 @@
 import os
 import sys
 
-from hq_bridge.warm.runner import Plain, Runner
+from hq_bridge.warm.host import Plain
+from hq_bridge.warm.runner import Runner
 
 
 class Host:

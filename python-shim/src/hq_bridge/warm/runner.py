@@ -16,41 +16,20 @@ import signal
 import struct
 import sys
 import time
-from typing import Callable, Dict, List, NoReturn, Optional, Protocol, Union
+import traceback
+from typing import Dict, List, NoReturn, Optional, Union
 
-from . import frames, linux, task
+from . import capture, frames, linux, task
 from .frames import Launch, Variables
+from .host import Host, Outdated, Plain, Start
 
 MAX_TASKS = 4096
 READ_BYTES = 64 * 1024
-# Captured output up to this travels with the end of its task, more is read from the file.
-INLINE_BYTES = 32 * 1024
 GRACE_S = 1.0
 # A killed process in an uninterruptible wait is not waited for any longer.
 GIVE_UP_S = 2.0
 DRAIN_POLL_MS = 10
 _FAILURE = struct.Struct("<II")
-
-
-class Start(Protocol):
-    """What a forked task runs; never returns to the loop."""
-
-    def __call__(self) -> NoReturn: ...
-
-
-class Plain(str):
-    """The reason why a task is started as without a warm runner."""
-
-
-class Outdated(Plain):
-    """A reason that holds for all later tasks, too."""
-
-
-class Host(Protocol):
-    """What knows how a kind of tasks is started warm."""
-
-    def prepare(self, launch: Launch) -> Union[Start, Plain]:
-        """Called for each task, before the fork: quick, and never raises."""
 
 
 class _Task:
@@ -200,9 +179,9 @@ class Runner:
         try:
             for channel, output in enumerate(launch.outputs):
                 if output == frames.OUT_CAPTURE:
-                    captures[channel] = self._capture()
+                    captures[channel] = capture.make(self._directory)
         except OSError as error:
-            _close(captures)
+            capture.close(captures)
             self._out += frames.failed(launch.id, frames.CAPTURE, error.errno or 0)
             return
         assert self._host is not None
@@ -216,7 +195,7 @@ class Runner:
         try:
             one.pid = os.fork()
         except OSError as error:
-            _close(captures)
+            capture.close(captures)
             self._slots.append(one.slot)
             self._out += frames.failed(launch.id, frames.START, error.errno or 0)
             return
@@ -232,13 +211,15 @@ class Runner:
             for fd in self._own_fds:
                 os.close(fd)
             for other in [one, *self._tasks.values()]:
-                _close(other.captures)
+                capture.close(other.captures)
             task.unblock_signals()
             if isinstance(start, Plain):
                 task.execute(launch.args)
             start()
         except task.SetUpError as error:
             _FAILURE.pack_into(self._failures, one.slot * _FAILURE.size, error.step, error.errno)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(127)
 
@@ -247,17 +228,6 @@ class Runner:
         if reason not in self._said:
             self._said[reason] = None
             self._out += frames.outdated(reason) if isinstance(reason, Outdated) else frames.note(reason)
-
-    def _capture(self) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-        try:
-            return os.open(self._directory, flags | os.O_TMPFILE, 0o600)
-        except OSError:
-            # A file system without files without a name.
-            path = os.path.join(self._directory, f"warm-{self.pid}-{time.monotonic_ns()}")
-            fd = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            os.unlink(path)
-            return fd
 
     def _signal(self, one: _Task, number: int) -> None:
         if one.pid not in self._running:
@@ -313,25 +283,15 @@ class Runner:
                 self._tell_end(one)
 
     def _tell_end(self, one: _Task) -> None:
-        outputs: List[Optional[bytes]] = []
-        for fd in one.captures:
-            size = 0 if fd is None else os.fstat(fd).st_size
-            outputs.append(None if size > INLINE_BYTES else b"" if fd is None else os.pread(fd, size, 0))
+        outputs = [capture.content(fd) for fd in one.captures]
         self._out += frames.ended(one.id, one.status, one.usage, outputs)
         if one.captures == [None, None]:
             self._release(one)
 
     def _release(self, one: Optional[_Task]) -> None:
         if one is not None and one.pid not in self._running:
-            _close(one.captures)
+            capture.close(one.captures)
             self._tasks.pop(one.id, None)
-
-
-def _close(captures: List[Optional[int]]) -> None:
-    for channel, fd in enumerate(captures):
-        if fd is not None:
-            os.close(fd)
-            captures[channel] = None
 
 
 def _group_lives(pid: int) -> bool:
@@ -342,12 +302,3 @@ def _group_lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def starting(main: Callable[[], None]) -> Start:
-    """A start that runs this function to the end of the process."""
-
-    def start() -> NoReturn:
-        task.run(main)
-
-    return start

@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, List, Optional, Union
 from . import linux
 from .files_read import FilesRead
 from .frames import Launch
-from .runner import Outdated, Plain, Start, starting
+from .host import Outdated, Plain, Start, starting
 
 # What a job of any workflow loads; what another version does not have is loaded by the job.
 MODULES = (

@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests of single parts that start many processes of their own: too slow for the quick check. */
 const PROCESS_TESTS = [
-  'test/unit/worker/{launcher,nativeLauncher,tasks,session,memory,monitor/memoryMonitor}.test.ts',
+  'test/unit/worker/{launcher,nativeLauncher,warmLauncher,tasks,session,memory,monitor/memoryMonitor}.test.ts',
   'test/unit/server/journal/journalClient.test.ts',
   'test/unit/server/identity/takeJournal.test.ts',
 ];

@@ -24,10 +24,11 @@ function progressPrinter() {
 }
 
 /**
- * @param {{ workdir: string, executor: string, cpus: number, samples: number, env?: Record<string, string> }} options
+ * @param {{ workdir: string, executor: string, cpus: number, samples: number, env?: Record<string, string>,
+ *   options?: readonly string[] }} o `options`: further ones of Snakemake
  * @returns {Promise<{ jobs: number, ms: number, log: string }>} jobs that Snakemake says it has done
  */
-export async function runWorkflow({ workdir, executor, cpus, samples, env = {} }) {
+export async function runWorkflow({ workdir, executor, cpus, samples, env = {}, options = [] }) {
   const log = join(workdir, 'snakemake.log');
   const file = createWriteStream(log);
   const print = progressPrinter();
@@ -43,7 +44,7 @@ export async function runWorkflow({ workdir, executor, cpus, samples, env = {} }
   const logs = executor === 'local' ? [] : ['--hyperqueue-keep-logs', 'always'];
   const slots = executor === 'local' ? ['--cores', String(cpus)] : ['--jobs', String(cpus)];
   const args = ['--executor', executor, ...logs, ...slots, '--max-threads', String(cpus), '--directory', workdir];
-  args.push('--snakefile', join(workdir, 'Snakefile'), '--config', `samples=${samples}`);
+  args.push('--snakefile', join(workdir, 'Snakefile'), '--config', `samples=${samples}`, ...options);
   const start = performance.now();
   const result = await run(venvBin('snakemake'), args, { cwd: workdir, env: { ...pythonEnv(), ...env }, onLine });
   file.end();

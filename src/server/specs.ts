@@ -121,6 +121,7 @@ function makeBody(record: SubmitRecord, spec: TaskSpec): WireBody {
     request: parseRequest(spec.request).variants,
     ...(spec.pin === undefined ? {} : { pin: spec.pin }),
     ...(spec.taskDir === true ? { taskDir: true } : {}),
+    ...(spec.warm === undefined ? {} : { warm: spec.warm }),
   };
 }
 

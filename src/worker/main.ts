@@ -12,6 +12,8 @@ import type { TaskGroups } from './cgroup/taskGroups.ts';
 import { makeConfiguration, resourcesOf, type Surroundings } from './configuration.ts';
 import { chooseLauncher } from './executor/chooseLauncher.ts';
 import type { Launcher } from './executor/launcher.ts';
+import { NativeLauncher } from './executor/nativeLauncher.ts';
+import { WarmLauncher } from './executor/warmLauncher.ts';
 import { NoteSocket } from './noteSocket.ts';
 import type { WorkerOptions } from './options.ts';
 import { Worker, type WorkerParts } from './worker.ts';
@@ -46,7 +48,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       log('WARN', `tasks cannot use 'hq task notify': no socket can be made: ${error.message}`);
       return null;
     });
-    launcher = await chooseLauncher({
+    const plain = await chooseLauncher({
       setting: io.env.HQ_LAUNCHER,
       directory: workDir,
       path: options.launcherPath,
@@ -56,7 +58,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
         broken.abort();
       },
     });
-    groups = await openTaskGroups({ env: io.env, launcher, enforce: memEnforce, resources, warn: surroundings.warn });
+    launcher = plain instanceof NativeLauncher ? new WarmLauncher({ plain, directory: workDir, log }) : plain;
+    groups = await openTaskGroups({ env: io.env, launcher: plain, enforce: memEnforce, resources, warn: surroundings.warn });
     const memoryGuard = memoryGuardOf(memEnforce, groups);
     const configuration = await makeConfiguration({ ...surroundings, resources, workDir, startedAtMs, memoryGuard });
     await work({

@@ -303,7 +303,7 @@ export class WorkerState {
     if (only.minTimeMs > 0 && this.endsAtMs !== null) return;
     const target = stagingTarget(only);
     while (this.staging.size < target) {
-      const task = this.queue.takeFirst(only, (candidate) => !candidate.alone);
+      const task = this.queue.takeFirst(only, isStageable);
       if (task === undefined) return;
       task.state = 'staged';
       this.staging.add(task);
@@ -380,6 +380,11 @@ export class WorkerState {
     const { held, running, queue, staging, pool } = this;
     checkBooks({ held, running, queue, staging, pool });
   }
+}
+
+/** What a warm runner starts is not started by the launcher in which tasks wait. */
+function isStageable({ alone, body }: HeldTask): boolean {
+  return !alone && body.warm === undefined;
 }
 
 function stopTask(out: Instructions, task: HeldTask, cause: StopCause): void {

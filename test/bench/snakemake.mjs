@@ -1,10 +1,10 @@
 /**
- * The demo pipeline on `snakemake --executor hyperqueue` beside `--executor local` with as many cores. Slow, so only when asked for. Called by
- * run.mjs.
+ * The demo pipeline on `snakemake --executor hyperqueue` beside `--executor local` with as many cores, with and without warm runners; and what a
+ * job that does nothing costs its worker. Slow, so only when asked for. Called by run.mjs.
  */
-import { cpSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stopServer } from '../../scripts/lib/hqServer.mjs';
+import { ask, stopServer, whatHappened } from '../../scripts/lib/hqServer.mjs';
 import { pipeline } from '../../scripts/lib/paths.mjs';
 import { runWorkflow } from '../../scripts/lib/snakemake.mjs';
 import { ready } from '../../scripts/lib/steps.mjs';
@@ -14,36 +14,78 @@ import { interleaved } from './lib/statistics.mjs';
 
 const CPUS = 2;
 const ISOLATES = { full: 10, quick: 1 };
+const TRIVIAL_JOBS = { full: 60, quick: 6 };
+const TRIVIAL = `rule all:
+    input: expand("{n}.txt", n=range(int(config["samples"])))
+rule a:
+    output: "{n}.txt"
+    shell: "touch {output}"
+`;
+const WARM = { off: ['--hyperqueue-warm-runner', 'off'], imports: ['--hyperqueue-warm-runner', 'imports'], auto: [] };
 
 /** @param {{ rounds: number, quick: boolean }} options */
 export async function run({ rounds, quick }) {
   await ready('compiled', 'environment');
   const isolates = quick ? ISOLATES.quick : ISOLATES.full;
+  const trivial = quick ? TRIVIAL_JOBS.quick : TRIVIAL_JOBS.full;
   const samples = await interleaved(rounds, {
-    local: () => runPipeline('local', isolates),
-    hyperqueue: () => runPipeline('hyperqueue', isolates),
+    local: () => runPipeline({ executor: 'local', isolates }),
+    hyperqueue: () => runPipeline({ executor: 'hyperqueue', isolates }),
+    cold: () => runPipeline({ executor: 'hyperqueue', isolates, options: WARM.off }),
+    job: () => cpuPerJob(trivial, WARM.auto),
+    importsJob: () => cpuPerJob(trivial, WARM.imports),
+    coldJob: () => cpuPerJob(trivial, WARM.off),
   });
-  const line = (name, of, limit) => figure(samples, { name, of, unit: 's', limit });
+  const line = (name, of, o = {}) => figure(samples, { name, of, unit: 's', ...o });
+  const local = { name: 'local executor', of: 'local' };
+  const cold = { name: 'no warm runner', of: 'coldJob' };
   return {
-    title: `Snakemake: the demo pipeline with ${isolates} isolate(s), ${CPUS} cores`,
+    title: `Snakemake: the demo pipeline with ${isolates} isolate(s), ${CPUS} cores, and ${trivial} jobs that do nothing`,
     figures: [
       line('limit: --executor local', 'local'),
-      line('--executor hyperqueue', 'hyperqueue', { name: 'local executor', of: 'local' }),
+      line('--executor hyperqueue', 'hyperqueue', { limit: local, goal: { max: 0.8, of: 'ratio' } }),
+      line('  without warm runners', 'cold', { limit: local }),
+      line('CPU time per trivial job', 'job', { limit: cold, goal: { max: 0.06, of: 'value' } }),
+      line('  that parses the workflow', 'importsJob', { limit: cold }),
+      line('  without warm runners', 'coldJob'),
     ],
     notes: ['with hyperqueue the time includes the start and the end of an embedded server and its worker'],
   };
 }
 
 /** Seconds of one run in a directory of its own. */
-async function runPipeline(executor, isolates) {
+function runPipeline({ executor, isolates, options = [] }) {
+  const prepare = (workdir) => cpSync(pipeline, workdir, { recursive: true });
+  return inFolder(prepare, async (workdir, serverDir) => {
+    const env = executor === 'local' ? {} : { HQ_SERVER_DIR: serverDir };
+    return (await runWorkflow({ workdir, executor, cpus: CPUS, samples: isolates, env, options })).ms / 1000;
+  });
+}
+
+/** Median CPU time of a task, seconds. */
+function cpuPerJob(jobs, options) {
+  const prepare = (workdir) => {
+    mkdirSync(workdir);
+    writeFileSync(join(workdir, 'Snakefile'), TRIVIAL);
+  };
+  return inFolder(prepare, async (workdir, serverDir) => {
+    await runWorkflow({ workdir, executor: 'hyperqueue', cpus: CPUS, samples: jobs, env: { HQ_SERVER_DIR: serverDir }, options });
+    await whatHappened(serverDir);
+    const tasks = await ask(serverDir, 'task', 'info', '1', `1-${jobs}`);
+    const times = tasks.map(({ usage }) => usage.user + usage.system).sort((a, b) => a - b);
+    return times[Math.floor(times.length / 2)];
+  });
+}
+
+/** Runs it in a directory of its own, of which nothing is left. */
+async function inFolder(prepare, work) {
   const folder = makeFolder();
   const [workdir, serverDir] = [join(folder, 'work'), join(folder, 'hq')];
-  cpSync(pipeline, workdir, { recursive: true });
   try {
-    const env = executor === 'local' ? {} : { HQ_SERVER_DIR: serverDir };
-    return (await runWorkflow({ workdir, executor, cpus: CPUS, samples: isolates, env })).ms / 1000;
+    prepare(workdir);
+    return await work(workdir, serverDir);
   } finally {
-    if (executor !== 'local') await stopServer(serverDir);
+    await stopServer(serverDir);
     removeFolder(folder);
   }
 }

@@ -15,6 +15,7 @@ from snakemake_executor_plugin_hyperqueue.submit import (
     label_of,
     portions,
     shared_fields,
+    warm_fields,
 )
 
 BARE = Site(frozenset({"cpus"}))
@@ -206,6 +207,16 @@ def test_environment_has_the_software_and_the_declared_secrets_only(monkeypatch)
     assert fields["env"]["DECLARED"] == "value"
     assert not {"SLURM_JOB_ID", "MY_PATHS", "HOME"} & fields["env"].keys()
     assert fields["secretEnv"] == ["APPTAINER_DOCKER_PASSWORD", "DECLARED"]
+
+
+@pytest.mark.parametrize(("setting", "level"), [("auto", "snakefile"), ("imports", "imports")])
+def test_jobs_ask_for_warm_runners(setting, level):
+    expected = {"kind": "snakemake", "python": "/venv/bin/python", "run": "r1", "level": level}
+    assert warm_fields(setting, "/venv/bin/python", "r1") == {"warm": expected}
+
+
+def test_jobs_can_do_without_warm_runners():
+    assert warm_fields("off", "/venv/bin/python", "r1") == {}
 
 
 def test_requests_have_bounded_sizes():

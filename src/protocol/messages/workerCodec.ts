@@ -161,7 +161,13 @@ function checkBody(value: unknown): void {
   check(isNumber(body.priority), 'compute: priority');
   check(PINS.has(body.pin), 'compute: pin');
   check(body.taskDir === undefined || body.taskDir === true, 'compute: task directory');
+  check(body.warm === undefined || isWarm(body.warm), 'compute: warm');
   check(Array.isArray(body.request) && body.request.length > 0 && body.request.every(isVariant), 'compute: request');
+}
+
+/** What a later version knows beside this is ignored: such a task is started by its command. */
+function isWarm(value: unknown): boolean {
+  return isRecord(value) && isText(value.kind) && isText(value.python) && isText(value.run) && isText(value.level);
 }
 
 function checkWelcome(message: readonly unknown[]): void {

@@ -37,6 +37,18 @@ export const retryReason = z.enum(RETRY_REASONS);
 /** How a task is bound to its CPUs; left out: not at all. */
 export const pinMode = z.enum(PIN_MODES);
 
+/** How much of a job's start a warm runner has done before: the imports, or also the parsing of the workflow. */
+export const warmLevel = z.enum(['imports', 'snakefile']);
+
+/** Asks workers to start the task as a fork of a process that has done the slow part of the start; it is `command` all the same. */
+export const warmSpec = z.strictObject({
+  kind: z.literal('snakemake').describe('what the task is, and with it what a warm runner loads'),
+  python: z.string().min(1).describe('interpreter of the command; the package hq_bridge must be installed for it'),
+  run: z.string().min(1).max(200).describe('tasks of the same run, directory and environment share a warm runner'),
+  level: warmLevel,
+});
+export type WarmSpec = z.infer<typeof warmSpec>;
+
 /** Fields of a task without defaults, so that a patch that leaves one out does not bring its default back. */
 const taskFields = {
   command: z.array(z.string()).min(1).describe('argument vector; the first element is the program'),
@@ -71,6 +83,7 @@ const taskFields = {
       'only these failures are followed by another attempt: exit codes (128 + N stands for the signal N, too) and reasons; default: all',
     ),
   retryMemFactor: z.number().min(1).max(100).optional().describe('the mem request of every variant is multiplied by this at each retry'),
+  warm: warmSpec.optional().describe('start the task from a warm runner of its worker, where that is possible; left out: by its command'),
   label: z.string().max(1024).optional().describe('shown wherever the task is listed, e.g. a rule and its wildcards'),
 };
 

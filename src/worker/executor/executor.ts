@@ -193,6 +193,7 @@ export class Executor {
       controlGroup: this.options.memory.controlGroupOf(task),
       stdout,
       stderr: same ? { kind: 'same' } : this.target(run, 'stderr'),
+      ...(task.body.warm === undefined ? {} : { warm: task.body.warm }),
     };
   }
 

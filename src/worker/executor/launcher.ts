@@ -2,6 +2,7 @@
  * The seam between the executor and whatever starts processes. Narrow on purpose, so that a launcher outside this process can stand behind it:
  * one call per task, nothing but plain data in, one call back at the end.
  */
+import type { WarmSpec } from '../../protocol/schema/task.ts';
 import type { TaskEnd } from '../heldTask.ts';
 import type { Capture } from './capture.ts';
 
@@ -44,6 +45,8 @@ export interface LaunchSpec {
   readonly stdout: OutputTarget;
   /** `same`: where stdout goes, in one stream. */
   readonly stderr: OutputTarget | { readonly kind: 'same' };
+  /** How a warm runner starts it; absent where it is started by its command. Only of use to `WarmLauncher`. */
+  readonly warm?: WarmSpec;
 }
 
 /** Use of resources by the process and the children that it has waited for. */

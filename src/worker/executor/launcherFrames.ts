@@ -10,12 +10,14 @@
  *           W id                                             do not start it, unless it has started
  *           K id signal                                      signal to the group
  *           R id                                             captured output has been read; its files may be used again
- * answers:  H version                                        first of all
+ * answers:  H version pid                                    first of all; pid: whose descriptors are told, left out: those of the process started
  *           S id pid fd fd u64 us                            started; descriptors of captured channels in hqspawn, 2^32-1: none; Unix time
  *           F id step errno next                             not started; `next` (0: none) is started with what it held
  *           X id status next u64 user us u64 system us u64 peak kB u64 wall us len len bytes bytes   ended; captured output, 2^32-1: to be
  *                                                            read and released
  *           W id                                             was not started and never will be
+ *           N text                                           for the worker's log; only warm runners
+ *           O text                                           as N, and nothing more should be started here; only warm runners
  */
 export const LAUNCHER_PROTOCOL = 3;
 export const NONE: number = 0xffff_ffff;
@@ -196,7 +198,10 @@ function textRoom(text: string): number {
 }
 
 export interface AnswerHandlers {
-  hello(version: number): void;
+  /** `pid`: the process that holds captured output; undefined when it is the one that was started. */
+  hello(version: number, pid: number | undefined): void;
+  /** `outdated`: another process should be used from now on. */
+  noted(text: string, outdated: boolean): void;
   /** `atMs`: Unix time. */
   started(id: number, o: { pid: number; fds: readonly [number, number]; atMs: number }): void;
   /** `next`: what is started with the lane of this one; 0 for none. */
@@ -232,19 +237,23 @@ export class AnswerParser {
     while (data.length - at >= 4) {
       const end = at + 4 + data.readUInt32LE(at);
       if (end > data.length) break;
-      this.answer(data, at + 4);
+      this.answer(data.subarray(at + 4, end));
       at = end;
     }
     this.rest = at === data.length ? undefined : data.subarray(at);
   }
 
-  private answer(data: Buffer, at: number): void {
-    const kind = String.fromCharCode(data[at] as number);
-    const word = (index: number): number => data.readUInt32LE(at + 1 + 4 * index);
+  private answer(data: Buffer): void {
+    const kind = String.fromCharCode(data[0] as number);
+    const word = (index: number): number => data.readUInt32LE(1 + 4 * index);
     const long = (index: number): number => word(index) + word(index + 1) * 0x1_0000_0000;
     switch (kind) {
       case 'H':
-        this.handlers.hello(word(0));
+        this.handlers.hello(word(0), data.length < 9 ? undefined : word(1));
+        break;
+      case 'N':
+      case 'O':
+        this.handlers.noted(data.toString('utf8', 1), kind === 'O');
         break;
       case 'S':
         this.handlers.started(word(0), { pid: word(1), fds: [word(2), word(3)], atMs: long(4) / 1000 });
@@ -256,7 +265,7 @@ export class AnswerParser {
         this.handlers.returned(word(0));
         break;
       case 'X': {
-        const bytes = at + 1 + 52;
+        const bytes = 1 + 52;
         const [out, err] = [word(11), word(12)];
         const first = out === NONE ? 0 : out;
         const stdout = out === NONE ? undefined : data.subarray(bytes, bytes + first);

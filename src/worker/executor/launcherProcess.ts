@@ -1,6 +1,6 @@
 /**
- * One running hqspawn: starts it, waits for its greeting, writes what one turn of the event loop has asked for in one go, and tells when it has
- * ended. Owned by the native launcher.
+ * One running hqspawn, or a warm runner, which speaks the same: starts it, waits for its greeting, writes what one turn of the event loop has
+ * asked for in one go, and tells when it has ended. Owned by the native launcher.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
@@ -16,8 +16,9 @@ const END_TIMEOUT_MS = 5_000;
 export interface LauncherProcessOptions {
   /** The program. */
   readonly path: string;
-  /** Node-local directory of this worker. */
-  readonly directory: string;
+  readonly args: readonly string[];
+  /** How long it may take to its greeting, milliseconds; default: as long as a small program may need. */
+  readonly helloTimeoutMs?: number | undefined;
   /** Environment of hqspawn itself, not of tasks. */
   readonly env: Readonly<Record<string, string>>;
   readonly handlers: Omit<AnswerHandlers, 'hello'>;
@@ -32,6 +33,7 @@ export class LauncherProcess {
   private readonly child: ChildProcess;
   /** Null when the system had no pipe left. */
   private readonly stdin: Writable | null;
+  private holder: number | undefined;
   private flushing = false;
   private ended = false;
   private greeted: () => void = () => {};
@@ -40,7 +42,7 @@ export class LauncherProcess {
 
   constructor(o: LauncherProcessOptions) {
     // A session of its own: a key on the worker's terminal must not reach it. `/`, so that it holds no file system busy.
-    this.child = spawn(o.path, [o.directory], { cwd: '/', env: { ...o.env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+    this.child = spawn(o.path, [...o.args], { cwd: '/', env: { ...o.env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     this.stdin = this.child.stdin;
     // Every task inherits it.
     if (this.child.pid !== undefined) offerToOomKiller(this.child.pid);
@@ -50,7 +52,7 @@ export class LauncherProcess {
     });
     // Who is interested waits for `ready`; the end is told in any case.
     this.ready.catch(() => {});
-    const timer = setTimeout(() => this.kill('it does not answer'), HELLO_TIMEOUT_MS);
+    const timer = setTimeout(() => this.kill('it does not answer'), o.helloTimeoutMs ?? HELLO_TIMEOUT_MS);
     this.onceEnded = new Promise((resolve) => {
       const end = (why: string): void => {
         if (this.ended) return;
@@ -68,8 +70,9 @@ export class LauncherProcess {
     this.stdin?.on('error', () => {});
     const parser = new AnswerParser({
       ...bound(o.handlers),
-      hello: (version) => {
+      hello: (version, holder) => {
         clearTimeout(timer);
+        this.holder = holder;
         if (version === LAUNCHER_PROTOCOL) this.greeted();
         else this.kill(`it speaks version ${version}, not ${LAUNCHER_PROTOCOL}`);
       },
@@ -80,6 +83,11 @@ export class LauncherProcess {
   /** Undefined when it could not be started. */
   get pid(): number | undefined {
     return this.child.pid;
+  }
+
+  /** The process that holds captured output. */
+  get holderPid(): number | undefined {
+    return this.holder ?? this.child.pid;
   }
 
   /** To be called after each addition to `requests`; writes them when the current callback is through. */
@@ -111,6 +119,7 @@ function bound(handlers: Omit<AnswerHandlers, 'hello'>): Omit<AnswerHandlers, 'h
     started: (id, o) => handlers.started(id, o),
     failed: (id, o) => handlers.failed(id, o),
     returned: (id) => handlers.returned(id),
+    noted: (text, outdated) => handlers.noted(text, outdated),
     ended: (id, end, output) => handlers.ended(id, end, output),
   };
 }

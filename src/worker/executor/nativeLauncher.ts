@@ -35,12 +35,20 @@ const SIGNAL_NAMES: ReadonlyMap<number, string> = new Map(
 const NOTHING = Buffer.alloc(0);
 
 export interface NativeLauncherOptions {
-  /** The program hqspawn. */
+  /** The program hqspawn, or one that speaks as it does. */
   readonly path: string;
+  /** Its arguments; default: the directory. */
+  readonly args?: readonly string[];
   /** Node-local directory of this worker, for captured output. */
   readonly directory: string;
   /** Environment of hqspawn itself; default: empty. */
   readonly env?: Readonly<Record<string, string>>;
+  /** How long it may take to its greeting, milliseconds. */
+  readonly helloTimeoutMs?: number;
+  /** False: when it dies it is not started again. */
+  readonly restarts?: boolean;
+  /** It has something to say for the log; `outdated`: nothing more should be started here. */
+  onNote?(text: string, outdated: boolean): void;
   /** It has died and could not be started again: nothing can be launched any more. Called before the tasks' ends are told. */
   onBroken(why: string): void;
 }
@@ -92,6 +100,11 @@ export class NativeLauncher implements Launcher {
   /** Process id of hqspawn. */
   get pid(): number | undefined {
     return this.process.pid;
+  }
+
+  /** The process that makes and holds the tasks: hqspawn, or a fork of a warm runner. */
+  get holderPid(): number | undefined {
+    return this.process.holderPid;
   }
 
   launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle {
@@ -155,15 +168,17 @@ export class NativeLauncher implements Launcher {
   }
 
   private startProcess(): LauncherProcess {
-    const { path, directory, env = {} } = this.options;
+    const { path, directory, args = [directory], env = {}, helloTimeoutMs } = this.options;
     return new LauncherProcess({
       path,
-      directory,
+      args,
       env,
+      helloTimeoutMs,
       handlers: {
         started: (id, o) => this.onStarted(id, o),
         failed: (id, o) => this.onFailed(id, o),
         returned: (id) => this.onReturned(id),
+        noted: (text, outdated) => this.options.onNote?.(text, outdated),
         ended: (id, end, output) => this.onEnded(id, end, output),
       },
       onEnd: (why) => this.onProcessEnd(why),
@@ -197,7 +212,7 @@ export class NativeLauncher implements Launcher {
     if (run === undefined) return;
     run.handle.pid = o.pid;
     run.startedAtMs = o.atMs;
-    for (const [index, capture] of run.captures.entries()) capture?.started(`/proc/${this.process.pid}/fd/${o.fds[index]}`);
+    for (const [index, capture] of run.captures.entries()) capture?.started(`/proc/${this.holderPid}/fd/${o.fds[index]}`);
   }
 
   private onReturned(id: number): void {
@@ -263,8 +278,8 @@ export class NativeLauncher implements Launcher {
   private onProcessEnd(why: string): void {
     const lost = this.runs;
     this.runs = new Map();
-    if (this.mode === 'up') this.restart();
-    else if (this.mode === 'restarting') {
+    if (this.mode === 'up' && this.options.restarts !== false) this.restart();
+    else if (this.mode === 'up' || this.mode === 'restarting') {
       this.mode = 'broken';
       this.options.onBroken(why);
     }

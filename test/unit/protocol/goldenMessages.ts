@@ -66,6 +66,11 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     ],
   ],
   'compute-task-dir': ['compute', [{ ...body, taskDir: true }], [[3, 2, 0, 0, null, 0]]],
+  'compute-warm': [
+    'compute',
+    [{ ...body, warm: { kind: 'snakemake', python: '/opt/python3', run: '5f1c', level: 'snakefile' } }],
+    [[3, 1, 0, 0, null, 1]],
+  ],
   'compute-pin': ['compute', [{ ...body, pin: 'omp' }], [[3, 1, 0, 0, null, 1]]],
   cancel: [
     'cancel',

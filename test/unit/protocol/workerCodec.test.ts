@@ -8,7 +8,7 @@ import { FROM_WORKER, TO_WORKER } from './goldenMessages.ts';
 
 const GOLDEN = new URL('../../../fixtures/frames/', import.meta.url);
 /** Messages that the first version of the protocol did not have. */
-const SINCE_1_1 = new Set(['to-worker.member', 'to-worker.welcome-room', 'from-worker.updates-room']);
+const SINCE_1_1 = new Set(['to-worker.member', 'to-worker.welcome-room', 'to-worker.compute-warm', 'from-worker.updates-room']);
 const packr = new Packr({ useRecords: false });
 
 const cases = [
@@ -86,6 +86,7 @@ const badToWorker: [string, unknown][] = [
   ['compute: stdin', ['compute', [{ ...b, stdin: 'text' }], []]],
   ['compute: time limit', ['compute', [{ ...b, timeLimitMs: 0 }], []]],
   ['compute: pin', ['compute', [{ ...b, pin: 'hard' }], []]],
+  ['compute: warm', ['compute', [{ ...b, warm: { kind: 'snakemake', run: 'x', level: 'imports' } }], []]],
   ['compute: request', ['compute', [{ ...b, request: [] }], []]],
   [
     'compute: request',

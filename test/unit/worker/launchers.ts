@@ -1,4 +1,4 @@
-/** The launchers under test: Node's, hqspawn as it is shipped, and hqspawn with the checks of the compiler built in. */
+/** The launchers under test: Node's, hqspawn as it is shipped and with the checks of the compiler built in, and the loop of warm runners. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -7,19 +7,24 @@ import type { Lane, LaunchEnd, Launcher, LaunchHandle, LaunchSpec } from '../../
 import { NativeLauncher } from '../../../src/worker/executor/nativeLauncher.ts';
 import { NodeLauncher } from '../../../src/worker/executor/nodeLauncher.ts';
 
-export type LauncherName = 'node' | 'native' | 'native, sanitized';
+export type LauncherName = 'node' | 'native' | 'native, sanitized' | 'warm runner';
 
 /** Where there is no compiler, only Node's is left to test. */
 const COMPILER = await hasCompiler();
 
-export const LAUNCHERS: readonly LauncherName[] = COMPILER ? ['node', 'native', 'native, sanitized'] : ['node'];
-export const NATIVE_LAUNCHERS: readonly LauncherName[] = LAUNCHERS.filter((name) => name !== 'node');
+export const NATIVE_LAUNCHERS: readonly LauncherName[] = COMPILER ? ['native', 'native, sanitized'] : [];
+export const LAUNCHERS: readonly LauncherName[] = ['node', ...NATIVE_LAUNCHERS, 'warm runner'];
 
 /** @returns the program, compiled when it is not there yet */
 export async function hqspawnPath(name: LauncherName): Promise<string> {
   const path = resolve('build/test-launcher', name === 'native' ? 'hqspawn' : 'hqspawn-sanitized');
   if (!(await buildProgram(LAUNCHER, path, name === 'native' ? {} : SANITIZED))) throw new Error('no compiler');
   return path;
+}
+
+/** The loop of a warm runner, whose tasks all become their commands. */
+function plainRunner(directory: string): { path: string; args: string[]; restarts: boolean } {
+  return { path: 'python3', args: [resolve('test/unit/worker/plainRunner.py'), directory], restarts: false };
 }
 
 /** One launcher with a directory of its own. */
@@ -41,10 +46,10 @@ export class LauncherFixture {
     if (name === 'node') return new LauncherFixture(new NodeLauncher(directory), directory, []);
     const broken: string[] = [];
     const launcher = await NativeLauncher.start({
-      path: o.path ?? (await hqspawnPath(name)),
+      ...(name === 'warm runner' ? plainRunner(directory) : { path: o.path ?? (await hqspawnPath(name)) }),
       directory,
       // Tasks are forked from a process with little memory, which the sanitizer would otherwise look through at each exit.
-      env: { ASAN_OPTIONS: 'detect_leaks=0' },
+      env: { ASAN_OPTIONS: 'detect_leaks=0', PATH: process.env.PATH ?? '/usr/bin', PYTHONPATH: resolve('python-shim/src') },
       onBroken: (why) => broken.push(why),
     });
     return new LauncherFixture(launcher, directory, broken);

@@ -157,6 +157,14 @@ describe('a worker with two CPUs and 200 quick tasks', () => {
     expect(ids(end(state, running[0] as HeldTask).unstage)).toEqual([33]);
   });
 
+  test('what a warm runner starts does not wait in the launcher', () => {
+    const warm = { kind: 'snakemake', python: 'python3', run: 'r', level: 'snakefile' } as const;
+    state = machine(['cpus=2'], null, true);
+    const [first] = state.handle(compute(range(1, 200), makeBody({ warm }))).start as [HeldTask];
+    const out = end(state, first);
+    expect([ids(out.start), ids(out.stage)]).toEqual([[3], []]);
+  });
+
   test('one that came back unasked is started by the worker, never staged again', () => {
     const [first] = staged as [HeldTask];
     const out = state.handle({ kind: 'returned', returned: [{ task: first, lost: false }], nowMs: NOW_MS });

@@ -14,7 +14,7 @@ from .resources import ResourceMapper, priority_of
 from .session import Session
 from .site import SiteView
 from .status import Inbox, Monitor, Registry
-from .submit import command_fields, label_of, portions, shared_fields
+from .submit import command_fields, label_of, portions, shared_fields, warm_fields
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -33,7 +33,6 @@ class Run:
         self._keep_logs = settings.keep_logs
         self._said: set[str] = set()
         self._site: SiteView | None = None
-        self._shared = shared_fields(executor.envvars(), workdir)
         self._mapper = ResourceMapper(
             time_limit=settings.time_limit == "on", time_request=settings.time_request, warn=self._warn_once
         )
@@ -46,6 +45,10 @@ class Run:
             changed_at=changed_at(executor.workflow),
             say=lambda line: self._warn_once(line, line),
         )
+        self._shared = {
+            **shared_fields(executor.envvars(), workdir),
+            **warm_fields(settings.warm_runner, executor.get_python_executable(), self._session.run_id),
+        }
         self.tasks: Registry = {}
         self.inbox = Inbox()
         self.monitor = Monitor(

@@ -58,3 +58,12 @@ class ExecutorSettings(ExecutorSettingsBase):
             "help": "Start a job only on a worker that will live at least as long as the job's resource runtime."
         },
     )
+    warm_runner: str = field(
+        default="auto",
+        metadata={
+            "choices": ["auto", "imports", "off"],
+            "metavar": "auto|imports|off",
+            "help": "auto: each worker keeps a process that has loaded Snakemake and parsed the workflow, and jobs are "
+            "forks of it; imports: each job parses the workflow; off: each job is a new process.",
+        },
+    )

@@ -40,6 +40,18 @@ def shared_fields(declared: Mapping[str, str], workdir: str) -> dict[str, Any]:
     }
 
 
+def warm_fields(setting: str, python: str, run_id: str) -> dict[str, Any]:
+    """Asks workers to start the jobs of this run from warm runners.
+
+    :param setting: `auto`, `imports` or `off`
+    :param python: interpreter of the jobs
+    """
+    if setting == "off":
+        return {}
+    level = "snakefile" if setting == "auto" else setting
+    return {"warm": {"kind": "snakemake", "python": python, "run": run_id, "level": level}}
+
+
 def command_fields(command: str) -> dict[str, Any]:
     """How a task runs a shell command of any length."""
     text = command.encode()

@@ -1,5 +1,5 @@
 /** `hq compare array` */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
@@ -115,10 +115,14 @@ async function compare(context: Context, { flags, ground, sides, setting }: Comp
   const { io } = context;
   const { slurm, partition, configuration, nodes } = ground;
   const directory = makeDirectory(context, flags.out);
+  const keep = flags.keep === true;
   const runs = await compareRuns({
-    ...{ slurm, sides, directory, env: io.env, signal: io.signal, keep: flags.keep === true, repeats: flags.repeats ?? REPEATS },
+    ...{ slurm, sides, directory, env: io.env, signal: io.signal, keep, repeats: flags.repeats ?? REPEATS },
     note: (line) => context.note(line),
     warn: (line) => context.warn(line),
+  }).finally(() => {
+    // After a failure the directory of its run tells more.
+    if (io.signal.aborted && !keep) rmSync(directory, { recursive: true, force: true });
   });
   const report = makeReport(
     {
@@ -143,6 +147,12 @@ async function compare(context: Context, { flags, ground, sides, setting }: Comp
 function makeDirectory({ io }: Context, named: string | undefined): string {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
   const directory = resolve(io.cwd, named ?? `hq-compare-${stamp}`);
+  if (directory.includes(':')) {
+    throw new HqError('HQ_E_COMPARE', {
+      detail: `${directory} cannot stand on PATH, because of the ':'`,
+      fix: 'Choose another directory with --out',
+    });
+  }
   try {
     mkdirSync(directory);
   } catch (error) {

@@ -12,7 +12,10 @@ export const COMPARE: CommandGroup = {
       args: [['[command...]', 'program and its arguments; HQ_COMPARE_TASK tells the task, counted from 0']],
       options: arrayOptions,
       tail: true,
-      examples: ['hq compare array --tasks 1000 --sleep 100ms --partition general', 'hq compare array --tasks 200 --each --repeats 5 -- ./align.sh'],
+      examples: [
+        'hq compare array --tasks 1000 --sleep 100ms --partition general',
+        'hq compare array --tasks 200 --each --repeats 5 -- ./align.sh',
+      ],
       load: async () => (await import('../commands/compare.ts')).runArray as RunCommand,
     },
   ],

@@ -34,7 +34,14 @@ const task = (o: Partial<ComparedTask> = {}): ComparedTask => ({
   ...o,
 });
 
-const job = (o: Partial<ComparedSlurmJob> = {}): ComparedSlurmJob => ({ id: '7', state: 'COMPLETED', startedMs: 0, endedMs: 2_000, cpus: 4, ...o });
+const job = (o: Partial<ComparedSlurmJob> = {}): ComparedSlurmJob => ({
+  id: '7',
+  state: 'COMPLETED',
+  startedMs: 0,
+  endedMs: 2_000,
+  cpus: 4,
+  ...o,
+});
 
 const run = (o: Partial<ComparedRun> = {}): ComparedRun => ({
   side: 'hyperqueue',
@@ -127,7 +134,9 @@ describe('timelines', () => {
   test('bars of one lane never overlap, and there are as many lanes as jobs at once', () => {
     fc.assert(
       fc.property(moments, (pairs) => {
-        const slurmJobs = pairs.map(([startedMs, lastedMs], index) => job({ id: String(index), startedMs, endedMs: startedMs + lastedMs + 1 }));
+        const slurmJobs = pairs.map(([startedMs, lastedMs], index) =>
+          job({ id: String(index), startedMs, endedMs: startedMs + lastedMs + 1 }),
+        );
         const bars = jobBars(run({ slurmJobs }));
         expect(bars).toHaveLength(pairs.length);
         for (const one of bars)

@@ -91,7 +91,8 @@ test('a task that ran twice counts as it ended last', () => {
 
 test('files are counted at all depths, and those with output by their names', () => {
   mkdirSync(join(folder, 'a', 'logs'), { recursive: true });
-  for (const file of ['a/slurm-1_0.out', 'a/logs/job-1-x.log', 'a/logs/job-1-x.log.w2', 'a/stdout', 'a/journal.db']) writeFileSync(join(folder, file), '');
+  for (const file of ['a/slurm-1_0.out', 'a/logs/job-1-x.log', 'a/logs/job-1-x.log.w2', 'a/stdout', 'a/journal.db'])
+    writeFileSync(join(folder, file), '');
   symlinkSync('nowhere', join(folder, 'a', 'link'));
   expect(countFiles(folder)).toEqual({ inodes: 8, logFiles: 4 });
   expect(['x.err', 'stderr', '0.stdout'].every(isLogFile)).toBe(true);

@@ -1,6 +1,13 @@
 /** What Slurm's commands print, read by `hq compare`. Texts of Slurm 22.05, cut. */
 import { describe, expect, test } from 'vitest';
-import { readConfiguration, readJobRows, readSdiag, readSinfo, readSubmittedIds, rpcsBetween } from '../../../../src/cli/compare/slurmText.ts';
+import {
+  readConfiguration,
+  readJobRows,
+  readSdiag,
+  readSinfo,
+  readSubmittedIds,
+  rpcsBetween,
+} from '../../../../src/cli/compare/slurmText.ts';
 
 test('partitions have the nodes that are in service and the CPUs of most of them', () => {
   const text = 'general*|1|4|mix\ngeneral*|2|8+|idle\ngeneral*|1|4|down*\ngeneral*|1|4|idle*\ngpu|1|4|drain\n';
@@ -11,7 +18,10 @@ test('partitions have the nodes that are in service and the CPUs of most of them
 });
 
 test('the configuration tells the version and how large an array may be', () => {
-  expect(readConfiguration('MaxArraySize            = 501\nSLURM_VERSION           = 22.05.8\n')).toEqual({ version: '22.05.8', maxArraySize: 501 });
+  expect(readConfiguration('MaxArraySize            = 501\nSLURM_VERSION           = 22.05.8\n')).toEqual({
+    version: '22.05.8',
+    maxArraySize: 501,
+  });
 });
 
 const sdiag = (o: { since?: string; info: number; stats: number; user: number }) => `*******************************
@@ -48,7 +58,8 @@ describe('requests to the controller', () => {
 });
 
 test('jobs of squeue and of sacct have their times where there are any', () => {
-  const text = '12_3|COMPLETED|1795658400|1795658403|1\n13|PENDING|N/A|N/A|1\n14|CANCELLED by 0|Unknown|1795658403|4\n15|RUNNING|0|Unknown|\n';
+  const text =
+    '12_3|COMPLETED|1795658400|1795658403|1\n13|PENDING|N/A|N/A|1\n14|CANCELLED by 0|Unknown|1795658403|4\n15|RUNNING|0|Unknown|\n';
   expect(readJobRows(text)).toEqual([
     { id: '12_3', state: 'COMPLETED', startMs: 1_795_658_400_000, endMs: 1_795_658_403_000, cpus: 1 },
     { id: '13', state: 'PENDING', startMs: null, endMs: null, cpus: 1 },

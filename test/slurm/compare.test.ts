@@ -1,0 +1,114 @@
+/** `hq compare` on a real Slurm: what it reports is what happened, and nothing of it is left. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type ComparedRun, type CompareReport, compareReport } from '../../src/protocol/schema/compare.ts';
+import { HQ, HqProcess, processesBelow, waitFor } from '../helpers/cluster.ts';
+import { SlurmCluster } from '../helpers/slurm.ts';
+
+const PLACE = ['--partition', 'general', '--account', 'pfeiferlab', '--host', '127.0.0.1'];
+/** Allocations, array and single jobs, with their starts and ends, on a busy machine. Milliseconds. */
+const TEST_MS = 300_000;
+
+let slurm: SlurmCluster;
+let folder: string;
+beforeAll(async () => {
+  slurm = await SlurmCluster.start({ accounting: true });
+});
+afterAll(() => slurm.clean());
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hq-compare-'));
+});
+afterEach(async () => {
+  await waitFor('nothing to be left in squeue', async () => (await queue()) === '');
+  await waitFor('all processes to end', () => processesBelow(folder).length === 0);
+  rmSync(folder, { recursive: true });
+});
+
+const queue = (): Promise<string> => slurm.ok('squeue', '-h', '-o', '%i %j');
+
+function compare(...args: string[]) {
+  return execa(process.execPath, [HQ, 'compare', ...args], { cwd: folder, reject: false, stdin: 'ignore' });
+}
+
+describe('compare array', () => {
+  test(
+    '20 tasks on allocations, in an array and as single jobs: the report has what each side did',
+    async () => {
+      const command = ['sh', '-c', 'sleep 0.1; test $HQ_COMPARE_TASK -ne 7'];
+      const args = ['array', '--tasks', '20', '--each', '--repeats', '1', '--nodes', '4', ...PLACE, '--out', 'report', '--', ...command];
+      const { exitCode, stdout, stderr } = await compare(...args);
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('1 failed') });
+      expect(stdout).toMatch(/wall time\s*\|\s*[\d.]+ s\s*\|\s*[\d.]+ s\s*\|\s*[\d.]+ s/);
+      expect(readdirSync(join(folder, 'report')).sort()).toEqual(['report.html', 'report.json']);
+      const report = readReport('report');
+      expect(report.setting).toMatchObject({ partition: 'general', nodes: 4, nodeCpus: 4, tasks: 20, command });
+      const [ours, array, single] = ['hyperqueue', 'sbatch-array', 'sbatch'].map((side) => runOf(report, side));
+      for (const run of [ours, array, single]) {
+        expect(run?.tasks.map(({ failed }) => failed)).toEqual(Array.from({ length: 20 }, (_, index) => index === 7));
+        for (const { runMs, noticedMs, startedMs, endedMs, submittedMs } of run?.tasks ?? []) {
+          expect(runMs).toBeGreaterThanOrEqual(100);
+          expect(startedMs).toBeGreaterThan(submittedMs);
+          expect(noticedMs).toBeGreaterThan(endedMs ?? Number.POSITIVE_INFINITY);
+        }
+        expect(run?.cpuMs).toBeGreaterThan(0);
+        expect(run?.rpcs?.user).toBeGreaterThan(0);
+      }
+      expect(ours?.calls.sbatch).toBe(ours?.slurmJobs.length);
+      expect(ours?.slurmJobs.length).toBeLessThanOrEqual(4);
+      expect(ours?.slurmJobs.every(({ cpus }) => cpus === 4)).toBe(true);
+      expect(array?.slurmJobs).toHaveLength(20);
+      expect(array?.calls).toMatchObject({ sbatch: 1, sacct: 0 });
+      expect(array?.rpcs?.byType['REQUEST_SUBMIT_BATCH_JOB']).toBe(1);
+      expect(single?.slurmJobs).toHaveLength(20);
+      expect(single?.calls.sbatch).toBe(20);
+      expect(single?.slurmJobs.filter(({ state }) => state === 'FAILED')).toHaveLength(1);
+      // A file per job of Slurm, and one log for all tasks of a worker.
+      for (const run of [array, single]) expect(run?.files.logFiles).toBe(20);
+      expect(ours?.files.logFiles).toBeLessThan(20);
+    },
+    TEST_MS,
+  );
+
+  test(
+    'interrupted in mid-run it cancels its jobs, stops its server and leaves no directory',
+    async () => {
+      const run = new HqProcess(['compare', 'array', '--tasks', '4', '--sleep', '10min', '--nodes', '1', ...PLACE, '--out', 'report'], {
+        env: process.env,
+        cwd: folder,
+      });
+      await waitFor('an allocation', async () => (await queue()).includes('compare'));
+      expect(await run.kill('SIGINT')).toBe(130);
+      expect(await queue()).toBe('');
+      expect(existsSync(join(folder, 'report'))).toBe(false);
+    },
+    TEST_MS,
+  );
+
+  test('what Slurm refuses ends the comparison with its words', async () => {
+    const { exitCode, stderr } = await compare('array', '--tasks', '1', '--sleep', '1s', ...PLACE, '--alloc-arg=--qos=nothing');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^ERROR Slurm refused: .*[Ii]nvalid qos/m) });
+  });
+
+  test.each([
+    [['--partition', 'nowhere'], "there is no partition 'nowhere'. Choose one with --partition: general, short"],
+    [['--nodes', '5'], "partition 'general' has 4 nodes in service, not 5"],
+    [['--cpus', '5'], "nodes of partition 'general' have 4 CPUs, a task needs 5"],
+    [['--out', '.'], 'exists already'],
+  ])('%j is told in one line, and nothing is submitted or made', async (args, message) => {
+    const { exitCode, stdout, stderr } = await compare('array', '--tasks', '2', '--sleep', '1s', ...args);
+    expect({ exitCode, stdout, lines: stderr.split('\n').length }).toEqual({ exitCode: 1, stdout: '', lines: 1 });
+    expect(stderr).toContain(message);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+function readReport(directory: string): CompareReport {
+  return compareReport.parse(JSON.parse(readFileSync(join(folder, directory, 'report.json'), 'utf8')));
+}
+
+function runOf({ runs }: CompareReport, side: string): ComparedRun | undefined {
+  return runs.find((run) => run.side === side);
+}

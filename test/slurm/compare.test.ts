@@ -88,8 +88,8 @@ describe('compare array', () => {
   );
 
   test('what Slurm refuses ends the comparison with its words', async () => {
-    const { exitCode, stderr } = await compare('array', '--tasks', '1', '--sleep', '1s', ...PLACE, '--alloc-arg=--qos=nothing');
-    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^ERROR Slurm refused: .*[Ii]nvalid qos/m) });
+    const { exitCode, stderr } = await compare('array', '--tasks', '1', '--sleep', '1s', ...PLACE, '--alloc-arg=--constraint=nothing');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^ERROR Slurm refused: .*[Ii]nvalid feature/m) });
   });
 
   test.each([

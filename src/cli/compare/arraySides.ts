@@ -1,6 +1,7 @@
 /** The sides of `hq compare array`: the same script for every task on hq, in one job array of Slurm, or as one batch job per task. */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { HqClient } from '../../client/client.ts';
 import { type BriefResult, briefRun, firstLine } from '../../common/briefRun.ts';
 import { clockTime } from '../../common/clockTime.ts';
 import { HqError } from '../../protocol/errors.ts';
@@ -38,7 +39,7 @@ export function hqArray(work: ArrayWork, limits: QueueLimits): Side {
     const server = await OwnServer.start(place, limits);
     try {
       const { client } = server;
-      const events = client.events({ types: ['task-finished', 'task-failed', 'allocation-refused', 'queue-paused'], signal: place.signal });
+      const events = client.events({ types: ['task-finished', 'task-failed', 'allocation-ended', 'queue-paused'], signal: place.signal });
       const watch = new Watch(work.tasks);
       try {
         await events.ready();
@@ -50,7 +51,7 @@ export function hqArray(work: ArrayWork, limits: QueueLimits): Side {
           const atMs = nowMs();
           for (const event of batch) {
             if ('taskId' in event) watch.notice(event.taskId, atMs);
-            else throw refusalOf(event);
+            else await checkAllocations(event, client);
           }
           if (watch.isComplete) break;
         }
@@ -66,11 +67,15 @@ export function hqArray(work: ArrayWork, limits: QueueLimits): Side {
   return { name: 'hyperqueue', run };
 }
 
-/** Without allocations the tasks would wait for ever. */
-function refusalOf(event: HqEvent): HqError {
-  const detail =
-    event.type === 'allocation-refused' ? event.error : event.type === 'queue-paused' ? (event.reason ?? 'paused') : event.type;
-  return new HqError('HQ_E_BATCH_REFUSED', { system: 'Slurm', detail });
+/** Without allocations the tasks would wait for ever. @throws HqError HQ_E_BATCH_REFUSED when one was refused or has failed */
+async function checkAllocations(event: HqEvent, client: HqClient): Promise<void> {
+  const isFailure = event.type === 'queue-paused' || (event.type === 'allocation-ended' && event.state === 'failed');
+  if (!isFailure) return;
+  const [queue] = await client.listQueues();
+  throw new HqError('HQ_E_BATCH_REFUSED', {
+    system: 'Slurm',
+    detail: queue?.lastError ?? queue?.pausedReason ?? 'an allocation has failed',
+  });
 }
 
 /** @returns one `sbatch --array`, the ends seen by looking at the queue */

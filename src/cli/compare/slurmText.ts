@@ -50,8 +50,6 @@ export function readConfiguration(text: string): SlurmConfiguration {
 
 /** Counters of sdiag at one moment. */
 export interface SdiagCounters {
-  /** When they were set to zero, as sdiag prints it; they are comparable while it is the same. */
-  readonly since: string;
   readonly byType: ReadonlyMap<string, number>;
   readonly byUser: ReadonlyMap<number, number>;
 }
@@ -62,7 +60,6 @@ const OWN_TYPE = 'REQUEST_STATS_INFO';
 /** @param text of `sdiag` */
 export function readSdiag(text: string): SdiagCounters {
   const [byType, byUser] = [new Map<string, number>(), new Map<number, number>()];
-  const since = /^Data since\s+(.*)$/m.exec(text)?.[1] ?? '';
   for (const section of text.split(/^(?=\S)/m)) {
     const isType = section.startsWith('Remote Procedure Call statistics by message type');
     if (!isType && !section.startsWith('Remote Procedure Call statistics by user')) continue;
@@ -71,7 +68,7 @@ export function readSdiag(text: string): SdiagCounters {
       else byUser.set(Number(id), Number(count));
     }
   }
-  return { since, byType, byUser };
+  return { byType, byUser };
 }
 
 /**
@@ -79,10 +76,9 @@ export function readSdiag(text: string): SdiagCounters {
  * @returns what was asked between two moments, without the look at the counters; null when they were reset between
  */
 export function rpcsBetween(before: SdiagCounters, after: SdiagCounters, uid: number): ControllerRpcs | null {
-  if (before.since !== after.since) return null;
   const types = [...after.byType].map(([name, count]): [string, number] => [name, count - (before.byType.get(name) ?? 0)]);
   const user = (after.byUser.get(uid) ?? 0) - (before.byUser.get(uid) ?? 0);
-  // The daily reset keeps the date of the start in some versions.
+  // They are set to zero once a day; what sdiag says of that moment (`Data since`) changes at other times, too.
   if (user < 0 || types.some(([, count]) => count < 0)) return null;
   const others = types.filter(([name, count]) => name !== OWN_TYPE && count > 0);
   const own = types.find(([name]) => name === OWN_TYPE)?.[1] ?? 0;

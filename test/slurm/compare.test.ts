@@ -1,7 +1,7 @@
 /** `hq compare` on a real Slurm: what it reports is what happened, and nothing of it is left. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ComparedRun, type CompareReport, compareReport } from '../../src/protocol/schema/compare.ts';
@@ -11,6 +11,15 @@ import { SlurmCluster } from '../helpers/slurm.ts';
 const PLACE = ['--partition', 'general', '--account', 'pfeiferlab', '--host', '127.0.0.1'];
 /** Allocations, array and single jobs, with their starts and ends, on a busy machine. Milliseconds. */
 const TEST_MS = 300_000;
+
+/** Three jobs for the executor and one that Snakemake does itself. */
+const SNAKEFILE = `rule all:
+    input: expand("{n}.txt", n=[1, 2, 3])
+
+rule part:
+    output: "{n}.txt"
+    shell: "sleep 0.2; echo {wildcards.n} > {output}"
+`;
 
 let slurm: SlurmCluster;
 let folder: string;
@@ -30,7 +39,12 @@ afterEach(async () => {
 const queue = (): Promise<string> => slurm.ok('squeue', '-h', '-o', '%i %j');
 
 function compare(...args: string[]) {
-  return execa(process.execPath, [HQ, 'compare', ...args], { cwd: folder, reject: false, stdin: 'ignore' });
+  return execa(process.execPath, [HQ, 'compare', ...args], {
+    cwd: folder,
+    env: { PATH: `${resolve('.venv/bin')}:${process.env['PATH']}` },
+    reject: false,
+    stdin: 'ignore',
+  });
 }
 
 describe('compare array', () => {
@@ -102,6 +116,48 @@ describe('compare array', () => {
     expect({ exitCode, stdout, lines: stderr.split('\n').length }).toEqual({ exitCode: 1, stdout: '', lines: 1 });
     expect(stderr).toContain(message);
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('compare snakemake', () => {
+  test(
+    "one workflow on Snakemake's executor for Slurm and on allocations: every job with its times, and as many jobs of Slurm as that took",
+    async () => {
+      const workflow = join(folder, 'workflow');
+      mkdirSync(workflow);
+      writeFileSync(join(workflow, 'Snakefile'), SNAKEFILE);
+      const limits = ['--default-resources', 'mem_mb=100', 'runtime=5', '--slurm-init-seconds-before-status-checks', '2'];
+      const args = ['--repeats', '1', '--nodes', '2', ...PLACE, '--out', 'report', '--keep', '--workflow', 'workflow', '--', '--jobs', '4'];
+      const { exitCode, stdout, stderr } = await compare('snakemake', ...args, ...limits);
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+      expect(stdout).toMatch(/hq on allocations\s*\|\s*Slurm executor/);
+      const report = readReport('report');
+      expect(report.setting).toMatchObject({ kind: 'snakemake', tasks: 3 });
+      const [ours, theirs] = ['hyperqueue', 'slurm-executor'].map((side) => runOf(report, side));
+      for (const run of [ours, theirs]) {
+        expect(run?.tasks.map(({ name, failed, cpus }) => [name.split(' ')[0], failed, cpus])).toEqual(Array(3).fill(['part', false, 1]));
+        for (const { runMs, noticedMs, endedMs } of run?.tasks ?? []) {
+          expect(runMs).toBeGreaterThanOrEqual(200);
+          expect(noticedMs).toBeGreaterThan(endedMs ?? Number.POSITIVE_INFINITY);
+        }
+      }
+      expect(theirs?.slurmJobs).toHaveLength(3);
+      expect(theirs?.calls.sbatch).toBe(3);
+      expect(theirs?.calls.sacct).toBeGreaterThan(0);
+      expect(ours?.slurmJobs.length).toBeLessThanOrEqual(2);
+      expect(ours?.calls).toMatchObject({ sbatch: ours?.slurmJobs.length, sacct: 0 });
+      for (const side of ['hyperqueue', 'slurm-executor'])
+        expect(readdirSync(join(folder, 'report', `1-${side}`, 'work'))).toContain('3.txt');
+    },
+    TEST_MS,
+  );
+
+  test('what Snakemake says when it runs nothing ends the comparison', async () => {
+    const { exitCode, stderr } = await compare('snakemake', '--repeats', '1', ...PLACE, '--', '--jobs', '1', '--snakefile', 'missing.smk');
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(/snakemake --executor hyperqueue ran no job: .*missing\.smk/),
+    });
   });
 });
 

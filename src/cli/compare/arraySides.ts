@@ -40,7 +40,7 @@ export function hqArray(work: ArrayWork, limits: QueueLimits): Side {
     try {
       const { client } = server;
       const events = client.events({ types: ['task-finished', 'task-failed', 'allocation-ended', 'queue-paused'], signal: place.signal });
-      const watch = new Watch(work.tasks);
+      const watch = new Watch(work);
       try {
         await events.ready();
         watch.submit(work.tasks);
@@ -121,7 +121,7 @@ class SlurmQueue {
   constructor(work: ArrayWork, place: RunPlace) {
     this.work = work;
     this.place = place;
-    this.watch = new Watch(work.tasks);
+    this.watch = new Watch(work);
     this.script = writeScript(work, place);
     this.name = `hq-compare-${process.pid}-${Date.now().toString(36)}`;
   }

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ComparedRun } from '../../protocol/schema/compare.ts';
 import { SIDE_TITLES } from '../../report/compare/rows.ts';
-import { countFiles, cpuSoFarMs } from './hostCost.ts';
+import { countFiles, cpuSoFarMs, filesBetween } from './hostCost.ts';
 import { RunPlace } from './runPlace.ts';
 import type { Side, SideRun } from './side.ts';
 import type { Environment, Slurm } from './slurm.ts';
@@ -70,7 +70,7 @@ async function oneRun(side: Side, repeat: number, o: CompareRunsOptions): Promis
     slurmJobs: (await slurm.jobs(place.shims.jobIds())).map((job) => relative(job, outcome.startedAtMs)),
     calls: place.shims.counted(),
     rpcs: countersBefore === undefined || after.counters === undefined ? null : rpcsBetween(countersBefore, after.counters, ownUid()),
-    files: countFiles(place.work),
+    files: filesBetween(place.given, countFiles(place.work)),
   };
   if (!o.keep) rmSync(root, { recursive: true, force: true });
   return run;

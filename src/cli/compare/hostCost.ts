@@ -26,6 +26,11 @@ export function isLogFile(path: string): boolean {
   return LOG_FILE.test(basename(path));
 }
 
+/** @returns what has been added */
+export function filesBetween(before: ComparedFiles, after: ComparedFiles): ComparedFiles {
+  return { inodes: after.inodes - before.inodes, logFiles: after.logFiles - before.logFiles };
+}
+
 /** @param directory is not counted itself */
 export function countFiles(directory: string): ComparedFiles {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });

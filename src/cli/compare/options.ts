@@ -24,6 +24,10 @@ export interface ArrayFlags extends CompareFlags {
   readonly sbatchArg?: string[];
 }
 
+export interface SnakemakeFlags extends CompareFlags {
+  readonly workflow?: string;
+}
+
 /** More than Slurm can take in an array anyway, and few enough for a page. */
 const TASKS_MAX = 100_000;
 
@@ -51,4 +55,8 @@ export function arrayOptions(): Option[] {
     opt('--sbatch-arg <ARG>', 'for sbatch of the array and of single jobs, word for word; repeatable').argParser(append),
     ...common(),
   ];
+}
+
+export function snakemakeOptions(): Option[] {
+  return [val('--workflow <DIR>', 'directory of the workflow, copied for each run (default: this one)', text), ...common()];
 }

@@ -1,13 +1,14 @@
 /** A server of the comparison's own, with one allocation queue on Slurm: nothing of the user's server is touched. Used by the sides on hq. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HqClient } from '../../client/client.ts';
 import { waitForServer } from '../../client/wait.ts';
 import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
+import { endChild, endedWithin, startChild } from './child.ts';
 import type { RunPlace } from './runPlace.ts';
+import type { Environment } from './slurm.ts';
 
 /** A start takes well under a second; a busy login node may need longer. Milliseconds. */
 const START_MAX_MS = 60_000;
@@ -25,6 +26,8 @@ export interface QueueLimits {
   readonly sbatchArgs: readonly string[];
   /** Address of the server for workers; default: this host. */
   readonly host: string | undefined;
+  /** For the server, and through it for allocations and their tasks. */
+  readonly env?: Environment;
 }
 
 export class OwnServer {
@@ -42,7 +45,18 @@ export class OwnServer {
   /** @throws HqError when it does not start or refuses the queue; then nothing is left of it */
   static async start(place: RunPlace, limits: QueueLimits): Promise<OwnServer> {
     const directory = join(place.work, 'hq-server');
-    const { child, log } = spawnServer(place, { directory, host: limits.host });
+    const log = place.own('server.txt');
+    const args = [
+      '--server-dir',
+      directory,
+      'server',
+      'start',
+      '--exit-when-idle',
+      IDLE_EXIT,
+      ...(limits.host === undefined ? [] : ['--host', limits.host]),
+    ];
+    const env = { ...place.shims.env, ...limits.env };
+    const child = startChild(process.execPath, [fileURLToPath(builtFile('bin/hq.js')), ...args], { cwd: place.work, env, log });
     const ended = new AbortController();
     child.once('exit', () => ended.abort());
     const signal = AbortSignal.any([place.signal, ended.signal]);
@@ -55,7 +69,7 @@ export class OwnServer {
       await client.createQueue({ params: queueParams(limits), trial: false });
       return server;
     } catch (error) {
-      await endChild(child);
+      await endChild(child, STOP_MAX_MS);
       if (ended.signal.aborted && !place.signal.aborted) {
         throw new HqError('HQ_E_COMPARE', { detail: 'its server could not be started', fix: `See ${log}` }, { cause: error });
       }
@@ -69,30 +83,7 @@ export class OwnServer {
     await this.client.stopServer({ keepWorkers: false }).catch(() => this.child.kill('SIGINT'));
     await endedWithin(this.child, STOP_MAX_MS);
     this.client.close();
-    await endChild(this.child);
-  }
-}
-
-/** In a process group of its own, so that Ctrl-C reaches it in order. */
-function spawnServer(place: RunPlace, o: { directory: string; host: string | undefined }): { child: ChildProcess; log: string } {
-  const args = ['--server-dir', o.directory, 'server', 'start', '--exit-when-idle', IDLE_EXIT];
-  const log = place.own('server.txt');
-  const file = openSync(log, 'w');
-  try {
-    const child = spawn(
-      process.execPath,
-      [fileURLToPath(builtFile('bin/hq.js')), ...args, ...(o.host === undefined ? [] : ['--host', o.host])],
-      {
-        cwd: place.work,
-        env: place.shims.env as NodeJS.ProcessEnv,
-        stdio: ['ignore', file, file],
-        detached: true,
-      },
-    );
-    child.on('error', () => {}); // it shows as an end
-    return { child, log };
-  } finally {
-    closeSync(file);
+    await endChild(this.child, STOP_MAX_MS);
   }
 }
 
@@ -109,27 +100,4 @@ function queueParams({ timeLimitMs, nodes, sbatchArgs }: QueueLimits) {
     // Short limits are what is compared; nothing has to be kept free at their end.
     drainBeforeMs: 0,
   };
-}
-
-/** Kills it when nothing else has ended it. */
-async function endChild(child: ChildProcess): Promise<void> {
-  if (hasEnded(child)) return;
-  child.kill('SIGINT');
-  await endedWithin(child, STOP_MAX_MS);
-  if (!hasEnded(child)) child.kill('SIGKILL');
-}
-
-async function endedWithin(child: ChildProcess, limitMs: number): Promise<void> {
-  if (hasEnded(child)) return;
-  await new Promise<void>((done) => {
-    const timer = setTimeout(done, limitMs);
-    child.once('exit', () => {
-      clearTimeout(timer);
-      done();
-    });
-  });
-}
-
-function hasEnded({ exitCode, signalCode, pid }: ChildProcess): boolean {
-  return pid === undefined || exitCode !== null || signalCode !== null;
 }

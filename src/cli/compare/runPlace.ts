@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ComparedFiles } from '../../protocol/schema/compare.ts';
 import { Shims } from './shims.ts';
 import type { Environment } from './slurm.ts';
 
@@ -13,6 +14,8 @@ export class RunPlace {
   /** For notes of tasks. */
   readonly records: string;
   readonly shims: Shims;
+  /** What of `work` the side was given and has not made: it does not count. */
+  given: ComparedFiles = { inodes: 0, logFiles: 0 };
   /** Aborted when the comparison is interrupted. */
   readonly signal: AbortSignal;
   private readonly root: string;

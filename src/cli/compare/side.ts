@@ -31,9 +31,12 @@ export class Watch {
   private readonly submitted: number[] = [];
   private readonly noticed = new Map<number, number>();
   private readonly total: number;
+  private readonly cpus: number;
 
-  constructor(total: number) {
-    this.total = total;
+  /** @param o.cpus of each task */
+  constructor(o: { readonly tasks: number; readonly cpus: number }) {
+    this.total = o.tasks;
+    this.cpus = o.cpus;
   }
 
   /** The submission of the next `count` tasks begins now. */
@@ -65,6 +68,7 @@ export class Watch {
         endedMs: since(record?.endMs),
         noticedMs: since(this.noticed.get(index)),
         runMs: record === undefined ? null : record.endMs - record.startMs,
+        cpus: this.cpus,
         failed: record?.exitCode !== 0,
       };
     });

@@ -19,6 +19,7 @@ export const comparedTask = z.object({
   endedMs: sinceStart.nullable(),
   noticedMs: sinceStart.nullable().describe('when the submitting side knew that it had ended; null: never'),
   runMs: z.number().nullable().describe('its own run time, measured around its command'),
+  cpus: z.number().describe('CPUs that it asked for'),
   failed: z.boolean(),
 });
 export type ComparedTask = z.infer<typeof comparedTask>;
@@ -105,7 +106,6 @@ export const compareSetting = z.object({
   partition: z.string(),
   nodes: z.int().min(1).describe('most nodes that allocations may have'),
   nodeCpus: z.int().min(1),
-  cpusPerTask: z.int().min(1),
   timeLimitMs: z.number(),
   command: z.array(z.string()).describe('of a task, or arguments of Snakemake'),
   tasks: count.describe('per run'),

@@ -31,9 +31,9 @@ export function nodeHoursAllocated({ slurmJobs }: ComparedRun, nodeCpus: number)
 }
 
 /** @returns hours of whole nodes in which tasks ran; undefined when no run time is known */
-export function nodeHoursUsed({ tasks }: ComparedRun, o: Pick<CompareSetting, 'nodeCpus' | 'cpusPerTask'>): number | undefined {
-  const runs = tasks.flatMap(({ runMs }) => (runMs === null ? [] : [runMs]));
-  return runs.length === 0 ? undefined : (sum(runs) * o.cpusPerTask) / o.nodeCpus / HOUR_MS;
+export function nodeHoursUsed({ tasks }: ComparedRun, nodeCpus: number): number | undefined {
+  const cpuMs = tasks.flatMap(({ runMs, cpus }) => (runMs === null ? [] : [runMs * cpus]));
+  return cpuMs.length === 0 ? undefined : sum(cpuMs) / nodeCpus / HOUR_MS;
 }
 
 /** @returns the whole report, sides in the order in which they ran first */
@@ -60,7 +60,7 @@ function sideFigures(side: CompareSide, all: readonly ComparedRun[], setting: Co
     logFiles: over(({ files }) => files.logFiles),
     inodes: over(({ files }) => files.inodes),
     nodeHoursAllocated: over((run) => nodeHoursAllocated(run, setting.nodeCpus)),
-    nodeHoursUsed: over((run) => nodeHoursUsed(run, setting)),
+    nodeHoursUsed: over((run) => nodeHoursUsed(run, setting.nodeCpus)),
     failures: over(({ tasks }) => tasks.filter(({ failed }) => failed).length),
   };
 }

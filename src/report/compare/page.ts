@@ -41,9 +41,9 @@ ${repeats.map((repeat) => repeatText(repeat, runs)).join('\n')}
 }
 
 function settingText(setting: CompareSetting): string {
-  const { slurm, partition, nodes, nodeCpus, cpusPerTask, command, createdAt, host } = setting;
+  const { slurm, partition, nodes, nodeCpus, command, createdAt, host } = setting;
   const what = setting.kind === 'array' ? 'each task runs' : 'arguments of Snakemake:';
-  const where = `Slurm ${slurm}, partition ${partition}, at most ${nodes} nodes of ${nodeCpus} CPUs, ${cpusPerTask} CPUs per task`;
+  const where = `Slurm ${slurm}, partition ${partition}, at most ${nodes} nodes of ${nodeCpus} CPUs`;
   return `<p>${escaped(`${createdAt}, ${host}. ${where}; ${what}`)} <code>${escaped(command.join(' '))}</code></p>`;
 }
 

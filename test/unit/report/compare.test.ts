@@ -17,7 +17,6 @@ const SETTING: CompareSetting = {
   partition: 'general',
   nodes: 4,
   nodeCpus: 4,
-  cpusPerTask: 2,
   timeLimitMs: 600_000,
   command: ['echo', '<b>&'],
   tasks: 2,
@@ -30,6 +29,7 @@ const task = (o: Partial<ComparedTask> = {}): ComparedTask => ({
   endedMs: 600,
   noticedMs: 1_000,
   runMs: 100,
+  cpus: 2,
   failed: false,
   ...o,
 });
@@ -81,8 +81,8 @@ describe('figures', () => {
   test('node-hours are CPU time by the CPUs of a node; jobs that never started count nothing', () => {
     const slurmJobs = [job({ endedMs: 3_600_000 }), job({ endedMs: 3_600_000, cpus: 1 }), job({ startedMs: null })];
     expect(nodeHoursAllocated(run({ slurmJobs }), 4)).toBe(1.25);
-    expect(nodeHoursUsed(run({ tasks: [task({ runMs: 3_600_000 }), task({ runMs: null })] }), SETTING)).toBe(0.5);
-    expect(nodeHoursUsed(run({ tasks: [] }), SETTING)).toBeUndefined();
+    expect(nodeHoursUsed(run({ tasks: [task({ runMs: 3_600_000 }), task({ runMs: null })] }), 4)).toBe(0.5);
+    expect(nodeHoursUsed(run({ tasks: [] }), 4)).toBeUndefined();
   });
 
   test('each side has the median and the range of its repeats, and nothing where nothing is known', () => {

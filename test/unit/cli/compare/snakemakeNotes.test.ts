@@ -95,6 +95,13 @@ describe('a shell', () => {
     expect(found.get('part:n=a b')?.runMs).toBeGreaterThan(0);
   });
 
+  test('of a job whose note cannot be written ends as the job did', () => {
+    rmSync(join(folder, 'records'), { recursive: true });
+    const command = 'set -euo pipefail; echo yes';
+    expect(below(['--target-jobs', 'part:n=1', '--cores', '1'], command)).toMatchObject({ status: 0, stdout: 'yes\n', stderr: '' });
+    mkdirSync(join(folder, 'records'));
+  });
+
   test('of anything else, and of a group of jobs, notes nothing', () => {
     expect(below(['--cores', '1'], 'echo yes')).toMatchObject({ status: 0, stdout: 'yes\n', stderr: '' });
     expect(below(['--target-jobs', 'part:n=1', 'part:n=2', '--cores', '1'], 'echo yes')).toMatchObject({ status: 0, stdout: 'yes\n' });

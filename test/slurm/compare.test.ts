@@ -146,6 +146,8 @@ describe('compare snakemake', () => {
       expect(theirs?.calls.sacct).toBeGreaterThan(0);
       expect(ours?.slurmJobs.length).toBeLessThanOrEqual(2);
       expect(ours?.calls).toMatchObject({ sbatch: ours?.slurmJobs.length, sacct: 0 });
+      // All of it on allocations: the plugin starts no worker here.
+      expect(existsSync(join(folder, 'report', '1-hyperqueue', 'work', 'hq-server', 'embedded-worker.log'))).toBe(false);
       for (const side of ['hyperqueue', 'slurm-executor'])
         expect(readdirSync(join(folder, 'report', `1-${side}`, 'work'))).toContain('3.txt');
     },

@@ -18,6 +18,14 @@ FILE_VARIABLE = "HQ_COMPARE_EVENTS"
 class LogHandler(LogHandlerBase):
     """Writes the four events of a job, each with the time at which it was logged, and nothing else."""
 
+    # What Snakemake prints, and its log file, stay as they are.
+    writes_to_stream = False
+    writes_to_file = False
+    # Levels of quietness must not hide events, and nothing is formatted.
+    has_filter = True
+    has_formatter = True
+    needs_rulegraph = False
+
     def __post_init__(self) -> None:
         """
         :raises KeyError: when HQ_COMPARE_EVENTS is not set
@@ -39,31 +47,6 @@ class LogHandler(LogHandlerBase):
         """Close the file with the handler."""
         self._file.close()
         super().close()
-
-    @property
-    def writes_to_stream(self) -> bool:
-        """False: what Snakemake prints stays as it is."""
-        return False
-
-    @property
-    def writes_to_file(self) -> bool:
-        """False: the file is no log for people."""
-        return False
-
-    @property
-    def has_filter(self) -> bool:
-        """True: levels of quietness must not hide events."""
-        return True
-
-    @property
-    def has_formatter(self) -> bool:
-        """True: nothing is formatted."""
-        return True
-
-    @property
-    def needs_rulegraph(self) -> bool:
-        """False."""
-        return False
 
 
 def _info(record: LogRecord) -> dict:

@@ -12,6 +12,11 @@ const PLACE = ['--partition', 'general', '--account', 'pfeiferlab', '--host', '1
 /** Allocations, array and single jobs, with their starts and ends, on a busy machine. Milliseconds. */
 const TEST_MS = 300_000;
 
+/** Snakemake comes first on PATH. */
+const ENVIRONMENT = { ...process.env, PATH: `${resolve('.venv/bin')}:${process.env['PATH']}` };
+/** Until a job of a workflow runs: an allocation, a worker, and two starts of Snakemake. */
+const STATE_MS = 90_000;
+
 /** Three jobs for the executor and one that Snakemake does itself. */
 const SNAKEFILE = `rule all:
     input: expand("{n}.txt", n=[1, 2, 3])
@@ -41,7 +46,7 @@ const queue = (): Promise<string> => slurm.ok('squeue', '-h', '-o', '%i %j');
 function compare(...args: string[]) {
   return execa(process.execPath, [HQ, 'compare', ...args], {
     cwd: folder,
-    env: { PATH: `${resolve('.venv/bin')}:${process.env['PATH']}` },
+    env: ENVIRONMENT,
     reject: false,
     stdin: 'ignore',
   });
@@ -150,6 +155,20 @@ describe('compare snakemake', () => {
       expect(existsSync(join(folder, 'report', '1-hyperqueue', 'work', 'hq-server', 'embedded-worker.log'))).toBe(false);
       for (const side of ['hyperqueue', 'slurm-executor'])
         expect(readdirSync(join(folder, 'report', `1-${side}`, 'work'))).toContain('3.txt');
+    },
+    TEST_MS,
+  );
+
+  test(
+    'interrupted while a job runs, Snakemake, server and allocation end',
+    async () => {
+      writeFileSync(join(folder, 'Snakefile'), SNAKEFILE.replace('sleep 0.2', 'touch running; sleep 600'));
+      const args = ['compare', 'snakemake', '--nodes', '1', ...PLACE, '--out', 'report', '--', '--jobs', '1'];
+      const run = new HqProcess(args, { env: ENVIRONMENT, cwd: folder });
+      await waitFor('a job to run', () => existsSync(join(folder, 'report/1-hyperqueue/work/running')), STATE_MS);
+      expect(await run.kill('SIGINT')).toBe(130);
+      expect(await queue()).toBe('');
+      expect(existsSync(join(folder, 'report'))).toBe(false);
     },
     TEST_MS,
   );

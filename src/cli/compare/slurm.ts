@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { briefRun, firstLine } from '../../common/briefRun.ts';
 import { HqError } from '../../protocol/errors.ts';
+import { UNKNOWN_STATE } from '../../protocol/schema/compare.ts';
 import {
   type JobRow,
   type Partition,
@@ -100,18 +101,20 @@ export class Slurm {
   }
 
   /**
-   * Jobs that have ended, tasks of arrays one by one. The controller forgets a job some minutes after its end (MinJobAge); the rest is
-   * asked of the accounting, where there is one.
+   * Jobs that have ended, tasks of arrays one by one. The controller forgets a job some minutes after its end (MinJobAge); the accounting, where there is
+   * one, does not, but may be late.
+   * @returns a row of state UNKNOWN for each id that nobody knows any more
    */
   async jobs(ids: readonly string[]): Promise<JobRow[]> {
     const known = await this.inChunks(ids, (some) => this.queued(['--states=all', `--jobs=${some}`]));
-    const seen = new Set(known.map(({ id }) => id.replace(/_.*$/, '')));
-    const missing = ids.filter((id) => !seen.has(id));
-    const older = await this.inChunks(missing, async (some) => {
+    const accounted = await this.inChunks(ids, async (some) => {
       const result = await this.run('sacct', ['--noheader', '--parsable2', '--allocations', `--format=${SACCT_COLUMNS}`, `--jobs=${some}`]);
       return result.kind === 'exit' && result.code === 0 ? readJobRows(result.stdout) : [];
     });
-    return [...known, ...older];
+    const rows = new Map([...accounted, ...known].map((row) => [row.id, row]));
+    const seen = new Set([...rows.keys()].map((id) => id.replace(/_.*$/, '')));
+    const forgotten = ids.filter((id) => !seen.has(id)).map((id) => ({ id, state: UNKNOWN_STATE, startMs: null, endMs: null, cpus: 0 }));
+    return [...rows.values(), ...forgotten];
   }
 
   /**

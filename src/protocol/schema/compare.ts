@@ -24,10 +24,13 @@ export const comparedTask = z.object({
 });
 export type ComparedTask = z.infer<typeof comparedTask>;
 
+/** State of a job that Slurm has forgotten. */
+export const UNKNOWN_STATE = 'UNKNOWN';
+
 /** One job of Slurm: an allocation, a task of a job array, or a single job. */
 export const comparedSlurmJob = z.object({
   id: z.string(),
-  state: z.string().describe("Slurm's word"),
+  state: z.string().describe("Slurm's word; UNKNOWN: Slurm has forgotten it"),
   startedMs: sinceStart.nullable().describe('Slurm counts in whole seconds'),
   endedMs: sinceStart.nullable(),
   cpus: count.describe('allocated'),

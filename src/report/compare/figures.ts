@@ -1,5 +1,13 @@
 /** Figures of a comparison: runs in, one median with its range per side out. Pure. Used by `hq compare`. */
-import type { ComparedRun, CompareReport, CompareSetting, CompareSide, Figure, SideFigures } from '../../protocol/schema/compare.ts';
+import {
+  type ComparedRun,
+  type CompareReport,
+  type CompareSetting,
+  type CompareSide,
+  type Figure,
+  type SideFigures,
+  UNKNOWN_STATE,
+} from '../../protocol/schema/compare.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -22,8 +30,12 @@ export function overheadMs({ tasks }: ComparedRun): number | undefined {
   );
 }
 
-/** @returns hours of whole nodes that Slurm had given away, CPUs of partly used nodes counted as parts; jobs that never started count nothing */
-export function nodeHoursAllocated({ slurmJobs }: ComparedRun, nodeCpus: number): number {
+/**
+ * @returns hours of whole nodes that Slurm had given away, CPUs of partly used nodes counted as parts; jobs that never started count nothing; undefined
+ * when Slurm has forgotten a job
+ */
+export function nodeHoursAllocated({ slurmJobs }: ComparedRun, nodeCpus: number): number | undefined {
+  if (slurmJobs.some(({ state }) => state === UNKNOWN_STATE)) return undefined;
   const cpuMs = slurmJobs.map(({ startedMs, endedMs, cpus }) =>
     startedMs === null || endedMs === null ? 0 : (endedMs - startedMs) * cpus,
   );

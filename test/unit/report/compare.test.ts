@@ -81,6 +81,7 @@ describe('figures', () => {
   test('node-hours are CPU time by the CPUs of a node; jobs that never started count nothing', () => {
     const slurmJobs = [job({ endedMs: 3_600_000 }), job({ endedMs: 3_600_000, cpus: 1 }), job({ startedMs: null })];
     expect(nodeHoursAllocated(run({ slurmJobs }), 4)).toBe(1.25);
+    expect(nodeHoursAllocated(run({ slurmJobs: [job(), job({ state: 'UNKNOWN', startedMs: null })] }), 4)).toBeUndefined();
     expect(nodeHoursUsed(run({ tasks: [task({ runMs: 3_600_000 }), task({ runMs: null })] }), 4)).toBe(0.5);
     expect(nodeHoursUsed(run({ tasks: [] }), 4)).toBeUndefined();
   });

@@ -143,7 +143,7 @@ export const ERRORS = {
   ),
 
   // Comparisons
-  HQ_E_COMPARE: failure(409, 'nothing can be compared: {detail}', '{fix}'),
+  HQ_E_COMPARE: failure(409, 'nothing can be compared: {detail}. {fix}'),
 
   // Worker
   HQ_E_WORKER_REFUSED: failure(403, 'the server refused this worker: {detail}'),

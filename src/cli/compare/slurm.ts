@@ -111,7 +111,9 @@ export class Slurm {
       const result = await this.run('sacct', ['--noheader', '--parsable2', '--allocations', `--format=${SACCT_COLUMNS}`, `--jobs=${some}`]);
       return result.kind === 'exit' && result.code === 0 ? readJobRows(result.stdout) : [];
     });
-    const rows = new Map([...accounted, ...known].map((row) => [row.id, row]));
+    // What is late there still waits or runs, tasks of an array as one row.
+    const ended = accounted.filter(({ id, endMs }) => endMs !== null && !id.includes('['));
+    const rows = new Map([...ended, ...known].map((row) => [row.id, row]));
     const seen = new Set([...rows.keys()].map((id) => id.replace(/_.*$/, '')));
     const forgotten = ids.filter((id) => !seen.has(id)).map((id) => ({ id, state: UNKNOWN_STATE, startMs: null, endMs: null, cpus: 0 }));
     return [...rows.values(), ...forgotten];

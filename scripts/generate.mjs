@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { generateCompare } from './generate/compare.mjs';
 import { generateErrors } from './generate/errors.mjs';
 import { generateJobFile } from './generate/jobFile.mjs';
 import { generateModels } from './generate/models.mjs';
@@ -14,10 +15,13 @@ import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
 
 /** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
-const GENERATORS = [generateErrors, generateJobFile, generateModels, generateOpenApi];
+const GENERATORS = [generateCompare, generateErrors, generateJobFile, generateModels, generateOpenApi];
 
 /** Their tables become documents. */
-const MODULES = ['protocol/errors.ts', 'cli/generate/jobFileSchema.ts', 'server/api/models.ts', 'server/api/openapi.ts'];
+const MODULES = [
+  ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'cli/generate/jobFileSchema.ts'],
+  ...['server/api/models.ts', 'server/api/openapi.ts'],
+];
 
 await main(async () => {
   const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values;

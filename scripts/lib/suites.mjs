@@ -101,7 +101,7 @@ export const SUITES = [
   {
     name: 'slurm',
     lacks: slurmLacks,
-    parts: [{ name: 'tests on a Slurm cluster', needs: ['compiled'], work: onCluster('slurm', 'slurm-cluster') }],
+    parts: [{ name: 'tests on a Slurm cluster', needs: ['compiled', 'environment'], work: onCluster('slurm', 'slurm-cluster') }],
   },
   {
     name: 'gridengine',

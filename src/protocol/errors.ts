@@ -142,6 +142,9 @@ export const ERRORS = {
     'Correct the arguments behind --, or skip the trial with --no-dry-run',
   ),
 
+  // Comparisons
+  HQ_E_COMPARE: failure(409, 'nothing can be compared: {detail}. {fix}'),
+
   // Worker
   HQ_E_WORKER_REFUSED: failure(403, 'the server refused this worker: {detail}'),
   HQ_E_NOT_IN_TASK: failure(400, 'this is not a task: HQ_ACCESS_KEY is not set', '`hq task notify` works in the command of a task only'),

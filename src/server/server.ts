@@ -169,6 +169,7 @@ export class HqServer implements ServerFacade {
       leases: this.lifetime.leaseCount,
       jobs: this.store.all().length,
       workers: this.registry.all().length,
+      allocationQueues: this.allocations.book.all().filter(({ record }) => record.state === 'active').length,
       resourceNames: this.registry.resourceNames(),
     };
   }

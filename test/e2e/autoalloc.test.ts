@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { connectClient } from '../../src/client/client.ts';
 import { Cluster, waitFor } from '../helpers/cluster.ts';
 
 const TIMES = {
@@ -35,6 +36,19 @@ async function queueState(): Promise<{ state: string; paused_reason: string | nu
 function addQueue(...options: string[]): Promise<string> {
   return cluster.ok(['alloc', 'add', 'local', '--no-dry-run', '--cpus', '1', '--time-limit', '5m', '--idle-timeout', '1s', ...options]);
 }
+
+test('the server tells bridges how many queues bring workers, so that none starts a worker of its own: paused ones do not', async () => {
+  const client = await connectClient({ env: cluster.env });
+  try {
+    expect((await client.serverInfo()).allocationQueues).toBe(0);
+    for (const _ of [1, 2]) await addQueue();
+    expect((await client.serverInfo()).allocationQueues).toBe(2);
+    await cluster.ok(['alloc', 'pause', '1']);
+    expect((await client.serverInfo()).allocationQueues).toBe(1);
+  } finally {
+    client.close();
+  }
+});
 
 test('allocations come for tasks, never more than allowed, and disappear when nothing waits', async () => {
   const added = await cluster.hq([

@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { clockTime } from '../../src/common/clockTime.ts';
 import { parseDuration } from '../../src/common/duration.ts';
+import { singleQuoted } from '../../src/common/shellText.ts';
 import { readQstat } from '../../src/server/autoalloc/pbsStatus.ts';
 import { readSacct, readSqueue, slurmStatus } from '../../src/server/autoalloc/slurmStatus.ts';
-import { clockTime, doubleQuoted, humanTime, singleQuoted, workerLine } from '../../src/server/autoalloc/workerScript.ts';
+import { doubleQuoted, humanTime, workerLine } from '../../src/server/autoalloc/workerScript.ts';
 
 /** Everything that can be an argument of a program, with what shells care about more often than chance would have it. */
 const word = fc

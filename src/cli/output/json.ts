@@ -5,6 +5,7 @@ import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
 import { jobState } from '../../protocol/jobState.ts';
 import type { AllocationInfo, QueueExplanation, QueueInfo } from '../../protocol/schema/allocation.ts';
+import type { CompareReport } from '../../protocol/schema/compare.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
@@ -145,6 +146,10 @@ export class JsonOutput implements Output {
 
   findings(findings: readonly Finding[]): void {
     this.print({ ...levelCounts(findings), checks: findings });
+  }
+
+  comparison(report: CompareReport): void {
+    this.print(report);
   }
 
   logSummary(path: string, summary: Summary): void {

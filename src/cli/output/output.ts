@@ -2,6 +2,7 @@
 import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
 import type { AllocationInfo, QueueExplanation, QueueInfo } from '../../protocol/schema/allocation.ts';
+import type { CompareReport } from '../../protocol/schema/compare.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobDetail, JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
@@ -19,6 +20,12 @@ export const SHOWN_FAILED_TASKS = 5;
 export interface JobWithTasks {
   readonly job: JobDetail;
   readonly tasks: readonly TaskInfo[];
+}
+
+/** Absolute paths. */
+export interface ComparisonFiles {
+  readonly json: string;
+  readonly page: string;
 }
 
 export interface Output {
@@ -47,6 +54,8 @@ export interface Output {
   queueExplanation(explanation: QueueExplanation): void;
   /** What the checks of `doctor` found, in their order. */
   findings(findings: readonly Finding[]): void;
+  /** `files`: where its parts were written. */
+  comparison(report: CompareReport, files: ComparisonFiles): void;
   logSummary(path: string, summary: Summary): void;
   /** An action was carried out; the text is for people. */
   done(line: string): void;

@@ -1,12 +1,13 @@
 /** `--output-mode quiet`: ids and states for scripts, nothing else. The lines are a contract (Nextflow and others parse them). */
 import type { HqError } from '../../protocol/errors.ts';
 import { jobState } from '../../protocol/jobState.ts';
+import type { CompareReport } from '../../protocol/schema/compare.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
-import type { Output } from './output.ts';
+import type { ComparisonFiles, Output } from './output.ts';
 import { stateCounts, workerState } from './states.ts';
 
 export class QuietOutput implements Output {
@@ -66,6 +67,11 @@ export class QuietOutput implements Output {
 
   findings(findings: readonly Finding[]): void {
     for (const { check, level } of findings) this.line(`${check} ${level.toUpperCase()}`);
+  }
+
+  comparison(_report: CompareReport, files: ComparisonFiles): void {
+    this.line(files.json);
+    this.line(files.page);
   }
 
   logSummary(): void {}

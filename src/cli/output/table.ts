@@ -5,12 +5,14 @@ import type { Summary } from '../../outputlog/summary.ts';
 import type { HqError } from '../../protocol/errors.ts';
 import { jobState } from '../../protocol/jobState.ts';
 import type { AllocationInfo, QueueExplanation, QueueInfo } from '../../protocol/schema/allocation.ts';
+import type { CompareReport } from '../../protocol/schema/compare.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import { compareHead, compareRows } from '../../report/compare/rows.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import {
@@ -24,7 +26,7 @@ import {
 } from './allocText.ts';
 import { adviceOf, summaryOf, workerRows } from './explainText.ts';
 import { jobRows } from './jobRows.ts';
-import { type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
+import { type ComparisonFiles, type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
 import { fitRows, graphRows, type Preview, previewRows, SHOWN_TASKS } from './previewText.ts';
 import { describeResources, summarizeResources } from './resourceText.ts';
 import { levelCounts, stateCounts, workerState } from './states.ts';
@@ -238,6 +240,15 @@ export class TableOutput implements Output {
       this.line(`${this.tables.colored(level.padEnd(8), LEVEL_COLORS[level])} ${check}: ${found}${advice === '' ? '' : `. ${advice}`}`);
     const { ok, warning, problem } = levelCounts(findings);
     this.line(`${findings.length} checks: ${ok} ok, ${warning} warnings, ${problem} problems`);
+  }
+
+  comparison(report: CompareReport, files: ComparisonFiles): void {
+    this.tables.horizontal(
+      compareHead(report),
+      compareRows(report).map(({ name, cells }) => [name, ...cells]),
+    );
+    this.line(`All of it: ${files.json}`);
+    this.line(`With timelines: ${files.page}`);
   }
 
   logSummary(path: string, summary: Summary): void {

@@ -132,8 +132,11 @@ export function modelsDocument(): JsonSchema {
   };
 }
 
-/** zod bounds every integer by what a double holds exactly; said at every field it would hide the bounds that mean something. */
-function dropSafeIntegerBounds(schema: JsonSchema): void {
+/**
+ * zod bounds every integer by what a double holds exactly; said at every field it would hide the bounds that mean something.
+ * @param schema of one field; changed in place
+ */
+export function dropSafeIntegerBounds(schema: JsonSchema): void {
   if (schema['maximum'] === Number.MAX_SAFE_INTEGER) delete schema['maximum'];
   if (schema['minimum'] === Number.MIN_SAFE_INTEGER) delete schema['minimum'];
 }

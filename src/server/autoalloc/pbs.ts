@@ -3,13 +3,15 @@
  * Professional Reference Guide and the behaviour of OpenPBS 23.06.
  */
 import { userInfo } from 'node:os';
+import { clockTime } from '../../common/clockTime.ts';
+import { singleQuoted } from '../../common/shellText.ts';
 import type { BatchHost, BatchJobStatus, BatchSystem, SubmitRequest } from './batchSystem.ts';
 import { CommandSystem, type DirectiveParts, type SystemWords } from './commandSystem.ts';
 import { oneLine, optionValue } from './commandText.ts';
 import { vanishedStatus } from './explainStatus.ts';
 import { COMMENT_VARIABLE, readQstat } from './pbsStatus.ts';
 import { writeJobId, writeScript } from './submission.ts';
-import { clockTime, nodeCommand, singleQuoted } from './workerScript.ts';
+import { nodeCommand } from './workerScript.ts';
 
 const WORDS: SystemWords = {
   directivePrefix: '#PBS',

@@ -3,13 +3,15 @@
  * the behaviour of Slurm 22.05.
  */
 import { userInfo } from 'node:os';
+import { clockTime } from '../../common/clockTime.ts';
+import { singleQuoted } from '../../common/shellText.ts';
 import type { BatchHost, BatchJobStatus, BatchSystem, CommandResult, SubmitRequest } from './batchSystem.ts';
 import { CommandSystem, type DirectiveParts, type SystemWords } from './commandSystem.ts';
 import { oneLine, optionValue } from './commandText.ts';
 import { vanishedStatus } from './explainStatus.ts';
 import { readSacct, readSqueue, SACCT_FORMAT, SQUEUE_FORMAT, slurmStatus, TIME_FORMAT } from './slurmStatus.ts';
 import { writeJobId, writeScript } from './submission.ts';
-import { clockTime, doubleQuoted, isPlain, nodeCommand, singleQuoted } from './workerScript.ts';
+import { doubleQuoted, isPlain, nodeCommand } from './workerScript.ts';
 
 const WORDS: SystemWords = {
   directivePrefix: '#SBATCH',

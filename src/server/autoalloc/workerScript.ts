@@ -1,5 +1,5 @@
 /**
- * The shell text that starts a worker on each node of an allocation, and what it takes to write scripts of batch jobs: quoting, times. Pure; used by
+ * The shell text that starts a worker on each node of an allocation, and what it takes to write scripts of batch jobs: quoting, durations. Pure; used by
  * every batch system. The form of the line is HyperQueue's, so that scripts stay comparable.
  */
 import type { BatchHost, SubmitRequest, WorkerCommand, WorkerOption } from './batchSystem.ts';
@@ -13,11 +13,6 @@ const PLAIN = /^[A-Za-z0-9_@%+:,./=-]+$/;
 /** @returns the text as one word of a shell that interprets nothing of it */
 export function doubleQuoted(text: string): string {
   return `"${text.replace(/[\\"$`]/g, '\\$&')}"`;
-}
-
-/** @returns the text as one word of a shell that interprets nothing of it; for text that is a command itself */
-export function singleQuoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** @param manager value of the worker's `--manager`; @returns one command of a shell, without start and stop commands */
@@ -51,13 +46,6 @@ export function isPlain(worker: WorkerCommand): boolean {
 function optionText([flag, value]: WorkerOption): string {
   if (value === undefined) return flag;
   return `${flag} ${BARE_OPTIONS.has(flag) && PLAIN.test(value) ? value : doubleQuoted(value)}`;
-}
-
-/** `HH:MM:SS` as batch systems write times; hours may have more digits. Parts of a second are rounded up. */
-export function clockTime(ms: number): string {
-  const seconds = Math.ceil(ms / 1_000);
-  const parts = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return parts.map((part) => String(part).padStart(2, '0')).join(':');
 }
 
 /** As HyperQueue prints durations into scripts: `1day 2h 30m`. Parts of a millisecond are dropped. */

@@ -30,6 +30,7 @@ test('servers and workers have one of their own, and so has what tries out their
   expect(programOf(['worker', 'start'])).toBe('service');
   expect(programOf(['worker', 'hwdetect'])).toBe('service');
   expect(programOf(['--debug', 'doctor'])).toBe('service');
+  expect(programOf(['compare', 'array', '--tasks', '5'])).toBe('service');
   expect(programOf(['server', 'info'])).toBe('command');
   expect(programOf(['submit', '--', '/bin/true'])).toBe('command');
 });

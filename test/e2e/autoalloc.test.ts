@@ -154,7 +154,8 @@ test('tasks that run when an allocation ends get a signal first, and run again w
 });
 
 test('a worker near the end of its allocation gets nothing new; what waits runs on the next one', async () => {
-  await cluster.ok(['alloc', 'add', 'local', '--no-dry-run', '--cpus', '1', '--time-limit', '1h', '--drain-before', '3599s']);
+  // From its sixth second on: by then its worker is there and has begun the first task.
+  await cluster.ok(['alloc', 'add', 'local', '--no-dry-run', '--cpus', '1', '--time-limit', '1h', '--drain-before', '3594s']);
   await cluster.ok(['submit', '--', 'sh', '-c', 'until test -e go; do sleep 0.05; done; echo $HQ_WORKER_ID > first.txt']);
   await cluster.ok(['submit', '--name', 'second', '--', 'true']);
   await waitFor('the worker to drain', async () => (await cluster.ok(['task', 'explain', 'last', '0'])).includes('takes nothing new'));

@@ -20,6 +20,7 @@ __all__ = [
     "ErrorError",
     "FailureKind",
     "GraphTask",
+    "GraphTaskWarm",
     "Health",
     "HqEvent",
     "HqEventAllocationEnded",
@@ -107,7 +108,9 @@ __all__ = [
     "TaskGraph",
     "TaskInfo",
     "TaskPatch",
+    "TaskPatchWarm",
     "TaskSpec",
+    "TaskSpecWarm",
     "TaskState",
     "TaskStats",
     "TaskUsage",
@@ -157,6 +160,16 @@ StdioSpec = Union[None, "StdioSpecValue"]
 CrashLimit = Union[int, Literal["never-restart"], Literal["unlimited"]]
 
 
+class TaskSpecWarm(TypedDict):
+    # what the task is, and with it what a warm runner loads
+    kind: Literal["snakemake"]
+    # interpreter of the command; the package hq_bridge must be installed for it
+    python: str
+    # tasks of the same run, directory and environment share a warm runner
+    run: str
+    level: Literal["imports", "snakefile"]
+
+
 class _TaskSpec(TypedDict):
     # argument vector; the first element is the program
     command: List[str]
@@ -194,8 +207,20 @@ class TaskSpec(_TaskSpec, total=False):
     retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
     # the mem request of every variant is multiplied by this at each retry
     retryMemFactor: float
+    # start the task from a warm runner of its worker, where that is possible; left out: by its command
+    warm: "TaskSpecWarm"
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
+
+
+class TaskPatchWarm(TypedDict):
+    # what the task is, and with it what a warm runner loads
+    kind: Literal["snakemake"]
+    # interpreter of the command; the package hq_bridge must be installed for it
+    python: str
+    # tasks of the same run, directory and environment share a warm runner
+    run: str
+    level: Literal["imports", "snakefile"]
 
 
 class TaskPatch(TypedDict, total=False):
@@ -232,8 +257,20 @@ class TaskPatch(TypedDict, total=False):
     retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
     # the mem request of every variant is multiplied by this at each retry
     retryMemFactor: float
+    # start the task from a warm runner of its worker, where that is possible; left out: by its command
+    warm: "TaskPatchWarm"
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
+
+
+class GraphTaskWarm(TypedDict):
+    # what the task is, and with it what a warm runner loads
+    kind: Literal["snakemake"]
+    # interpreter of the command; the package hq_bridge must be installed for it
+    python: str
+    # tasks of the same run, directory and environment share a warm runner
+    run: str
+    level: Literal["imports", "snakefile"]
 
 
 class GraphTask(TypedDict, total=False):
@@ -270,6 +307,8 @@ class GraphTask(TypedDict, total=False):
     retryOn: List[Union[int, Literal["signal", "time-limit", "memory-limit", "spawn", "log", "internal"]]]
     # the mem request of every variant is multiplied by this at each retry
     retryMemFactor: float
+    # start the task from a warm runner of its worker, where that is possible; left out: by its command
+    warm: "GraphTaskWarm"
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
     # the next free id when left out

@@ -154,14 +154,16 @@ test('tasks that run when an allocation ends get a signal first, and run again w
 });
 
 test('a worker near the end of its allocation gets nothing new; what waits runs on the next one', async () => {
-  // From its sixth second on: by then its worker is there and has begun the first task.
-  await cluster.ok(['alloc', 'add', 'local', '--no-dry-run', '--cpus', '1', '--time-limit', '1h', '--drain-before', '3594s']);
-  await cluster.ok(['submit', '--', 'sh', '-c', 'until test -e go; do sleep 0.05; done; echo $HQ_WORKER_ID > first.txt']);
-  await cluster.ok(['submit', '--name', 'second', '--', 'true']);
+  // From its sixth second on: by then its worker is there and has begun the first task. One worker at a time, so that the other task waits for it.
+  const times = ['--time-limit', '1h', '--drain-before', '3594s'];
+  await cluster.ok(['alloc', 'add', 'local', '--no-dry-run', '--cpus', '1', '--max-worker-count', '1', ...times]);
+  await cluster.ok(['submit', '--', 'sh', '-c', 'echo a >> t.txt; until test -e go; do sleep 0.05; done']);
+  await waitFor('the first task to run', () => cluster.read('t.txt') === 'a\n');
+  await cluster.ok(['submit', '--', 'true']);
   await waitFor('the worker to drain', async () => (await cluster.ok(['task', 'explain', 'last', '0'])).includes('takes nothing new'));
-  await waitFor('a second allocation', async () => (await allocations()).length > 1);
   writeFileSync(join(cluster.work, 'go'), '');
   await cluster.ok(['job', 'wait', 'all']);
+  expect(await allocations()).toHaveLength(2);
 });
 
 test('a removed queue cancels what is queued and lets what runs end with its tasks; --force cancels that, too', async () => {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import os
 import platform
 import random
@@ -125,6 +126,7 @@ class SnakemakeHost:
             os.dup2(null, 0)
             os.close(null)
         sys.argv = [os.path.join(os.path.dirname(str(snakemake.cli.__file__)), "__main__.py"), *argv]
+        _tell_targets(argv)
         # Python gives each fork random numbers of its own.
         if self._random_state is not None:
             random.setstate(self._random_state)
@@ -244,6 +246,14 @@ class SnakemakeHost:
         finally:
             random.seed = seed
             self._random_state = random.getstate() if seeded else None
+
+
+def _tell_targets(argv: List[str]) -> None:
+    """`hq compare` reads the targets of a job in the command line of its process, which is here that of the runner."""
+    if "HQ_COMPARE_RECORDS" not in os.environ or "--target-jobs" not in argv:
+        return
+    targets = itertools.takewhile(lambda word: not word.startswith("--"), argv[argv.index("--target-jobs") + 1 :])
+    os.environ["HQ_COMPARE_TARGETS"] = "\n".join(targets)
 
 
 def _reseed_numpy() -> None:

@@ -77,6 +77,8 @@ export class AutoallocSim extends CoreSim {
   /** Longest time that a worker had nothing to do, as a part of its queue's idle timeout. */
   longestIdle = 0;
   submissions = 0;
+  /** Submissions that were decided while no task was ready, nor sent ahead to a worker. */
+  inVain = 0;
   pauses = 0;
   private readonly fates: () => Fate;
   private readonly endsAtMs = new Map<string, number>();
@@ -152,10 +154,14 @@ export class AutoallocSim extends CoreSim {
         allocation.uselessSinceMs = isUseless ? (allocation.uselessSinceMs ?? nowMs) : null;
       }
     }
+    // Looked at before anything is submitted: workers that come at once take what waited.
+    const isAsked = this.core.ready.size > 0 || [...this.workers.values()].some(({ tasks }) => tasks.length > 0);
     for (const action of actions) {
       const queue = this.queues[action.queueId - 1] as SimQueue;
-      if (action.kind === 'submit') this.submitTo(queue, action.workers);
-      else {
+      if (action.kind === 'submit') {
+        if (!isAsked) this.inVain += 1;
+        this.submitTo(queue, action.workers);
+      } else {
         const allocation = queue.allocations.find(({ record }) => record.number === action.number) as SimAllocation;
         allocation.record = { ...allocation.record, cancel: action.reason };
         this.settle(queue, allocation, 'canceled');

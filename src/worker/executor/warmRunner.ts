@@ -127,8 +127,7 @@ export class WarmRunner {
     }
     this.mode = 'ready';
     this.firstBytes = residentBytes(native.holderPid);
-    for (const launch of this.waiting) this.begin(launch, native);
-    this.waiting.clear();
+    for (const launch of this.takeWaiting()) this.begin(launch, native);
   }
 
   private onImpatient(): void {
@@ -137,8 +136,14 @@ export class WarmRunner {
   }
 
   private startWaitingPlainly(): void {
-    for (const launch of this.waiting) this.beginPlain(launch);
+    for (const launch of this.takeWaiting()) this.beginPlain(launch);
+  }
+
+  /** Nobody else may find them afterwards: the start of one may be what retires this runner. */
+  private takeWaiting(): Launch[] {
+    const launches = [...this.waiting];
     this.waiting.clear();
+    return launches;
   }
 
   private begin(launch: Launch, native: NativeLauncher): void {

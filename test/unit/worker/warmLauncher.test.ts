@@ -170,6 +170,14 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     expect((await long).end).toEqual(OK);
   });
 
+  test('a runner that is used up by those that wait for it starts each of them once', async () => {
+    use({ launchesPerRunner: 2 });
+    const ends = await Promise.all([1, 2, 3, 4].map((task) => launch(`echo ${task} >> ${directory}/ran`)));
+    expect(ends.map(({ end }) => end)).toEqual([OK, OK, OK, OK]);
+    await launcher.close();
+    expect(readFileSync(join(directory, 'ran'), 'utf8').trim().split('\n').sort()).toEqual(['1', '2', '3', '4']);
+  });
+
   test('of too many runners the one that was used least recently goes', async () => {
     const first = await parentOf({ run: 'first' });
     const second = await parentOf({ run: 'second' });

@@ -10,12 +10,13 @@ import { generateErrors } from './generate/errors.mjs';
 import { generateJobFile } from './generate/jobFile.mjs';
 import { generateModels } from './generate/models.mjs';
 import { generateOpenApi } from './generate/openapi.mjs';
+import { generatePythonModels } from './generate/pythonModels.mjs';
 import { compile } from './lib/compile.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
 
 /** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
-const GENERATORS = [generateCompare, generateErrors, generateJobFile, generateModels, generateOpenApi];
+const GENERATORS = [generateCompare, generateErrors, generateJobFile, generateModels, generateOpenApi, generatePythonModels];
 
 /** Their tables become documents. */
 const MODULES = [

@@ -1,21 +1,15 @@
-"""Writes `src/hq_bridge/_generated/models.py`, the types of the HTTP API, out of `docs/schema/models.json`.
+"""Turns `docs/schema/models.json` on the standard input into `src/hq_bridge/_generated/models.py` on the standard output.
 
-Run by hand after a change of the schema; `--check` changes nothing and fails when the file has drifted (the tests
-run it). What is not understood is an error, so that no field is typed wrongly in silence.
+Called by `npm run generate` (`scripts/generate/pythonModels.mjs`), which writes the file or checks it; standard library
+only. What is not understood is an error, so that no field is typed wrongly in silence.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import textwrap
-from pathlib import Path
 from typing import Any, Dict, Iterable, List, Tuple
-
-ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = ROOT / "docs/schema/models.json"
-TARGET = ROOT / "python-shim/src/hq_bridge/_generated/models.py"
 
 HEADER = '''"""Types of everything that crosses the HTTP API.
 
@@ -163,29 +157,10 @@ def wrapped(text: str) -> List[str]:
     return textwrap.wrap(text, WIDTH - len("    # "))
 
 
-def generate() -> str:
-    """The whole text of the generated module."""
-    return Generator(json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]).source()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing, fail when the file has drifted")
-    check = parser.parse_args().check
-    text = generate()
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    if check:
-        print(
-            f"{TARGET.relative_to(ROOT)} does not match {SCHEMA.relative_to(ROOT)}; run: python {sys.argv[0]}",
-            file=sys.stderr,
-        )
-        return 1
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(text, encoding="utf-8")
-    print(f"wrote {TARGET.relative_to(ROOT)}")
-    return 0
+def main() -> None:
+    models = json.loads(sys.stdin.buffer.read())["$defs"]
+    sys.stdout.buffer.write(Generator(models).source().encode())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,4 +1,4 @@
-/** docs/schema/models.json: JSON Schemas of everything that crosses the HTTP API; the Python client is generated from it. */
+/** docs/schema/models.json: JSON Schemas of everything that crosses the HTTP API; those of the Python client are made of it, see pythonModels.mjs. */
 import { jsonText } from './jsonText.mjs';
 
 export async function generateModels(load) {

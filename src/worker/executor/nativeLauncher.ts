@@ -45,6 +45,8 @@ export interface NativeLauncherOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How long it may take to its greeting, milliseconds. */
   readonly helloTimeoutMs?: number;
+  /** Aborted when it is not wanted any more before it has greeted; afterwards it is ended with `close`. */
+  readonly unwanted?: AbortSignal;
   /** False: when it dies it is not started again. */
   readonly restarts?: boolean;
   /** It has something to say for the log; `outdated`: nothing more should be started here. */
@@ -92,7 +94,14 @@ export class NativeLauncher implements Launcher {
   /** Starts hqspawn and waits for its greeting. @throws Error when it cannot be run, with the reason */
   static async start(options: NativeLauncherOptions): Promise<NativeLauncher> {
     const launcher = new NativeLauncher(options);
-    await launcher.process.ready;
+    const { process } = launcher;
+    const end = (): void => void process.end();
+    options.unwanted?.addEventListener('abort', end);
+    try {
+      await process.ready;
+    } finally {
+      options.unwanted?.removeEventListener('abort', end);
+    }
     launcher.mode = 'up';
     return launcher;
   }

@@ -66,6 +66,7 @@ export class WarmRunner {
   private active = 0;
   private launches = 0;
   private firstBytes = 0;
+  private readonly unwanted = new AbortController();
   private readonly started: Promise<void>;
 
   constructor(options: WarmRunnerOptions) {
@@ -81,6 +82,7 @@ export class WarmRunner {
       directory,
       helloTimeoutMs: READY_MS,
       restarts: false,
+      unwanted: this.unwanted.signal,
       onNote: (text, outdated) => this.onNote(text, outdated),
       onBroken: (why) => this.leave(`a warm runner has ended: ${why}`, { failed: true, outdated: false }),
     }).then(
@@ -185,6 +187,8 @@ export class WarmRunner {
     if (line !== null) this.options.log(why.failed ? 'WARN' : 'INFO', line);
     this.options.onRetired(why);
     this.startWaitingPlainly();
+    // One that is still parsing a workflow would do so for minutes, for nobody.
+    this.unwanted.abort();
     this.endWhenDone();
   }
 

@@ -142,6 +142,16 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     expect(existsSync(join(directory, 'ran'))).toBe(false);
   });
 
+  test('a runner that is put away while it starts ends at once, and the end of the worker does not wait for it', async () => {
+    use({ waitMs: 1 });
+    interpreter(`cat > /dev/null; echo $$ >> ${directory}/gone`);
+    await parentOf({ run: 'first' });
+    for (const run of ['2', '3', '4', '5', '6', '7', '8', '9']) await parentOf({ run });
+    await vi.waitFor(() => expect(readFileSync(join(directory, 'gone'), 'utf8').trim()).toBe(runners()[0]?.[0]));
+    await launcher.close();
+    expect(readFileSync(join(directory, 'gone'), 'utf8').trim().split('\n')).toHaveLength(9);
+  });
+
   test('signals reach tasks of a runner, whose pid is known', async () => {
     const task = launch('sleep 1000');
     await vi.waitFor(() => expect(task.handle.pid).toBeGreaterThan(0));

@@ -198,9 +198,15 @@ def test_an_error_is_shown_and_an_interrupt_ends_by_its_signal():
 
 
 def test_a_timer_of_snakemake_is_not_waited_for():
-    body = ["timer = threading.Timer(1000, print)", "timer.function.__module__", "def late(): print('late')"]
-    body += ["late.__module__ = 'snakemake.scheduling.rate_limiter'", "threading.Timer(1000, late).start()"]
-    assert forked(*body) == ("", "exit 0")
+    body = ["import types", "from hq_bridge.warm.snakemake_host import SnakemakeHost", "def late(): print('late')"]
+    body += ["late.__module__ = 'snakemake.scheduling.rate_limiter'"]
+    # In the place of Snakemake: a call that leaves such a timer behind, and one that fails meanwhile.
+    body += ["package, cli = types.ModuleType('snakemake'), types.ModuleType('snakemake.cli')"]
+    body += ["sys.modules.update({'snakemake': package, 'snakemake.cli': cli})"]
+    body += ["package.cli, cli.__file__ = cli, '/snakemake/cli.py'"]
+    for end, code in (("None", 0), ("sys.exit(1)", 1)):
+        main = f"cli.main = lambda _: (threading.Timer(1000, late).start(), {end})"
+        assert forked(*body, main, "SnakemakeHost('/')._run([], False)") == ("", f"exit {code}")
 
 
 def test_an_unknown_kind_is_refused(tmp_path):

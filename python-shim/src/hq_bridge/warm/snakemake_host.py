@@ -131,7 +131,10 @@ class SnakemakeHost:
         if self._random_state is not None:
             random.setstate(self._random_state)
         _reseed_numpy()
-        snakemake.cli.main(argv)
+        try:
+            snakemake.cli.main(argv)
+        finally:
+            _cancel_timers()
 
     def parse(self, argv: List[str], ready: Callable[[], None]) -> str:
         """Runs a job's call up to its parsed workflow and calls `ready`, from which jobs are forked.
@@ -254,6 +257,13 @@ def _tell_targets(argv: List[str]) -> None:
         return
     targets = itertools.takewhile(lambda word: not word.startswith("--"), argv[argv.index("--target-jobs") + 1 :])
     os.environ["HQ_COMPARE_TARGETS"] = "\n".join(targets)
+
+
+def _cancel_timers() -> None:
+    """Those that only limit Snakemake's own rate of starts would keep the job, with its cores, for a second more."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer) and str(getattr(thread.function, "__module__", "")).startswith("snakemake"):
+            thread.cancel()
 
 
 def _reseed_numpy() -> None:

@@ -19,7 +19,7 @@ from . import frames
 from .frames import Launch, Variables
 from .linux import die_with_parent
 
-_ALL_SIGNALS = signal.valid_signals() if hasattr(signal, "valid_signals") else range(1, signal.NSIG)
+_ALL_SIGNALS = signal.valid_signals()
 # Nobody reading from a named pipe must not stop the task for ever, hence not blocking; for files it changes nothing.
 _OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -136,10 +136,7 @@ def _forget_exit_handlers() -> None:
 
 
 def _finish() -> None:
-    """What the interpreter does at its end. A timer that only limits Snakemake's own rate of starts is not waited for."""
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer) and str(getattr(thread.function, "__module__", "")).startswith("snakemake"):
-            thread.cancel()
+    """What the interpreter does at its end."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     if "multiprocessing.util" in sys.modules:

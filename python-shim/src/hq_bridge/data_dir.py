@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator, Mapping, Optional
 
 from .intarray import ids_of, ids_text
-from .result_file import result_path
+from .result_file import private, result_path
 
 if TYPE_CHECKING:
     from .client import Client
@@ -54,7 +54,7 @@ class DataDirectory:
     def write(self, name: str, content: bytes) -> None:
         """Keeps a part of a task. A submit that is tried again writes the same once more, maybe beside readers."""
         draft = self.path / f".{name}-{os.getpid()}"
-        with open(draft, "wb", opener=_private) as file:
+        with open(draft, "wb", opener=private) as file:
             file.write(content)
         os.replace(draft, self.path / name)
 
@@ -62,7 +62,7 @@ class DataDirectory:
         """Notes that these tasks will leave results."""
         ids = ids_text(task_ids)
         if ids:
-            with open(self.path / RESULTS_FILE, "a", encoding="ascii", opener=_private) as file:
+            with open(self.path / RESULTS_FILE, "a", encoding="ascii", opener=private) as file:
                 file.write(f"{ids}\n")
 
     def tasks_with_results(self) -> Iterator[int]:
@@ -90,7 +90,3 @@ def remove_orphans(identity: Path, client: "Client") -> None:
         known = {job["labels"].get(LABEL) for job in client.jobs()}
         for token in set(old) - known:
             DataDirectory(identity, token).remove()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

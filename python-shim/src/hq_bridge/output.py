@@ -10,10 +10,8 @@ import os
 import uuid
 from typing import Any, Dict, Iterable, Optional, Union
 
+from .access import AnyPath
 from .validation import ValidationException
-
-AnyPath = Union[str, "os.PathLike[str]"]
-
 
 # A file per task in its working directory.
 DEFAULT_STDOUT = "%{CWD}/%{TASK_ID}.stdout"

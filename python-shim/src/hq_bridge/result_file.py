@@ -65,7 +65,7 @@ def write_result(path: AnyPath, value: Any, limit: int) -> Optional[str]:
     directory, name = os.path.split(path)
     draft = os.path.join(directory, f".{name}-{os.getpid()}")
     try:
-        with open(draft, "wb", opener=_private) as file:
+        with open(draft, "wb", opener=private) as file:
             problem = _write_value(file, value, limit)
             if problem is not None:
                 file.seek(0)
@@ -135,5 +135,6 @@ def _dump(value: Any, file: _Limited) -> None:
         cloudpickle.dump(value, file, protocol=PROTOCOL)
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
+    """Opens a file of the job for its owner alone, and through no link. An `opener`."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,7 +1,6 @@
 """Runs one function as a task: loads it from standard input, calls it, keeps what it returns. Started by `PythonEnv`.
 
-`main` needs nothing but the standard input and the environment of the task, so that it works as well in a fork of an
-interpreter that was started before. Its imports are part of the cost of every task.
+Its imports are part of the cost of every task.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A warm runner whose tasks all become their commands: what it shares with other launchers, tested as they are."""
+"""A warm runner whose tasks all become their commands: what it shares with other launchers, tested as they are. With
+GROWTH, bytes, it keeps so many more with each task.
+"""
 
 import os
 import sys
@@ -8,7 +10,11 @@ from hq_bridge.warm.runner import Runner
 
 
 class Host:
+    def __init__(self):
+        self.kept = []
+
     def prepare(self, _launch):
+        self.kept.append(b"x" * int(os.environ.get("GROWTH", "0")))
         return Plain("")
 
 

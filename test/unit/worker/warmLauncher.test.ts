@@ -4,7 +4,7 @@
  */
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { LaunchEnd, LaunchHandle, LaunchSpec } from '../../../src/worker/executor/launcher.ts';
 import { NativeLauncher } from '../../../src/worker/executor/nativeLauncher.ts';
@@ -178,6 +178,18 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     expect([parents[2], new Set(parents).size]).toEqual([parents[1], 3]);
     appendFileSync(join(directory, 'end'), '');
     expect((await long).end).toEqual(OK);
+  });
+
+  test('a runner that has grown is replaced, one that has not is kept', async () => {
+    interpreter(`PYTHONPATH=${resolve('python-shim/src')} exec python3 ${resolve('test/unit/worker/plainRunner.py')} "$5"`);
+    const sizes = { small: 1_000, large: 500_000 };
+    for (const [run, growth] of Object.entries(sizes)) {
+      const env = { GROWTH: String(growth), PATH: process.env.PATH ?? '' };
+      const first = await parentOf({ run, env });
+      for (let group = 0; group < 10; group += 1) await Promise.all(Array.from({ length: 20 }, () => launch('', { run, env })));
+      expect((await parentOf({ run, env })) === first).toBe(run === 'small');
+    }
+    expect(log.filter((line) => line !== 'warm runner: ')).toEqual(['a warm runner is put away: it has grown']);
   });
 
   test('a runner that is used up by those that wait for it starts each of them once', async () => {

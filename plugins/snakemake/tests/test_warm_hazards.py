@@ -1,198 +1,29 @@
-"""Warm runners: the same results as without them, and what they do when something is not as usual."""
+"""Warm runners: how jobs are started, and what happens when something is not as usual. What they make: test_warm_workflows.py."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from real_server import wait_for
 
-from workflow import LIMIT_S, Workflow
-
-LEVELS = ["off", "imports", "auto"]
-
-# Every way in which a job can be run and what is done around it. Nothing in the outputs may depend on who runs it.
-FEATURES = """
-    import os
-    configfile: "config.yaml"
-    include: "more/extra.smk"
-
-    def made(wildcards):
-        with checkpoints.split.get().output[0].open() as names:
-            return [f"parts/{name.strip()}.txt" for name in names]
-
-    rule all:
-        input:
-            "shell.txt", "run.txt", "script.txt", "shadow.txt", "retried.txt", "kept.txt", "collected.txt", "piped.txt",
-            "grouped.txt", "extra.txt", "protected.txt", "dir/tree", "touched.done", "x/a b.txt", "it's.txt",
-            "scripted in sh.txt", "set.txt"
-
-    rule sh:
-        output: "shell.txt"
-        log: "logs/shell.log"
-        benchmark: "logs/shell.tsv"
-        threads: 2
-        params: text=lambda wildcards: config["text"]
-        shell: "echo {params.text:q} {threads} $(pwd) > {output}; echo logged > {log}; ls {log} >&2"
-
-    rule odd:
-        output: "{name}.txt"
-        wildcard_constraints: name="x/a b|it's"
-        shell: "echo {wildcards.name:q} > {output:q}"
-
-    rule run:
-        input: "shell.txt"
-        output: "run.txt"
-        run:
-            with open(output[0], "w") as out:
-                print(rule, threads, sorted(config.items()), len(input), os.path.basename(os.getcwd()), file=out)
-            shell("echo from a shell >> {output}")
-
-    rule script:
-        output: "script.txt"
-        params: n=3
-        script: "more/script.py"
-
-    rule bash_script:
-        output: "scripted in sh.txt"
-        script: "more/script.sh"
-
-    rule shadow:
-        input: "script.txt"
-        output: "shadow.txt"
-        shadow: "minimal"
-        shell: "echo left > litter.txt; cat {input} > {output}"
-
-    rule retried:
-        output: "retried.txt"
-        retries: 2
-        resources: tries=lambda wildcards, attempt: attempt
-        shell: "test {resources.tries} -ge 2; echo {resources.tries} > {output}"
-
-    rule temporary:
-        output: temp("temporary.txt")
-        shell: "echo temporary > {output}"
-
-    rule kept:
-        input: "temporary.txt"
-        output: "kept.txt"
-        shell: "cat {input} > {output}"
-
-    checkpoint split:
-        output: "names.txt"
-        shell: "printf 'a\\nb\\nc\\n' > {output}"
-
-    rule part:
-        output: "parts/{name}.txt"
-        wildcard_constraints: name="[a-c]"
-        shell: "echo {wildcards.name} > {output}"
-
-    rule collect:
-        input: made
-        output: "collected.txt"
-        shell: "cat {input} > {output}"
-
-    rule produce:
-        output: pipe("piped")
-        shell: "seq 1000 > {output}"
-
-    rule consume:
-        input: "piped"
-        output: "piped.txt"
-        shell: "wc -l < {input} > {output}"
-
-    rule member:
-        output: "members/{n}.txt"
-        group: "g"
-        shell: "echo {wildcards.n} > {output}"
-
-    rule gather:
-        input: expand("members/{n}.txt", n=range(3))
-        output: "grouped.txt"
-        group: "g"
-        shell: "cat {input} > {output}"
-
-    rule protect:
-        output: protected("protected.txt")
-        shell: "echo protected > {output}"
-
-    rule tree:
-        output: directory("dir/tree")
-        shell: "mkdir -p {output}; echo leaf > {output}/leaf"
-
-    rule touched:
-        output: touch("touched.done")
-        shell: "true"
-
-    rule resources:
-        output: "set.txt"
-        resources: mem_mb=50
-        shell: "echo {resources.mem_mb} > {output}"
-"""
-
-FILES = {
-    "config.yaml": "text: from a file\n",
-    "more/extra.smk": 'rule extra:\n    output: "extra.txt"\n    shell: "echo {rule} > {output}"\n',
-    "more/script.py": 'print(snakemake.params.n, snakemake.rule, file=open(snakemake.output[0], "w"))\n',
-    "more/script.sh": 'echo "${snakemake[rule]}" > "${snakemake_output[0]}"\n',
-}
-
-
-def write_features(workflow: Workflow) -> None:
-    workflow.write(FEATURES)
-    for name, text in FILES.items():
-        path = workflow.directory / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-
-
-def results(directory: Path) -> dict[str, str]:
-    """All that a workflow has made, by name. Times differ."""
-    found = {}
-    for path in sorted(directory.rglob("*")):
-        name = str(path.relative_to(directory))
-        if path.is_file() and not name.startswith((".snakemake", "snakemake-")):
-            text = path.read_text().replace(str(directory), "DIRECTORY").replace(directory.name, "NAME")
-            found[name] = re.sub(r"[\d.:-]+", "0", text) if name.endswith(".tsv") else text
-    return found
-
-
-@pytest.fixture(scope="module")
-def local_results(tmp_path_factory):
-    """What `--executor local` makes."""
-    made = Workflow(tmp_path_factory.mktemp("local") / "work dir", None)
-    write_features(made)
-    command = [sys.executable, "-m", "snakemake", "--cores", "4", "--set-resources", "resources:mem_mb=70"]
-    done = subprocess.run(command, cwd=made.directory, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-    assert done.returncode == 0, done.stderr
-    return results(made.directory)
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_workflow_makes_the_same_as_with_the_local_executor(workflow, local_results, level):
-    write_features(workflow)
-    workflow.succeed("--hyperqueue-warm-runner", level, "--set-resources", "resources:mem_mb=70")
-    assert results(workflow.directory) == local_results
-    warm = [task["spec"].get("warm", {}).get("level") for task in workflow.tasks()]
-    assert set(warm) == {{"off": None, "imports": "imports", "auto": "snakefile"}[level]}
-
+from workflow import Workflow
 
 # Says who has parsed the workflow, and what the process is that runs the job.
+HOW = "echo {PARSED_BY} $PPID $(tr '\\\\0' ' ' < /proc/$PPID/cmdline) > {output[0]}"
+
 TELLING = """
     import os
     PARSED_BY = os.getpid()
 
     rule all:
-        input: expand("{s}.txt", s=range(int(config.get("jobs", 3))))
+        input: expand("{s}.txt", s=range(3))
 
     rule a:
         output: "{s}.txt"
-        shell: "echo {PARSED_BY} $PPID $(tr '\\\\0' ' ' < /proc/$PPID/cmdline) > {output}"
-"""
+        shell: "HOW"
+""".replace("HOW", HOW)
 
 
 def said(workflow: Workflow) -> str:
@@ -209,12 +40,18 @@ def how(workflow: Workflow, name: str) -> str:
     return "imports" if parser == process else "snakefile"
 
 
+def run_telling(workflow: Workflow, before: str, *options: str) -> set[str]:
+    """How jobs are started of a workflow that begins with these lines."""
+    workflow.write(TELLING)
+    snakefile = workflow.directory / "Snakefile"
+    snakefile.write_text(before + snakefile.read_text())
+    workflow.succeed(*options)
+    return {how(workflow, f"{s}.txt") for s in range(3)}
+
+
 @pytest.mark.parametrize(("level", "expected"), [("off", "plain"), ("imports", "imports"), ("auto", "snakefile")])
 def test_jobs_are_started_as_the_setting_says(workflow, level, expected):
     assert run_telling(workflow, "", "--hyperqueue-warm-runner", level) == {expected}
-
-
-HOW = "echo {PARSED_BY} $PPID $(tr '\\\\0' ' ' < /proc/$PPID/cmdline) > {output[0]}"
 
 
 def test_a_changed_file_is_read_again(workflow):
@@ -246,15 +83,6 @@ def test_a_changed_file_is_read_again(workflow):
     # The main process has parsed the workflow before.
     assert [workflow.text(f"{rule}.text") for rule in ("second", "last")] == ["second\n", "second\n"]
     assert f"{workflow.directory}/config.yaml has changed" in said(workflow)
-
-
-def run_telling(workflow: Workflow, before: str, *options: str) -> set[str]:
-    """How jobs are started of a workflow that begins with these lines."""
-    workflow.write(TELLING)
-    snakefile = workflow.directory / "Snakefile"
-    snakefile.write_text(before + snakefile.read_text())
-    workflow.succeed(*options)
-    return {how(workflow, f"{s}.txt") for s in range(3)}
 
 
 def test_threads_of_a_workflow_keep_jobs_from_being_forked_from_it(workflow):

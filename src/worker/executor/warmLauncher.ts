@@ -37,6 +37,8 @@ export interface WarmLauncherOptions {
   readonly directory: string;
   /** How long a task waits for its runner, milliseconds. */
   readonly waitMs?: number;
+  /** After so long without a task a runner is put away, milliseconds. */
+  readonly idleMs?: number;
   readonly launchesPerRunner?: number;
   log(level: 'INFO' | 'WARN', line: string): void;
 }
@@ -81,7 +83,7 @@ export class WarmLauncher implements Launcher {
     if (site.failures >= LIMITS.failures || example === undefined) return undefined;
     const level = site.changes >= LIMITS.changes ? 'imports' : warm.level;
     this.makeRoom();
-    const { directory, log, waitMs, plain, launchesPerRunner = LIMITS.launches } = this.options;
+    const { directory, log, waitMs, idleMs, plain, launchesPerRunner = LIMITS.launches } = this.options;
     const runner = new WarmRunner({
       python: warm.python,
       args: ['-m', 'hq_bridge.warm', warm.kind, level, directory, spec.cwd, example],
@@ -90,6 +92,7 @@ export class WarmLauncher implements Launcher {
       limit: launchesPerRunner,
       plain,
       waitMs,
+      idleMs,
       log,
       onRetired: ({ failed, outdated }) => {
         site.runner = undefined;

@@ -12,7 +12,7 @@ const WAIT_MS = 10_000;
 /** Parsing a workflow may take minutes; nobody waits for it, milliseconds. */
 const READY_MS = 600_000;
 
-/** A runner that is not used gives its memory back, milliseconds. */
+/** A runner that is ready and not used gives its memory back, milliseconds. */
 const IDLE_MS = 120_000;
 
 /** Large captured output is read from the runner's files after the end of its task, milliseconds. */
@@ -39,6 +39,8 @@ export interface WarmRunnerOptions {
   readonly plain: Launcher;
   /** How long a task waits for it, milliseconds; default: 10 s. */
   readonly waitMs?: number | undefined;
+  /** After so long without a task it is put away, milliseconds; default: 2 min. */
+  readonly idleMs?: number | undefined;
   log(level: 'INFO' | 'WARN', line: string): void;
   /** Called once: no task may be given to it any more. `failed`: it did not start, or died. */
   onRetired(why: { readonly failed: boolean; readonly outdated: boolean }): void;
@@ -61,7 +63,8 @@ export class WarmRunner {
   private native: NativeLauncher | undefined;
   private readonly waiting = new Set<Launch>();
   private readonly waitTimer: NodeJS.Timeout;
-  private readonly idleTimer: NodeJS.Timeout;
+  /** From the moment in which it is ready: parsing may take longer than anybody has a new task. */
+  private idleTimer: NodeJS.Timeout | undefined;
   private patient = true;
   private active = 0;
   private launches = 0;
@@ -73,8 +76,6 @@ export class WarmRunner {
     const { python, args, env, directory } = options;
     this.options = options;
     this.waitTimer = setTimeout(() => this.onImpatient(), options.waitMs ?? WAIT_MS);
-    this.idleTimer = setTimeout(() => this.retire('it was not used for a while'), IDLE_MS);
-    this.idleTimer.unref();
     this.started = NativeLauncher.start({
       path: python,
       args,
@@ -95,7 +96,7 @@ export class WarmRunner {
   }
 
   launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle {
-    this.idleTimer.refresh();
+    this.idleTimer?.refresh();
     const launch: Launch = { spec, lane, onExit, handle: undefined };
     if (this.native !== undefined) this.begin(launch, this.native);
     else if (this.patient) this.waiting.add(launch);
@@ -128,6 +129,8 @@ export class WarmRunner {
       return;
     }
     this.mode = 'ready';
+    this.idleTimer = setTimeout(() => this.retire('it was not used for a while'), this.options.idleMs ?? IDLE_MS);
+    this.idleTimer.unref();
     this.firstBytes = residentBytes(native.holderPid);
     for (const launch of this.takeWaiting()) this.begin(launch, native);
   }

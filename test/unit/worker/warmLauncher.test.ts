@@ -35,7 +35,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     rmSync(directory, { recursive: true });
   });
 
-  function use(o: Pick<WarmLauncherOptions, 'waitMs' | 'launchesPerRunner'>): void {
+  function use(o: Pick<WarmLauncherOptions, 'waitMs' | 'idleMs' | 'launchesPerRunner'>): void {
     launcher = new WarmLauncher({ plain, directory, log: (_level, line) => log.push(line), ...o });
   }
 
@@ -129,6 +129,16 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     appendFileSync(join(directory, 'go'), '');
     await vi.waitFor(async () => expect(await parentOf({})).toBe(runners()[0]?.[0]));
     expect(runners()).toHaveLength(1);
+  });
+
+  test('a runner that is not used is put away, but not while it starts, however long that takes', async () => {
+    use({ waitMs: 1, idleMs: 1 });
+    interpreter(`while [ ! -e ${directory}/go ]; do sleep 0.01; done\nexec HQSPAWN "$5"`);
+    // Each takes longer than a millisecond.
+    for (let i = 0; i < 3; i += 1) expect(await parentOf({})).toBe(String(plain.pid));
+    expect([runners().length, log]).toEqual([1, []]);
+    appendFileSync(join(directory, 'go'), '');
+    await vi.waitFor(() => expect(log).toEqual(['a warm runner is put away: it was not used for a while']));
   });
 
   test('a task that is stopped while it waits never starts', async () => {

@@ -73,6 +73,19 @@ test('a submission that timed out and never arrived is submitted again, as the s
   expect(server.batch.callsOf('submit')).toEqual(['submit hq:uid:1:1', 'submit hq:uid:1:1']);
 });
 
+test('a look-up that is refused leaves open whether the submission arrived: it is neither given up nor repeated', async () => {
+  const server = await withTimeOut(true);
+  server.batch.failing.set('find', 'refused');
+  await server.api.resume(1);
+  await server.until('the refusal', () => server.api.list()[0]?.lastError?.includes('refused') === true);
+  expect(statesOf(server)).toEqual(['null queued']);
+  expect(server.service.book.get(1)?.record.failures).toMatchObject({ submits: 0, allocations: 0 });
+  server.batch.failing.clear();
+  await server.api.resume(1);
+  await server.until('the adoption', () => statesOf(server)[0] === '1 queued');
+  expect(server.batch.callsOf('submit')).toEqual(['submit hq:uid:1:1']);
+});
+
 test('a controller that is down is nobody’s failure: the allocation is submitted when it is back, and states are kept meanwhile', async () => {
   const server = await withAllocation({ backlog: 2 });
   server.batch.failing.set('poll', 'unreachable').set('submit', 'unreachable');
@@ -94,9 +107,10 @@ test('refused submissions make the queue rest, and say why', async () => {
   await server.addQueue();
   await server.submit(1);
   await server.until('the refusal', () => server.api.list()[0]?.restsUntilMs !== null);
-  expect(server.api.list()[0]).toMatchObject({ state: 'active', queued: 0, lastError: 'Slurm refused: by order'.replace('Slurm', 'Hand') });
+  expect(server.api.list()[0]).toMatchObject({ state: 'active', queued: 0, lastError: 'Hand refused: by order' });
   expect(await server.api.explain(1)).toMatchObject({ obstacle: { kind: 'resting' }, wantedWorkers: 1 });
   expect(server.batch.callsOf('submit')).toHaveLength(1);
+  expect(server.api.allocations(1)).toMatchObject([{ id: null, state: 'failed', detail: 'it was not accepted: Hand refused: by order' }]);
   server.batch.failing.clear();
   await server.api.resume(1);
   await server.until('the next attempt', () => server.api.list()[0]?.queued === 1);

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { HandServer } from '../../../helpers/handBatch.ts';
 
 let directory: string;
@@ -115,6 +115,33 @@ test('refused submissions make the queue rest, and say why', async () => {
   await server.api.resume(1);
   await server.until('the next attempt', () => server.api.list()[0]?.queued === 1);
   expect(server.api.list()[0]).toMatchObject({ lastError: null, restsUntilMs: null });
+});
+
+test('a trial that cannot be canceled is told with its id: it must not stay behind unnoticed', async () => {
+  const server = start();
+  await server.addQueue();
+  server.batch.failing.set('cancel', 'unreachable');
+  // Its directory is kept.
+  vi.stubEnv('TMPDIR', directory);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { params } = server.api.list()[0] as { params: Parameters<typeof server.api.trial>[0] };
+  await expect(server.api.trial(params)).rejects.toMatchObject({
+    code: 'HQ_E_ALLOC_TRIAL',
+    message: expect.stringContaining('by order; the trial is still there, held, as 1: cancel it'),
+  });
+});
+
+test('a worker that stays away for minutes is not expected any more: one more would be of use', async () => {
+  let sinceMs = 0;
+  const server = start({ now: () => Date.now() + sinceMs });
+  await server.addQueue({ maxWorkerCount: 1 });
+  await server.submit(1);
+  await server.until('the allocation', () => server.batch.jobs.size === 1);
+  server.batch.set('1', { state: 'running' });
+  await server.until('its start', () => statesOf(server)[0] === '1 running');
+  expect(await server.api.explain(1)).toMatchObject({ wantedWorkers: 0 });
+  sinceMs = 301_000;
+  expect(await server.api.explain(1)).toMatchObject({ wantedWorkers: 1, obstacle: { kind: 'max-workers' } });
 });
 
 test('an allocation that somebody cancels counts as a failure of the queue; preemption and lost nodes do not', async () => {

@@ -13,8 +13,14 @@ export const lastLines = (text, count) => text.trimEnd().split('\n').slice(-coun
 
 const isExpected = (error) => error instanceof Trouble || error.code?.startsWith('ERR_PARSE_ARGS_');
 
-/** Run a script's main function: its result is the exit code; a Trouble or a wrong option is one line on stderr. */
+/**
+ * Run a script's main function: its result is the exit code; a Trouble or a wrong option is one line on stderr. What it does goes on when nobody
+ * reads its output any more (`… | head -1`): half of it done would be worse.
+ */
 export async function main(work) {
+  process.stdout.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   try {
     process.exitCode = await work();
   } catch (error) {

@@ -105,7 +105,9 @@ describe('PBS, by recorded answers', () => {
     opened.begin('finishes');
     await opened.system.submit(requestOf(opened, 'finishes', { extraArgs: ['-v', 'A=1,B=2', '-r', 'y'] }));
     await opened.system.submit(requestOf(opened, 'finishes'));
-    const [first, second] = opened.replay.calls('qsub');
+    await opened.system.submit(requestOf(opened, 'finishes', { extraArgs: ['-vA=1', '-ry'] }));
+    const [first, second, third] = opened.replay.calls('qsub');
+    expect(third?.args.slice(0, -1)).toEqual(['-v', 'A=1,HQ_ALLOCATION_COMMENT=hq:pbs:1:1']);
     expect(first?.args.slice(0, -1)).toEqual(['-v', 'A=1,B=2,HQ_ALLOCATION_COMMENT=hq:pbs:1:1']);
     expect(second?.args.slice(0, -1)).toEqual(['-v', 'HQ_ALLOCATION_COMMENT=hq:pbs:1:1', '-r', 'n']);
     expect(second?.script).toContain('#PBS -l select=1\n');

@@ -8,9 +8,9 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BatchJobStatus, SubmitRequest } from '../../src/server/autoalloc/batchSystem.ts';
 import { openBatchSystem } from '../../src/server/autoalloc/openBatchSystem.ts';
-import { describeConformance, requestOf, type Site, untilStatus } from '../helpers/batchSystemConformance.ts';
+import { describeConformance, requestOf, type Site, siteTest, untilStatus } from '../helpers/batchSystemConformance.ts';
 import { waitFor } from '../helpers/cluster.ts';
-import { GRID_ENGINE_ENV, gridEngine } from '../helpers/gridEngine.ts';
+import { GRID_ENGINE_ENV, gridEngine, InsideServer } from '../helpers/gridEngine.ts';
 
 const PLUGIN = `plugin:${resolve('dist/batch/gridengine.js')}`;
 /** No job of this cluster ever gets there. */
@@ -32,17 +32,7 @@ async function close({ root }: Site): Promise<void> {
   rmSync(root, { recursive: true });
 }
 
-/** Like `test`, with a site of its own. */
-function onSite(title: string, body: (site: Site) => Promise<void>): void {
-  test(title, async () => {
-    const site = await open();
-    try {
-      await body(site);
-    } finally {
-      await close(site);
-    }
-  });
-}
+const onSite = siteTest(open, close);
 
 /** Polls until a job is as wanted. */
 function untilJob(site: Site, id: string, wanted: (status: BatchJobStatus) => boolean): Promise<BatchJobStatus> {
@@ -162,6 +152,26 @@ describe('Grid Engine as a batch system', () => {
     expect(await untilStatus(site, id, 'ended')).toMatchObject({ outcome: 'canceled', comment: site.comment });
     const other = { ...site, system: openBatchSystem(PLUGIN, { directory: join(site.root, 'other'), env: GRID_ENGINE_ENV }) };
     expect(await untilStatus(other, id, 'ended')).toMatchObject({ outcome: 'canceled', comment: null });
+  });
+
+  test('hq alloc add gridengine: allocations come for tasks, on both hosts, and disappear when nothing waits', async () => {
+    const hq = new InsideServer({ HQ_AUTOALLOC_SCHEDULE_TICK_INTERVAL_MS: '200', HQ_AUTOALLOC_REFRESH_INTERVAL_MS: '500' });
+    try {
+      await hq.start();
+      const limits = ['--time-limit', '10m', '--idle-timeout', '1s', '--backlog', '2', '--max-worker-count', '2', '--cpus', '1'];
+      await hq.ok('alloc', 'add', 'gridengine', ...limits);
+      // Both run at the same time, so that no worker can do all of it.
+      const both = 'touch $HQ_TASK_ID; until test -e 1 && test -e 2; do sleep 0.1; done; hostname >> hosts.txt';
+      await hq.ok('submit', '--array', '1-2', '--', 'sh', '-c', both);
+      await hq.ok('job', 'wait', 'last');
+      expect(readFileSync(join(hq.root, 'hosts.txt'), 'utf8').trim().split('\n').sort()).toEqual(['ge1', 'ge2']);
+      const allocations = async () => JSON.parse(await hq.ok('--output-mode', 'json', 'alloc', 'info', '1')) as { status: string }[];
+      await waitFor('the allocations to end', async () => (await allocations()).every(({ status }) => status === 'finished'), WAIT_MS);
+      expect(await allocations()).toHaveLength(2);
+      expect(await hq.ok('worker', 'list', '--all')).toMatch(/IDLE TIMEOUT.* gridengine +\| \d+/);
+    } finally {
+      await hq.stop();
+    }
   });
 
   onSite('a qmaster that is down is unreachable, and nothing has failed', async (site) => {

@@ -87,9 +87,12 @@ function argumentFiles(directory: string): string[] {
   return readdirSync(directory).filter((name) => name.startsWith('arguments.'));
 }
 
-/** Registers the tests; `open` is called at the start of each, and `close` at its end. */
-export function describeConformance(open: () => Promise<Site>, close: (site: Site) => Promise<void>): void {
-  const check = (title: string, body: (site: Site) => Promise<void>): void => {
+/** Like `test`, with a site of its own. */
+export type SiteTest = (title: string, body: (site: Site) => Promise<void>) => void;
+
+/** @returns registers tests for which `open` is called at the start, and `close` at the end */
+export function siteTest(open: () => Promise<Site>, close: (site: Site) => Promise<void>): SiteTest {
+  return (title, body) => {
     test(title, async () => {
       const site = await open();
       try {
@@ -99,6 +102,11 @@ export function describeConformance(open: () => Promise<Site>, close: (site: Sit
       }
     });
   };
+}
+
+/** Registers the tests; see `siteTest`. */
+export function describeConformance(open: () => Promise<Site>, close: (site: Site) => Promise<void>): void {
+  const check = siteTest(open, close);
 
   check('a job runs from its submission until it is canceled', async (site) => {
     site.begin('stays');

@@ -118,7 +118,10 @@ export class HandServer {
     restored?: Pick<Restored, 'queues' | 'allocations' | 'maxQueueId'>;
     batch?: HandBatch;
     env?: Record<string, string>;
+    /** Unix milliseconds. */
+    now?: () => number;
   }) {
+    const { now = Date.now } = o;
     this.batch = o.batch ?? new HandBatch();
     this.journal = new HandJournal({ ...NOTHING_RESTORED, ...o.restored });
     const append = this.journal.append.bind(this.journal);
@@ -149,7 +152,7 @@ export class HandServer {
     };
     const source = { serverUid: 'uid', serverDir: o.serverDir, hqPath: '/bin/hq' };
     this.service = new AllocationService({
-      ...{ core, recorder, loop: this.loop, restored: this.journal.restored, env, now: Date.now, log: () => {} },
+      ...{ core, recorder, loop: this.loop, restored: this.journal.restored, env, now, log: () => {} },
       ...source,
       workers: {
         all: () => registry.all(),
@@ -158,7 +161,7 @@ export class HandServer {
       },
       openSystem: () => this.batch,
     });
-    this.api = new QueueApi({ core, loop: this.loop, service: this.service, source, now: Date.now });
+    this.api = new QueueApi({ core, loop: this.loop, service: this.service, source, now });
   }
 
   addQueue(params: Partial<QueueParams> = {}): Promise<unknown> {

@@ -42,15 +42,15 @@ function addQueue(...options: string[]): Promise<string> {
   return hq.ok(['alloc', 'add', 'slurm', '--no-dry-run', '--time-limit', '10m', '--idle-timeout', '2s', ...options]);
 }
 
-/** A task of instance 0 runs on an allocation; its id. */
-async function runningTask(...options: string[]): Promise<string> {
+/** A task of instance 0 runs on an allocation, whose id is returned. One crash more than `crashes` would fail it. */
+async function runningTask({ options = [], crashes = 0 }: { options?: string[]; crashes?: number } = {}): Promise<string> {
   await addQueue('--max-worker-count', '1', ...options);
-  await hq.ok(['submit', '--crash-limit', '1', '--', 'sh', '-c', WAITS]);
+  await hq.ok(['submit', '--crash-limit', String(crashes + 1), '--', 'sh', '-c', WAITS]);
   await waitFor('the task to run', () => hq.read('t.txt') === '0\n', STATE_MS);
   return (await allocations())[0]?.id ?? '';
 }
 
-/** The task runs again as its next instance, and ends well: a crash would have failed it. */
+/** The task runs again as its next instance, and ends well: a crash too many would have failed it. */
 async function runsAgain(): Promise<void> {
   await waitFor('the next instance', () => hq.read('t.txt') === '0\n1\n', STATE_MS);
   writeFileSync(join(hq.work, 'go'), '');
@@ -148,7 +148,7 @@ test('a server that is killed finds its allocation again', async () => {
 });
 
 test('a preempted allocation: the task runs again without a crash, and the queue has not failed', async () => {
-  await runningTask('--', '--partition=scavenge', '--exclusive');
+  await runningTask({ options: ['--', '--partition=scavenge', '--exclusive'] });
   const winner = (await slurm.submit('sleep 300', '--nodes=4', '--exclusive')).trim();
   try {
     await waitFor('the preemption', async () => (await allocations())[0]?.detail?.includes('preempted') === true, STATE_MS);
@@ -157,4 +157,19 @@ test('a preempted allocation: the task runs again without a crash, and the queue
   }
   await runsAgain();
   expect(await hq.json(['alloc', 'list'])).toMatchObject([{ state: 'Active', last_error: null }]);
+});
+
+test('a node that loses its power in mid-task: the task runs again on another one, and the queue has not failed', async () => {
+  const id = await runningTask({ crashes: 1 });
+  const node = (await slurm.job(id))?.['NodeList'] ?? '';
+  await slurm.node('crash', node);
+  try {
+    await waitFor('the failure', async () => (await allocations())[0]?.detail?.includes('a node of it has failed') === true, STATE_MS);
+    await runsAgain();
+    expect(await hq.json(['alloc', 'list'])).toMatchObject([{ state: 'Active', last_error: null }]);
+    expect(await hq.ok(['worker', 'list', '--all'])).toMatch(new RegExp(`(?:CONNECTION|HEARTBEAT) LOST.* ${node} `));
+  } finally {
+    await slurm.node('start', node);
+  }
+  await slurm.untilNode(node, 'idle');
 });

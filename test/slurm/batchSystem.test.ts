@@ -130,6 +130,22 @@ describe('Slurm as a batch system', () => {
     expect(await untilStatus(site, id, 'ended')).toMatchObject({ outcome: 'launch failed', exitCode: null });
   });
 
+  test('an sbatch that hangs is ended and has given no answer; what it had submitted is found by its comment', async () => {
+    const site = await open();
+    const bin = join(site.root, 'bin');
+    mkdirSync(bin);
+    const sbatch = (await slurm.ok('which', 'sbatch')).trim();
+    writeFileSync(join(bin, 'sbatch'), `#!/bin/bash\n${sbatch} "$@" >&2\nsleep 600 & wait\n`, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
+    const hanging = makeSlurm(makeBatchHost({ title: 'Slurm', directory: site.root, env, timeoutMs: 3_000 }));
+    await expect(hanging.submit(requestOf(site, 'stays'))).rejects.toMatchObject({ code: 'HQ_E_BATCH_TIMEOUT' });
+    const id = (await hanging.find([site.comment])).get(site.comment) ?? '';
+    await untilStatus(site, id, 'running');
+    await site.system.cancel([id]);
+    await untilStatus(site, id, 'ended');
+    rmSync(bin, { recursive: true });
+  });
+
   test('what the controller has forgotten is looked up in the accounting', async () => {
     const site = await open();
     const id = await site.system.submit(requestOf(site, 'fails with 3'));

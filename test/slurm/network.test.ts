@@ -6,11 +6,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stop } from '../../fixtures/slurm-cluster/lib/lifecycle.mjs';
 import { alone } from '../../fixtures/slurm-cluster/lib/lock.mjs';
 import { DIR, ETC } from '../../fixtures/slurm-cluster/lib/places.mjs';
-import { waitFor } from '../helpers/cluster.ts';
+import { Cluster, waitFor } from '../helpers/cluster.ts';
 import { processesWith, SlurmCluster } from '../helpers/slurm.ts';
 
 const USER = 'hqslurmtest';
 const SLEEP = 'sleep 47114711';
+
+/** A worker tries for a while before it gives up. */
+const REACH_MS = 90_000;
 
 let slurm: SlurmCluster;
 
@@ -40,6 +43,23 @@ test('a node reaches this host at its address, not at 127.0.0.1, and not at all 
 test('on the login node, srun reaches steps on all nodes', async () => {
   const { stdout } = await slurm.exec('login', 'srun', '--nodes=4', 'hostname');
   expect(stdout.split('\n').sort()).toEqual(['n1', 'n2', 'n3', 'n4']);
+});
+
+test('allocations whose workers cannot reach the server: the queue is paused, says so, and leads to what a worker has said', async () => {
+  const hq = new Cluster({ HQ_AUTOALLOC_REFRESH_INTERVAL_MS: '1000', HQ_AUTOALLOC_MAX_ALLOCATION_FAILS: '1' });
+  try {
+    // On 127.0.0.1, where only this host reaches it.
+    await hq.startServer();
+    await hq.ok(['alloc', 'add', 'slurm', '--no-dry-run', '--time-limit', '10m', '--max-worker-count', '1']);
+    await hq.ok(['submit', '--', 'true']);
+    const paused = async () =>
+      /PAUSED.*no worker of it had connected, see: hq alloc log (\d+) stderr/s.exec(await hq.ok(['alloc', 'list']));
+    const [, id = ''] = await waitFor('the pause', paused, REACH_MS);
+    expect(await hq.ok(['alloc', 'log', id, 'stderr'])).toMatch(/127\.0\.0\.1/);
+    expect(await hq.ok(['--output-mode', 'quiet', 'job', 'list'])).toBe('1 WAITING\n');
+  } finally {
+    await hq.stop();
+  }
 });
 
 test('stopped, the cluster has left nothing on the machine', async () => {

@@ -143,7 +143,8 @@ export class Allocator {
     const kind = batchErrorKind(o.error);
     const error = toHqError(o.error).message;
     const nowMs = this.o.now();
-    if (kind === 'unreachable' || kind === 'timedOut') {
+    // Whatever keeps it from being looked up: as long as it may be there, it has not failed, and must not be submitted again.
+    if (kind === 'unreachable' || kind === 'timedOut' || o.mayBeThere) {
       this.trouble(queue.record.params.system, error);
       this.o.loop.post(() => {
         live.sending = kind === 'timedOut' || o.mayBeThere ? 'unsure' : 'unsent';

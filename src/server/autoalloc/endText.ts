@@ -11,7 +11,7 @@ const CANCELED: Readonly<Record<CancelReason, string>> = {
 /** @param allocation one that has ended */
 export function endText({ batchId, cancel, everConnected, statusText }: AllocationRecord): string {
   if (cancel !== null) return cancel === 'hopeless' && statusText !== null ? `${CANCELED.hopeless}; ${statusText}` : CANCELED[cancel];
-  if (batchId === null) return 'it was not accepted';
+  if (batchId === null) return `it was not accepted${statusText === null ? '' : `: ${statusText}`}`;
   const text = statusText ?? 'it has ended';
   return everConnected > 0 ? text : `${text}; no worker of it had connected, see: hq alloc log ${batchId} stderr`;
 }

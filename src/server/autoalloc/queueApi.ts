@@ -16,7 +16,7 @@ import type {
 } from '../../protocol/schema/allocation.ts';
 import type { QueueForTask } from '../../protocol/schema/explain.ts';
 import type { TurnLoop } from '../turnLoop.ts';
-import { comingWorkers, isActive, isQueued } from './allocation.ts';
+import { isActive, isQueued } from './allocation.ts';
 import { allocationInfo, type LiveQueue, queueInfo } from './book.ts';
 import { NO_FAILURES } from './failures.ts';
 import { decide, obstacleOf, questionOf } from './policy.ts';
@@ -45,13 +45,9 @@ export class QueueApi {
   async create({ params, trial }: CreateQueue): Promise<QueueCreated> {
     const { loop, service } = this.o;
     const warnings = [...this.check(params), ...(trial ? (await this.trial(params)).warnings : [])];
-    const queueId = await loop.transact(() => {
-      const id = service.book.addQueue({
-        ...{ params, state: 'active' as const, pausedReason: null },
-        ...{ failures: NO_FAILURES, knownResources: null, lastNumber: 0 },
-      });
-      return id;
-    });
+    const queueId = await loop.transact(() =>
+      service.book.addQueue({ params, state: 'active', pausedReason: null, failures: NO_FAILURES, knownResources: null, lastNumber: 0 }),
+    );
     service.wake();
     return { queueId, warnings };
   }
@@ -200,15 +196,18 @@ export class QueueApi {
   }
 
   /** Workers that would get something, had the queue no limits; those on their way are not among them. */
-  private wanted({ record, allocations }: LiveQueue): number {
+  private wanted({ record }: LiveQueue): number {
+    const { core, service, now } = this.o;
     const most = Number.MAX_SAFE_INTEGER;
     const shape = shapeOf(record);
-    const expected = [...allocations.values()].map((live) => ({ shape, workers: comingWorkers(live.record) }));
+    // As the policy counts them: without those that have stayed away for too long.
+    const facts = service.book.facts(now()).find(({ id }) => id === record.id);
+    const expected = (facts?.allocations ?? []).filter(({ isEnding }) => !isEnding).map(({ coming }) => ({ shape, workers: coming }));
     const offer: Offer = {
       ...{ shape, late: [], maxAllocations: most, maxWorkers: most },
       maxWorkersPerAllocation: record.params.maxWorkersPerAlloc,
     };
-    const answer = whatIf(this.o.core, { expected, offers: [offer] });
+    const answer = whatIf(core, { expected, offers: [offer] });
     return (answer.offers[0]?.allocations ?? []).reduce((sum, workers) => sum + workers, 0);
   }
 

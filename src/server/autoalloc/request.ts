@@ -88,7 +88,9 @@ export async function tryQueue(
     makeDirectory(directory);
     const script = system.script(request);
     const id = await submitOrFind(system, request);
-    await system.cancel([id]);
+    await system.cancel([id]).catch((error: Error) => {
+      throw new Error(`${error.message}; the trial is still there, held, as ${id}: cancel it`, { cause: error });
+    });
     const warnings = [...((await system.doubts?.(request)) ?? [])];
     rmSync(root, { recursive: true, force: true });
     return { script, warnings };

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { HandServer } from '../../../helpers/handBatch.ts';
 
 let directory: string;
@@ -73,6 +73,19 @@ test('a submission that timed out and never arrived is submitted again, as the s
   expect(server.batch.callsOf('submit')).toEqual(['submit hq:uid:1:1', 'submit hq:uid:1:1']);
 });
 
+test('a look-up that is refused leaves open whether the submission arrived: it is neither given up nor repeated', async () => {
+  const server = await withTimeOut(true);
+  server.batch.failing.set('find', 'refused');
+  await server.api.resume(1);
+  await server.until('the refusal', () => server.api.list()[0]?.lastError?.includes('refused') === true);
+  expect(statesOf(server)).toEqual(['null queued']);
+  expect(server.service.book.get(1)?.record.failures).toMatchObject({ submits: 0, allocations: 0 });
+  server.batch.failing.clear();
+  await server.api.resume(1);
+  await server.until('the adoption', () => statesOf(server)[0] === '1 queued');
+  expect(server.batch.callsOf('submit')).toEqual(['submit hq:uid:1:1']);
+});
+
 test('a controller that is down is nobody’s failure: the allocation is submitted when it is back, and states are kept meanwhile', async () => {
   const server = await withAllocation({ backlog: 2 });
   server.batch.failing.set('poll', 'unreachable').set('submit', 'unreachable');
@@ -94,13 +107,41 @@ test('refused submissions make the queue rest, and say why', async () => {
   await server.addQueue();
   await server.submit(1);
   await server.until('the refusal', () => server.api.list()[0]?.restsUntilMs !== null);
-  expect(server.api.list()[0]).toMatchObject({ state: 'active', queued: 0, lastError: 'Slurm refused: by order'.replace('Slurm', 'Hand') });
+  expect(server.api.list()[0]).toMatchObject({ state: 'active', queued: 0, lastError: 'Hand refused: by order' });
   expect(await server.api.explain(1)).toMatchObject({ obstacle: { kind: 'resting' }, wantedWorkers: 1 });
   expect(server.batch.callsOf('submit')).toHaveLength(1);
+  expect(server.api.allocations(1)).toMatchObject([{ id: null, state: 'failed', detail: 'it was not accepted: Hand refused: by order' }]);
   server.batch.failing.clear();
   await server.api.resume(1);
   await server.until('the next attempt', () => server.api.list()[0]?.queued === 1);
   expect(server.api.list()[0]).toMatchObject({ lastError: null, restsUntilMs: null });
+});
+
+test('a trial that cannot be canceled is told with its id: it must not stay behind unnoticed', async () => {
+  const server = start();
+  await server.addQueue();
+  server.batch.failing.set('cancel', 'unreachable');
+  // Its directory is kept.
+  vi.stubEnv('TMPDIR', directory);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { params } = server.api.list()[0] as { params: Parameters<typeof server.api.trial>[0] };
+  await expect(server.api.trial(params)).rejects.toMatchObject({
+    code: 'HQ_E_ALLOC_TRIAL',
+    message: expect.stringContaining('by order; the trial is still there, held, as 1: cancel it'),
+  });
+});
+
+test('a worker that stays away for minutes is not expected any more: one more would be of use', async () => {
+  let sinceMs = 0;
+  const server = start({ now: () => Date.now() + sinceMs });
+  await server.addQueue({ maxWorkerCount: 1 });
+  await server.submit(1);
+  await server.until('the allocation', () => server.batch.jobs.size === 1);
+  server.batch.set('1', { state: 'running' });
+  await server.until('its start', () => statesOf(server)[0] === '1 running');
+  expect(await server.api.explain(1)).toMatchObject({ wantedWorkers: 0 });
+  sinceMs = 301_000;
+  expect(await server.api.explain(1)).toMatchObject({ wantedWorkers: 1, obstacle: { kind: 'max-workers' } });
 });
 
 test('an allocation that somebody cancels counts as a failure of the queue; preemption and lost nodes do not', async () => {

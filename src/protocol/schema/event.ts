@@ -50,9 +50,12 @@ export const eventBody = z.discriminatedUnion('type', [
   z.object({ type: z.literal('queue-resumed'), queueId }),
   z.object({ type: z.literal('queue-removed'), queueId }).describe('its last allocations may still run to their end'),
   z.object({ type: z.literal('allocation-queued'), ...allocation, id: z.string(), workers: z.int() }),
-  z.object({ type: z.literal('allocation-refused'), ...allocation, error: z.string() }).describe('the batch system did not take it'),
   z.object({ type: z.literal('allocation-started'), ...allocation, id: z.string() }),
-  z.object({ type: z.literal('allocation-ended'), ...allocation, id: z.string().nullable(), state: allocationState, detail: z.string() }),
+  z
+    .object({ type: z.literal('allocation-ended'), ...allocation, id: z.string().nullable(), state: allocationState, detail: z.string() })
+    .describe(
+      'id null: the batch system has never had it; failed, because it was refused, or finished, because it was not needed any more',
+    ),
   z
     .object({ type: z.literal('task-notify'), ...task, workerId, message: z.string() })
     .describe('a message of the task, sent with `hq task notify`'),

@@ -25,7 +25,6 @@ __all__ = [
     "HqEvent",
     "HqEventAllocationEnded",
     "HqEventAllocationQueued",
-    "HqEventAllocationRefused",
     "HqEventAllocationStarted",
     "HqEventJobCanceled",
     "HqEventJobClosed",
@@ -1273,15 +1272,6 @@ class HqEventAllocationQueued(TypedDict):
     workers: int
 
 
-class HqEventAllocationRefused(TypedDict):
-    seq: int
-    timeMs: float
-    type: Literal["allocation-refused"]
-    queueId: int
-    number: int
-    error: str
-
-
 class HqEventAllocationStarted(TypedDict):
     seq: int
     timeMs: float
@@ -1355,7 +1345,6 @@ HqEvent = Union[
     HqEventQueueResumed,
     HqEventQueueRemoved,
     HqEventAllocationQueued,
-    HqEventAllocationRefused,
     HqEventAllocationStarted,
     HqEventAllocationEnded,
     HqEventTaskNotify,

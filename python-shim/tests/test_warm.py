@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hq_bridge.warm import frames
 from hq_bridge.warm.files_read import LIMIT, FilesRead
-from hq_bridge.warm.snakemake_host import words_of
+from hq_bridge.warm.snakemake_host import _tell_targets, words_of
 
 SOURCES = Path(__file__).parents[1] / "src"
 # What a shell command may be made of, odd things more often than in any workflow.
@@ -218,3 +218,19 @@ def test_an_unknown_kind_is_refused(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stderr) == (2, "hq_bridge.warm: unknown kind or level: cooking imports\n")
+
+
+@pytest.mark.parametrize(
+    "variables, argv, told",
+    [
+        ({"HQ_COMPARE_RECORDS": "/r"}, ["--snakefile", "S", "--target-jobs", "part:n=a b", "--cores", "1"], "part:n=a b"),
+        ({"HQ_COMPARE_RECORDS": "/r"}, ["--target-jobs", "part:n=1", "part:n=2", "--cores", "1"], "part:n=1\npart:n=2"),
+        ({"HQ_COMPARE_RECORDS": "/r"}, ["--target-jobs", "part:n=1"], "part:n=1"),
+        ({"HQ_COMPARE_RECORDS": "/r"}, ["--cores", "1"], None),
+        ({}, ["--target-jobs", "part:n=1", "--cores", "1"], None),
+    ],
+)
+def test_a_comparison_is_told_the_targets_of_a_job_and_nobody_else_is(monkeypatch, variables, argv, told):
+    monkeypatch.setattr(os, "environ", dict(variables))
+    _tell_targets(argv)
+    assert os.environ.get("HQ_COMPARE_TARGETS") == told

@@ -50,7 +50,7 @@ function channelsOf(task: TaskInfo, channels: readonly Channel[]): readonly Chan
   return isShared ? channels.slice(0, 1) : channels;
 }
 
-/** Without a line on the way: a task that prints nowhere, or has never run, has nothing to show. */
+/** Nothing, without a line, for a task that prints nowhere, has never run or has removed its files; what cannot be read is told, and the others go on. */
 async function* outputOf(
   context: Context,
   client: HqClient,
@@ -60,7 +60,8 @@ async function* outputOf(
     yield* await client.taskOutput(task.jobId, task.id, { channel, follow });
   } catch (error) {
     if (!(error instanceof HqError) || (error.code !== 'HQ_E_LOG' && error.code !== 'HQ_E_FILE')) throw error;
-    if (error.code === 'HQ_E_FILE') context.fail(error);
+    const isLost = task[channel] === '<stream>' && task.startedAtMs !== null;
+    if (error.code === 'HQ_E_FILE' || isLost) context.fail(error);
   }
 }
 

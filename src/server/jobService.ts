@@ -14,7 +14,6 @@ import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
 import { type CheckedSubmit, checkSubmit, type JobIds } from './submitCheck.ts';
 import { previewSubmit } from './submitPreview.ts';
-import { refuseLargeTasks } from './taskSize.ts';
 import type { TurnLoop } from './turnLoop.ts';
 import { unmetRequests } from './unmet.ts';
 
@@ -68,7 +67,7 @@ export class JobService {
     });
   }
 
-  /** What `createJob` or `submitTasks` would do. @throws HqError what they would throw; nothing is changed in any case */
+  /** What `createJob` or `submitTasks` would do. @throws HqError what they would throw; neither jobs nor tasks change in any case */
   preview({ jobId, submit }: PreviewRequest): SubmitPreview {
     const ids = jobId === undefined ? { jobId: this.lastJobId + 1, maxTaskId: -1, has: () => false } : idsOf(this.openJob(jobId).core);
     return previewSubmit(this.o.core, this.check(submit, ids), { nowMs: this.o.now(), couldCome: this.o.couldCome });
@@ -116,7 +115,6 @@ export class JobService {
   }
 
   private check(submit: Submit, job: JobIds): CheckedSubmit {
-    refuseLargeTasks(submit);
     const checked = checkSubmit(submit, job);
     if (submit.strict) {
       const unmet = unmetRequests(this.o.core, checked.traits, this.o.couldCome);

@@ -1,6 +1,6 @@
 /**
  * Checks a submit against the job it goes into and works out ids, scheduling traits and dependencies, without changing anything.
- * Called by the job service before the submit is written to the journal, and again when a server restores it.
+ * Called by the job service before the submit is written to the journal, by `hq job validate`, and for traits when a server restores it.
  */
 import { constants } from 'node:os';
 import { IntArray } from '../common/intArray.ts';
@@ -11,6 +11,7 @@ import { HqError } from '../protocol/errors.ts';
 import type { ResourceRequest } from '../protocol/schema/resources.ts';
 import type { GraphTask, Submit, TaskPatch, TaskSpec } from '../protocol/schema/task.ts';
 import { mergeSpec } from './specs.ts';
+import { refuseLargeTasks } from './taskSize.ts';
 
 /** Most tasks of one array: memory for their columns (about 40 bytes each) is taken at once, and what does not fit would end the server. */
 const MAX_ARRAY_TASKS = 10_000_000;
@@ -54,6 +55,7 @@ export interface CheckedSubmit {
 /** @throws HqError HQ_E_ARRAY, HQ_E_REQUEST, HQ_E_TASK_EXISTS, HQ_E_DEPENDENCY, HQ_E_RESOURCE_REQUEST */
 export function checkSubmit(submit: Submit, job: JobIds): CheckedSubmit {
   const { tasks } = submit;
+  refuseLargeTasks(submit);
   if (tasks.kind === 'array') {
     const ids = arrayIds(tasks, job);
     refuseTaken(ids, job);

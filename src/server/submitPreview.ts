@@ -1,4 +1,4 @@
-/** What a checked submit would meet: its requests, and which workers fit each. Called by the job service; reads the core only. */
+/** What a checked submit would meet: its requests, and which workers fit each. Called by the job service; all that it adds to the core are request classes. */
 import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
 import { explainRequest } from '../core/explain/explain.ts';

@@ -1,4 +1,4 @@
-/** How large a task is on the wire: one that no worker would accept is refused at submit. Pure; called by the job service. */
+/** How large a task is on the wire: one that no worker would accept is refused at submit. Pure; called by the check of submits. */
 import { HqError } from '../protocol/errors.ts';
 import { FRAME_LIMIT_BYTES } from '../protocol/messages/worker.ts';
 import type { Submit, TaskPatch } from '../protocol/schema/task.ts';

@@ -1,5 +1,5 @@
 /** Messages of tasks, and their output as it comes: what a running job tells whoever waits for it. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ended } from '../helpers/api.ts';
@@ -91,6 +91,24 @@ describe('output of tasks', () => {
       await running.cluster.ok(['submit', '--wait', '--', 'rm', 'go']);
     }
     expect(existsSync(join(running.cluster.work, 'logs'))).toBe(true);
+  });
+
+  test('that is lost with its log is told; a task that keeps none, or could not begin, is not', async () => {
+    const run = async (...words: string[]): Promise<string> =>
+      (await running.cluster.hq(['--output-mode', 'quiet', 'submit', '--wait', '--stream', 'lost', ...words])).stdout.trim();
+    for (const words of [
+      ['--stdout', 'none', '--', 'echo', 'hi'],
+      ['--', '/nowhere/program'],
+    ]) {
+      const job = await run(...words);
+      expect(await running.cluster.hq(['job', 'logs', job])).toEqual({ code: 0, stdout: '', stderr: '' });
+    }
+    const job = await run('--', 'echo', 'hi');
+    expect(await running.cluster.ok(['job', 'logs', job])).toBe('hi\n');
+    const folder = join(running.cluster.work, 'lost');
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    const lost = await running.cluster.hq(['job', 'logs', '--channel', 'stdout', job]);
+    expect(lost).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/^ERROR .*holds nothing of task 0/) });
   });
 
   test('of several tasks each line, or each part, says whose it is', async () => {

@@ -1,7 +1,6 @@
 /** The sides of `hq compare array`: the same script for every task on hq, in one job array of Slurm, or as one batch job per task. */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HqClient } from '../../client/client.ts';
 import { type BriefResult, briefRun, firstLine } from '../../common/briefRun.ts';
 import { clockTime } from '../../common/clockTime.ts';
 import { HqError } from '../../protocol/errors.ts';
@@ -51,7 +50,8 @@ export function hqArray(work: ArrayWork, limits: QueueLimits): Side {
           const atMs = nowMs();
           for (const event of batch) {
             if ('taskId' in event) watch.notice(event.taskId, atMs);
-            else await checkAllocations(event, client);
+            // Without allocations the tasks would wait for ever.
+            else if (isFailure(event)) throw await server.refusal();
           }
           if (watch.isComplete) break;
         }
@@ -67,15 +67,9 @@ export function hqArray(work: ArrayWork, limits: QueueLimits): Side {
   return { name: 'hyperqueue', run };
 }
 
-/** Without allocations the tasks would wait for ever. @throws HqError HQ_E_BATCH_REFUSED when one was refused or has failed */
-async function checkAllocations(event: HqEvent, client: HqClient): Promise<void> {
-  const isFailure = event.type === 'queue-paused' || (event.type === 'allocation-ended' && event.state === 'failed');
-  if (!isFailure) return;
-  const [queue] = await client.listQueues();
-  throw new HqError('HQ_E_BATCH_REFUSED', {
-    system: 'Slurm',
-    detail: queue?.lastError ?? queue?.pausedReason ?? 'an allocation has failed',
-  });
+/** An allocation was refused or has failed, or the queue has given up. */
+function isFailure(event: HqEvent): boolean {
+  return event.type === 'queue-paused' || (event.type === 'allocation-ended' && event.state === 'failed');
 }
 
 /** @returns one `sbatch --array`, the ends seen by looking at the queue */

@@ -52,12 +52,11 @@ async function oneRun(side: Side, repeat: number, o: CompareRunsOptions): Promis
   let outcome: SideRun;
   const [countersBefore, cpuBefore] = [await slurm.counters(), cpuSoFarMs()];
   let after: { cpuMs: number; counters: SdiagCounters | undefined };
-  let left: string[] = [];
   try {
     outcome = await side.run(place);
     after = { cpuMs: cpuSoFarMs(), counters: await slurm.counters() };
   } finally {
-    left = await slurm.end(place.shims.jobIds());
+    const left = await slurm.end(place.shims.jobIds());
     if (left.length > 0) o.warn(`these jobs are still in the queue of Slurm; end them with: scancel ${left.join(' ')}`);
   }
   const run: ComparedRun = {

@@ -31,12 +31,13 @@ export interface SnakemakeFlags extends CompareFlags {
 /** More than Slurm can take in an array anyway, and few enough for a page. */
 const TASKS_MAX = 100_000;
 
-function common(): Option[] {
+/** @param o whose time limit, and whose nodes, are set: the executor of Snakemake knows limits of its own alone */
+function common(o: { readonly limited: string; readonly nodesOf: string }): Option[] {
   return [
     val('--partition <NAME>', "partition of all sides (default: Slurm's)", text),
     val('--account <NAME>', "account of all sides (default: the user's)", text),
-    val('--time-limit <DURATION>', 'time limit of allocations and of jobs (default: 10min)', positiveDurationMs),
-    val('--nodes <N>', 'most nodes that a side may use (default: those of the partition that are in service)', integer(1, 100_000)),
+    val('--time-limit <DURATION>', `time limit of ${o.limited} (default: 10min)`, positiveDurationMs),
+    val('--nodes <N>', `most nodes ${o.nodesOf} (default: those of the partition that are in service)`, integer(1, 100_000)),
     val('--repeats <N>', 'how often each side runs (default: 3)', integer(1, 1_000)),
     opt('--alloc-arg <ARG>', 'for sbatch of allocations, word for word; repeatable (default: --exclusive)').argParser(append),
     val('--host <HOST>', 'address of the server for its workers (default: this host)', text),
@@ -53,10 +54,16 @@ export function arrayOptions(): Option[] {
     opt('--each', 'also one sbatch per task'),
     val('--poll <DURATION>', 'time between two calls of squeue that wait for jobs of Slurm (default: 1s)', positiveDurationMs),
     opt('--sbatch-arg <ARG>', 'for sbatch of the array and of single jobs, word for word; repeatable').argParser(append),
-    ...common(),
+    ...common({ limited: 'allocations and of jobs', nodesOf: 'that a side may use' }),
   ];
 }
 
 export function snakemakeOptions(): Option[] {
-  return [val('--workflow <DIR>', 'directory of the workflow, copied for each run (default: this one)', text), ...common()];
+  return [
+    val('--workflow <DIR>', 'directory of the workflow, copied for each run (default: this one)', text),
+    ...common({
+      limited: 'allocations; that of jobs is their runtime',
+      nodesOf: 'of allocations; jobs of the executor are limited by --jobs',
+    }),
+  ];
 }

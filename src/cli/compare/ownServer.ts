@@ -6,6 +6,7 @@ import type { HqClient } from '../../client/client.ts';
 import { waitForServer } from '../../client/wait.ts';
 import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
+import type { HqEvent } from '../../protocol/schema/event.ts';
 import { endChild, endedWithin, startChild } from './child.ts';
 import type { RunPlace } from './runPlace.ts';
 import type { Environment } from './slurm.ts';
@@ -75,6 +76,28 @@ export class OwnServer {
       }
       throw error;
     }
+  }
+
+  /**
+   * Follows the queue until `signal` is aborted.
+   * @throws HqError HQ_E_BATCH_REFUSED when Slurm takes no allocation, or the queue has given up after failures; or why nothing is known of it
+   */
+  async followQueue(signal: AbortSignal): Promise<void> {
+    for await (const batch of this.client.events({ types: ['allocation-ended', 'queue-paused'], signal })) {
+      // One that has run and failed is followed by another.
+      const isOver = (event: HqEvent): boolean =>
+        event.type === 'queue-paused' || (event.type === 'allocation-ended' && event.id === null && event.state === 'failed');
+      if (batch.some(isOver)) throw await this.refusal();
+    }
+  }
+
+  /** @returns what Slurm has said about allocations */
+  async refusal(): Promise<HqError> {
+    const [queue] = await this.client.listQueues();
+    return new HqError('HQ_E_BATCH_REFUSED', {
+      system: 'Slurm',
+      detail: queue?.lastError ?? queue?.pausedReason ?? 'an allocation has failed',
+    });
   }
 
   /** Stops workers and server and cancels the allocations; returns when the server has ended. Never throws. */

@@ -29,24 +29,35 @@ export interface WorkflowWork {
 
 /** @returns `snakemake --executor slurm` */
 export function slurmExecutor(work: WorkflowWork): Side {
-  return { name: 'slurm-executor', run: (place) => runWorkflow(work, { place, executor: 'slurm', env: {} }) };
+  return { name: 'slurm-executor', run: (place) => runWorkflow(work, { place, executor: 'slurm', env: {}, signal: place.signal }) };
 }
 
 /** @returns `snakemake --executor hyperqueue` with a server that has one allocation queue */
 export function hqExecutor(work: WorkflowWork, limits: QueueLimits): Side {
   const run = async (place: RunPlace): Promise<SideRun> => {
     const server = await OwnServer.start(place, { ...limits, env: jobEnvironment(place) });
+    const [ended, refused] = [new AbortController(), new AbortController()];
+    // Snakemake would wait for ever for jobs that no allocation runs.
+    const following = server.followQueue(ended.signal).catch((error: unknown) => refused.abort(error));
     try {
-      return await runWorkflow(work, { place, executor: 'hyperqueue', env: { HQ_SERVER_DIR: server.directory } });
+      const signal = AbortSignal.any([place.signal, refused.signal]);
+      return await runWorkflow(work, { place, executor: 'hyperqueue', env: { HQ_SERVER_DIR: server.directory }, signal });
+    } catch (error) {
+      throw refused.signal.aborted ? refused.signal.reason : error;
     } finally {
+      ended.abort();
+      await following;
       await server.stop();
     }
   };
   return { name: 'hyperqueue', run };
 }
 
-async function runWorkflow(work: WorkflowWork, o: { place: RunPlace; executor: string; env: Environment }): Promise<SideRun> {
-  const { place, executor } = o;
+async function runWorkflow(
+  work: WorkflowWork,
+  o: { place: RunPlace; executor: string; env: Environment; signal: AbortSignal },
+): Promise<SideRun> {
+  const { place, executor, signal } = o;
   copyWorkflow(work, place);
   const events = place.own('events.jsonl');
   const log = place.own('snakemake.txt');
@@ -55,7 +66,7 @@ async function runWorkflow(work: WorkflowWork, o: { place: RunPlace; executor: s
   const startedAtMs = nowMs();
   const child = startChild('snakemake', args, { cwd: place.work, env, log });
   try {
-    if (!hasEnded(child)) await once(child, 'exit', { signal: place.signal });
+    if (!hasEnded(child)) await once(child, 'exit', { signal });
   } finally {
     await endChild(child, STOP_MAX_MS);
   }

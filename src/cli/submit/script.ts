@@ -72,7 +72,7 @@ function interpreterOf(text: string): string[] {
  * @param name of the script, for messages
  * @throws HqError HQ_E_DIRECTIVE
  */
-export function directivesIn(text: string, name: string): SubmitFlags {
+function directivesIn(text: string, name: string): SubmitFlags {
   const lines: { readonly where: string; readonly words: string[] }[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     const trimmed = line.trim();

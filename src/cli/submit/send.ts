@@ -25,9 +25,10 @@ export interface Sending extends WaitFlags {
 
 /** @throws HqError whatever the server refuses; nothing was submitted then */
 export async function sendSubmit(context: Context, o: Sending): Promise<undefined> {
+  const words = await noteWords(o);
   const client = await context.client();
   if (o.dryRun === true) return showPreview(context, client, o);
-  const notes = o.onNotify === undefined ? null : await openNotes(context, client, o as Sending & { onNotify: string });
+  const notes = words === null ? null : await (await import('./noteRunner.ts')).NoteRunner.open(context, client, words);
   try {
     const { jobId, warnings } = await send(client, o);
     for (const warning of warnings) context.warn(warning);
@@ -43,12 +44,13 @@ export async function sendSubmit(context: Context, o: Sending): Promise<undefine
   }
 }
 
-async function openNotes(context: Context, client: HqClient, { wait, progress, onNotify }: WaitFlags & { onNotify: string }) {
-  const { NoteRunner, noteCommand } = await import('./noteRunner.ts');
-  const words = noteCommand(onNotify);
+/** @returns the program for messages and its arguments @throws HqError HQ_E_USAGE when there is none, or nobody would wait for any */
+async function noteWords({ wait, progress, onNotify }: WaitFlags): Promise<string[] | null> {
+  if (onNotify === undefined) return null;
+  const words = (await import('./noteRunner.ts')).noteCommand(onNotify);
   if (wait !== true && progress !== true)
     throw new HqError('HQ_E_USAGE', { detail: "the argument '--on-notify' needs '--wait' or '--progress'" });
-  return NoteRunner.open(context, client, words);
+  return words;
 }
 
 async function showPreview(context: Context, client: HqClient, { submit, header, job }: Sending): Promise<undefined> {

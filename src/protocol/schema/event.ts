@@ -53,7 +53,7 @@ export const eventBody = z.discriminatedUnion('type', [
   z.object({ type: z.literal('allocation-started'), ...allocation, id: z.string() }),
   z
     .object({ type: z.literal('allocation-ended'), ...allocation, id: z.string().nullable(), state: allocationState, detail: z.string() })
-    .describe('id null: the batch system never had it; detail says why'),
+    .describe('id null: the batch system never had it; detail says why, e.g. that it was refused, or not needed any more'),
   z
     .object({ type: z.literal('task-notify'), ...task, workerId, message: z.string() })
     .describe('a message of the task, sent with `hq task notify`'),

@@ -19,7 +19,6 @@ export const requestPreview = z.object({
     .array(variantExplained)
     .describe('per alternative, which workers could start such a task now, and what is in the way on the others'),
 });
-export type RequestPreview = z.infer<typeof requestPreview>;
 
 /** The answer: what a submit would answer, and where its tasks fit. */
 export const submitPreview = z.object({

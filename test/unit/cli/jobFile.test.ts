@@ -290,6 +290,12 @@ describe('validate', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining(`ERROR invalid job file job.toml: ${detail}`)]);
   });
 
+  test('finds a task that is larger than a worker takes', async () => {
+    world.write('job.toml', `[[task]]\ncommand = ["echo", "${'x'.repeat(6 * 2 ** 20)}"]\n`);
+    const { code, stderr } = await world.hq(['job', 'validate', 'job.toml']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('one task takes 19 MiB, more than 16 MiB')]);
+  });
+
   const page = readFileSync('docs/job-files.md', 'utf8');
   const examples = [...page.matchAll(/```(toml|yaml)\n(.*?)```/gs)].map(([, kind = '', text = '']) => [kind, text] as const);
   test('accepts the examples of the page about job files, and the page names every field', async () => {

@@ -306,6 +306,14 @@ describe('who reads files', () => {
 });
 
 describe('--dry-run', () => {
+  test.each([
+    [['--on-notify', 'echo'], "needs '--wait' or '--progress'"],
+    [['--wait', '--on-notify', '"echo'], "invalid value '\"echo' for '--on-notify'"],
+  ])('refuses what a submit would refuse: %j', async (words, detail) => {
+    const { code, stdout, stderr } = await world.hq(['submit', '--dry-run', ...words, '--', 'true']);
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining(detail) });
+  });
+
   test('shows tasks and workers, and submits nothing', async () => {
     world.facade.explanation = {
       reason: { kind: 'occupied' },

@@ -75,10 +75,10 @@ describe('a shell', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   /** Below a process with these arguments, as Snakemake starts it: `bash -c` with the command. */
-  function below(words: readonly string[], command: string) {
+  function below(words: readonly string[], command: string, variables: Readonly<Record<string, string>> = {}) {
     const env = { ...process.env, BASH_ENV: resolve('plugins/compare/runTime.bash'), HQ_COMPARE_RECORDS: join(folder, 'records') };
     return spawnSync('sh', ['-c', 'bash -c "$COMMAND"; exit $?', 'snakemake', ...words], {
-      env: { ...env, COMMAND: command },
+      env: { ...env, ...variables, COMMAND: command },
       encoding: 'utf8',
     });
   }
@@ -93,6 +93,16 @@ describe('a shell', () => {
     const found = readCommandTimes(records());
     expect([...found.keys()]).toEqual(['part:n=a b']);
     expect(found.get('part:n=a b')?.runMs).toBeGreaterThan(0);
+  });
+
+  test('below a warm runner knows its job by a variable, which what the job starts does not get', () => {
+    const command = 'set -euo pipefail; printenv BASH_ENV HQ_COMPARE_TARGETS || echo none; bash -c "exit 3"';
+    const variables = { HQ_COMPARE_TARGETS: 'part:n=a b' };
+    expect(below(['--cores', '1'], command, variables)).toMatchObject({ status: 3, stdout: 'none\n', stderr: '' });
+    expect([...readCommandTimes(records()).keys()]).toEqual(['part:n=a b']);
+    // Other targets of a group of jobs; and a variable that is there and empty says nothing.
+    for (const targets of ['part:n=1\npart:n=2', '']) below(['--cores', '1'], 'echo yes', { HQ_COMPARE_TARGETS: targets });
+    expect(readCommandTimes(records()).size).toBe(1);
   });
 
   test('of a job whose note cannot be written ends as the job did', () => {

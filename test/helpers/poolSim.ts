@@ -90,12 +90,12 @@ export class PoolSim extends CoreSim {
     const kept: number[] = [];
     const blocked = new Set<string>();
     for (const [task, request] of waiting) {
-      const like = this.classOf(task);
+      const { like } = task;
       if (blocked.has(like)) continue;
       const allocation = pool.tryAllocate(request, kept, rivalsOf(request, waiting));
       if (allocation === undefined) {
         blocked.add(like);
-        if (!worker.tasks.some((other) => other.running && this.classOf(other) === like)) pool.keepFor(request, kept);
+        if (!worker.tasks.some((other) => other.running && other.like === like)) pool.keepFor(request, kept);
         continue;
       }
       waiting.delete(task);
@@ -132,11 +132,6 @@ export class PoolSim extends CoreSim {
     const variant = this.core.classes.get(this.core.tasks.requestClass[row] as number).variants[task.variant];
     if (variant === undefined) throw new Error(`task ${task.key} has no variant ${task.variant}`);
     return variant.asked;
-  }
-
-  /** What the queue of a real worker takes for alike. */
-  private classOf(task: SimTask): string {
-    return `${task.priority} ${JSON.stringify(this.variantOf(task))}`;
   }
 
   private coreWorker(worker: SimWorker): CoreWorker {

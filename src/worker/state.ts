@@ -332,8 +332,8 @@ export class WorkerState {
       const { request } = task.queueClass;
       const allocation = this.pool.tryAllocate(request, kept, request.isRange ? this.queue.rivalsOf(task.queueClass) : undefined);
       if (allocation === undefined) {
-        // What comes later must not push this one back for ever.
-        this.pool.keepFor(request, kept);
+        // What comes later must not push this one back for ever. Where its like runs, the end of that makes room for it: until then others use what is free.
+        if (task.queueClass.running === 0) this.pool.keepFor(request, kept);
         return false;
       }
       this.runs(task, allocation, nowMs);

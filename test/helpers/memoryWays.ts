@@ -17,7 +17,7 @@ export interface MemoryWay {
 }
 
 const found = memoryDelegation(new HostFiles());
-const hasNative = NATIVE_LAUNCHERS.length > 0;
+const noLauncher = NATIVE_LAUNCHERS.length > 0 ? null : 'there is no C compiler';
 
 /** Where control groups are mounted whose paths `OWN_GROUP` prints. */
 export const MOUNT: string = 'path' in found && found.version === 1 ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup';
@@ -30,12 +30,17 @@ export const OWN_GROUP: string =
   'path' in found && found.version === 1 ? "sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup" : "sed -n 's/^0:://p' /proc/self/cgroup";
 
 export const MEMORY_WAYS: readonly MemoryWay[] = [
-  { name: 'node, /proc sampling', launcher: 'node', guard: 'proc', canRun: true, told: 'proc' },
-  { name: 'native, /proc sampling', launcher: 'native', guard: 'proc', canRun: hasNative, told: 'proc' },
+  way({ name: 'node, /proc sampling', launcher: 'node', guard: 'proc', told: 'proc' }, null),
+  way({ name: 'native, /proc sampling', launcher: 'native', guard: 'proc', told: 'proc' }, noLauncher),
   'path' in found
-    ? { name: `native, cgroup v${found.version}`, launcher: 'native', guard: 'cgroup', canRun: hasNative, told: `cgroup-v${found.version}` }
-    : { name: `native, cgroup (not here: ${found.why})`, launcher: 'native', guard: 'cgroup', canRun: false, told: 'proc' },
+    ? way({ name: `native, cgroup v${found.version}`, launcher: 'native', guard: 'cgroup', told: `cgroup-v${found.version}` }, noLauncher)
+    : way({ name: 'native, cgroup', launcher: 'native', guard: 'cgroup', told: 'proc' }, found.why),
 ];
+
+/** @param why it is not possible here, told with whatever is skipped; null where it is */
+function way(o: Omit<MemoryWay, 'canRun'>, why: string | null): MemoryWay {
+  return { ...o, name: why === null ? o.name : `${o.name} (not here: ${why})`, canRun: why === null };
+}
 
 /** @returns control groups that workers have made here: theirs and, as `‹worker›/‹task›`, those of tasks; of the worker of this process only by default */
 export function madeGroups(pid: number = process.pid): string[] {

@@ -1,4 +1,4 @@
-/** A core whose simulated workers start tasks as their real pools allow, and tell what is free as real workers do. For tests of what the server promises. */
+/** A core whose simulated workers start tasks as their real pools and the rule of `worker/state.ts` allow, and tell what is free as real workers do. For tests of what the server promises. */
 import { rowOf } from '../../src/core/jobTable.ts';
 import { HOLD_RESERVED, RUNNING, SENT } from '../../src/core/taskTable.ts';
 import { fitsNow } from '../../src/core/workerRoom.ts';
@@ -87,9 +87,17 @@ export class PoolSim extends CoreSim {
       const request = task.running ? null : this.resolve(worker, this.variantOf(task));
       if (request !== null) waiting.set(task, request);
     }
+    const kept: number[] = [];
+    const blocked = new Set<string>();
     for (const [task, request] of waiting) {
-      const allocation = pool.tryAllocate(request, [], rivalsOf(request, waiting));
-      if (allocation === undefined) continue;
+      const { like } = task;
+      if (blocked.has(like)) continue;
+      const allocation = pool.tryAllocate(request, kept, rivalsOf(request, waiting));
+      if (allocation === undefined) {
+        blocked.add(like);
+        if (!worker.tasks.some((other) => other.running && other.like === like)) pool.keepFor(request, kept);
+        continue;
+      }
       waiting.delete(task);
       allocations.set(task, allocation);
       task.running = true;

@@ -105,6 +105,8 @@ function apply(sim: CoreSim, next: Step, submitted: { count: number }): void {
   }
 }
 
+const RUNS = Number(process.env['HQ_PROPERTY_RUNS'] ?? 500);
+
 test('the same events give the same plan', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) => {
@@ -117,12 +119,11 @@ test('the same events give the same plan', () => {
       expect(second.starts).toEqual(first.starts);
       expect(second.changes).toEqual(first.changes);
     }),
-    { numRuns: 100 },
+    { numRuns: RUNS },
   );
 });
 
 test('under random joins, losses, breaks, failures, cancels and retracts every task ends exactly once', () => {
-  const runs = Number(process.env['HQ_PROPERTY_RUNS'] ?? 500);
   fc.assert(
     fc.property(fc.array(step, { minLength: 5, maxLength: 80 }), (steps) => {
       const sim = new CoreSim();
@@ -143,6 +144,6 @@ test('under random joins, losses, breaks, failures, cancels and retracts every t
       // An instance id is started at most once, wherever.
       expect(new Set(sim.starts).size).toBe(sim.starts.length);
     }),
-    { numRuns: runs },
+    { numRuns: RUNS },
   );
 });

@@ -91,7 +91,7 @@ test('with finitely many arrivals every task runs: wide ones, gangs, variants, r
       expect(isOver()).toBe(true);
       expect(new Set([...sim.startedAtMs.keys()].map((key) => Number(key.split('.')[1]))).size).toBe(count);
     }),
-    { numRuns: Math.ceil(RUNS / 5) },
+    { numRuns: RUNS },
   );
 });
 
@@ -138,6 +138,6 @@ test('whoever is passed over starts after a minute and a drain of the workers, a
         expect(sim.core.ready.size).toBeGreaterThan(0);
       },
     ),
-    { numRuns: Math.ceil(RUNS / 5) },
+    { numRuns: RUNS },
   );
 });

@@ -159,6 +159,6 @@ test('whatever happens, every task is answered exactly once, resources add up, a
       expect(world.state.isIdle).toBe(true);
       expect([...world.out]).toEqual([]);
     }),
-    { numRuns: 400 },
+    { numRuns: Number(process.env['HQ_PROPERTY_RUNS'] ?? 500) },
   );
 });

@@ -84,7 +84,11 @@ test('a task of a higher priority starts where the same request of a lower one w
   expect(worker.tasks.some((task) => task.task === 300 && task.running)).toBe(true);
 });
 
-test('tasks with time limits do not follow each other for ever on a worker that is kept', () => {
+// Where the newest ends first, its end is never asked for; where it stays, it counts from its start, not from the next look.
+test.each([
+  { ended: 'newest', which: -1 },
+  { ended: 'oldest', which: 0 },
+])('tasks with time limits do not follow each other for ever on a worker that is kept: the $ended ends first', ({ which }) => {
   const sim = new CoreSim();
   sim.openJob(1);
   const worker = sim.addWorker({ cpus: 4 });
@@ -99,7 +103,7 @@ test('tasks with time limits do not follow each other for ever on a worker that 
     sim.receive(worker);
     const running = worker.tasks.filter((task) => task.running);
     const oldest = second >= 30 ? running.find(({ task }) => task === 3) : undefined;
-    const task = oldest ?? running.filter((candidate) => candidate.task !== 3).at(-1);
+    const task = oldest ?? running.filter((candidate) => candidate.task !== 3).at(which);
     if (task !== undefined) sim.end(worker, task);
     sim.report(worker);
     sim.receive(worker);

@@ -52,6 +52,23 @@ test('higher priority first, then order of arrival', () => {
   expect(order).toEqual([2, 4, 1, 3]);
 });
 
+test('what is free is used beside a task that waits for its like, and kept for one that waits for nobody', () => {
+  const started = (out: Instructions): number[] => out.start.map((one) => one.task);
+  const state = machine(['cpus=4']);
+  const [large] = step(state, compute([1, 2], makeBody({ cpus: 3 }))).start as [HeldTask];
+  const [small] = step(state, compute([3, 4])).start as [HeldTask];
+  expect([large.task, small.task]).toEqual([1, 3]);
+  expect(started(step(state, ended([small])))).toEqual([4]);
+  // The large one was first: what has become free is its own, whatever else waits.
+  step(state, compute([5, 6, 7]));
+  expect(started(step(state, ended([large])))).toEqual([2]);
+  const other = machine(['cpus=4']);
+  const smalls = step(other, compute([1, 2, 3, 4, 5, 6])).start;
+  step(other, compute([10], makeBody({ cpus: 3, priority: 1 })));
+  expect(started(step(other, ended(smalls.slice(0, 2))))).toEqual([]);
+  expect(started(step(other, ended(smalls.slice(2))))).toEqual([10, 5]);
+});
+
 describe('ranges', () => {
   const range = makeBody({ entries: [{ name: 'cpus', policy: 'compact', units: 20_000, maxUnits: 80_000 }] });
   const amounts = (out: Instructions): number[] => out.start.map((task) => (task.allocation?.entries[0]?.units ?? 0) / 10_000);

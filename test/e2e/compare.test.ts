@@ -50,3 +50,12 @@ test.each([
   },
   TEST_MS,
 );
+
+test('a report inside of a folder that is copied for each run is refused, and nothing is made', async () => {
+  mkdirSync(join(folder, 'workflow', 'rules'));
+  const args = ['compare', 'snakemake', '--workflow', 'workflow', '--out', 'workflow/rules/report', '--', '--jobs', '1'];
+  const { exitCode, stderr } = await execa(process.execPath, [HQ, ...args], { cwd: folder, env: { HQ_FRONT: 'off' }, reject: false });
+  expect({ exitCode, lines: stderr.split('\n').length }).toEqual({ exitCode: 1, lines: 1 });
+  expect(stderr).toContain(`the report would be made in ${join(folder, 'workflow/rules')}, a folder of the workflow`);
+  expect(readdirSync(join(folder, 'workflow/rules'))).toEqual([]);
+});

@@ -1,6 +1,6 @@
 /** `hq compare array|snakemake` */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
 import { type ArrayWork, hqArray, slurmArray, slurmJobs } from '../compare/arraySides.ts';
 import { compareAndReport } from '../compare/compareAndReport.ts';
@@ -66,6 +66,7 @@ export async function runSnakemake(context: Context, [args]: [string[]], flags: 
   }
   const workflow = resolve(io.cwd, flags.workflow ?? '.');
   if (!existsSync(workflow)) throw new HqError('HQ_E_FILE', { path: workflow, detail: 'it does not exist' });
+  refuseBelow(workflow, flags.out === undefined ? io.cwd : dirname(resolve(io.cwd, flags.out)));
   if (findOnPath('snakemake', io.env) === undefined) {
     const fix = 'Activate its environment, with snakemake-executor-plugin-slurm and snakemake-executor-plugin-hyperqueue';
     throw new HqError('HQ_E_COMPARE', { detail: 'snakemake not found on PATH', fix });
@@ -81,4 +82,16 @@ export async function runSnakemake(context: Context, [args]: [string[]], flags: 
     return [hqExecutor(work, queueLimits(flags, ground)), slurmExecutor(work)];
   };
   await compareAndReport(context, { flags, ground, sides, setting: { kind: 'snakemake', command: [...args] } });
+}
+
+/**
+ * The workflow is copied for each run, folder by folder, and no folder can be copied into itself.
+ * @param place absolute path of where the directory of the comparison shall be made
+ * @throws HqError HQ_E_COMPARE when that is inside a folder of the workflow
+ */
+function refuseBelow(workflow: string, place: string): void {
+  const path = relative(workflow, place);
+  if (path === '' || path.split('/')[0] === '..' || isAbsolute(path)) return;
+  const detail = `the report would be made in ${place}, a folder of the workflow that is copied for each run`;
+  throw new HqError('HQ_E_COMPARE', { detail, fix: 'Choose a place beside it with --out' });
 }

@@ -62,6 +62,11 @@ export const ERRORS = {
     'the server of {path} does not answer at {address}: {detail}',
     'Check it with: hq server info; restart it with: hq server start',
   ),
+  HQ_E_NEXTFLOW_LATER: failure(
+    503,
+    'Socket timed out: {detail}',
+    'Nextflow tries again; if that is not enough, start a server with: hq server start',
+  ),
   HQ_E_SERVER_GONE: failure(
     503,
     'the server went away in mid-command: {detail}',

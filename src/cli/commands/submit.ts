@@ -1,10 +1,12 @@
 /** `hq submit` (= `hq job submit`) and `hq job submit-task`: from flags to one request. */
 import { HqError } from '../../protocol/errors.ts';
+import type { TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Context } from '../context.ts';
 import { readAll } from '../readAll.ts';
 import { arrayTasks } from '../submit/entries.ts';
+import { errorForNextflow, plainLogOf, refuseForNextflow } from '../submit/nextflowScript.ts';
 import { mergeFlags, readScript } from '../submit/script.ts';
-import { sendSubmit } from '../submit/send.ts';
+import { type Sending, sendSubmit } from '../submit/send.ts';
 import { jobFailLimit, type SubmitFlags, taskSpecOf } from '../submit/spec.ts';
 import { submitWarnings } from '../submit/warnings.ts';
 
@@ -15,17 +17,19 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
   const script = await readScript({ mode: typed.directives ?? 'auto', program, cwd: io.cwd, stdin });
   const flags = mergeFlags(typed, script.flags);
   refuseJobFlags(flags);
-  const spec = taskSpecOf([...script.interpreter, ...command], { flags, scriptResources: script.flags, compat, stdin, env: io.env });
+  if (script.ofNextflow) refuseForNextflow(flags);
+  const plain = taskSpecOf([...script.interpreter, ...command], { flags, scriptResources: script.flags, compat, stdin, env: io.env });
+  const spec: TaskSpecInput = script.ofNextflow ? { ...plain, wrapper: 'nextflow' } : plain;
   const { ids, entries } = await arrayTasks(flags, io.cwd);
   for (const warning of submitWarnings({ flags, taskCount: entries?.length ?? ids?.length ?? 1 })) context.warn(warning);
   const maxFails = jobFailLimit(flags, compat);
-  return sendSubmit(context, {
+  const sending: Sending = {
     ...flags,
     submit: {
       submitDir: io.cwd,
       // Nobody reads warnings about a script that a workflow system has made.
       strict: flags.strict === true || flags.directives === 'file',
-      ...(flags.stream === undefined ? {} : { stream: flags.stream }),
+      ...(flags.stream === undefined || plainLogOf(flags.stream) !== undefined ? {} : { stream: flags.stream }),
       tasks: {
         kind: 'array',
         spec,
@@ -34,6 +38,10 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
       },
     },
     header: { name: flags.name ?? programName(program), ...(maxFails === undefined ? {} : { maxFails }) },
+  };
+  if (!script.ofNextflow) return sendSubmit(context, sending);
+  return sendSubmit(context, sending).catch((error: unknown) => {
+    throw errorForNextflow(error);
   });
 }
 

@@ -155,6 +155,7 @@ export class NativeLauncher implements Launcher {
       stdin: spec.stdin,
       outputs: [spec.stdout.kind, spec.stderr.kind],
       paths: pathsOf(spec),
+      diesUnnoticed: spec.diesUnnoticed === true,
     });
     process.flushSoon();
     return handle;

@@ -63,12 +63,13 @@ describe('#HQ lines', () => {
   });
 
   test('of a script that a workflow system has made are strict', async () => {
-    world.write('.command.run', '#!/bin/bash\n#HQ --name nf-x\n#HQ --log /work/.command.log\n#HQ --time-limit 90sec\n');
-    const request = await sent(['--directives=file', '.command.run']);
+    world.write('made', '#!/bin/bash\n#HQ --name nf-x\n#HQ --log /work/log\n#HQ --time-limit 90sec\n');
+    const request = await sent(['--directives=file', 'made']);
     expect(request).toMatchObject({
       name: 'nf-x',
-      submit: { strict: true, stream: '/work/.command.log', tasks: { spec: { timeLimitMs: 90_000 } } },
+      submit: { strict: true, stream: '/work/log', tasks: { spec: { timeLimitMs: 90_000 } } },
     });
+    expect(request.submit.tasks.spec).not.toHaveProperty('wrapper');
   });
 
   test('give way to the command line; variables and resources of both count', async () => {

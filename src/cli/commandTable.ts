@@ -4,7 +4,7 @@ import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
 import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
-import { submitOptions, submitReadsFiles } from './submit/options.ts';
+import { submitOptions, submitReadsFiles, submitSettlesCut } from './submit/options.ts';
 import { onServerLostOption, workerOptions } from './workerOptions.ts';
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
@@ -33,6 +33,7 @@ const SUBMIT: Omit<CommandEntry, 'name'> = {
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   effect: 'changes',
   readsFiles: submitReadsFiles,
+  settlesCut: submitSettlesCut,
   load: async () => (await submit()).runSubmit as RunCommand,
 };
 
@@ -377,6 +378,20 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
   },
   COMPARE,
+  {
+    name: 'nextflow',
+    description: "Help Nextflow's built-in executor for hq",
+    commands: [
+      {
+        // Without an effect: it is about files of the client, and no server is needed.
+        name: 'config',
+        description: 'Print settings with which it is quick',
+        options: () => [val('--output <FILE>', 'write them into this file, which must not be there yet', text)],
+        examples: ['hq nextflow config --output hq.config'],
+        load: async () => (await import('./commands/nextflowConfig.ts')).runConfig as RunCommand,
+      },
+    ],
+  },
   {
     // Without an effect, because it is about the process and the machine on which it was typed, not about the server's.
     name: 'doctor',

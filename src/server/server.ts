@@ -31,6 +31,7 @@ import { explainTask } from './taskExplain.ts';
 import { TurnLoop } from './turnLoop.ts';
 import { WorkerGateway } from './workerGateway.ts';
 import { goneWorkerInfo, liveWorkerInfo, type WorkerEntry, WorkerRegistry } from './workerRegistry.ts';
+import { leaveExitCodes } from './wrapperEnds.ts';
 
 /** How a server ends: with its workers, or leaving them and their tasks alone. */
 export type StopMode = { readonly keepWorkers: boolean };
@@ -106,6 +107,7 @@ export class HqServer implements ServerFacade {
         store.sweep(jobIds);
         this.memory.review(core.tasks.givenBackRows);
       },
+      leaveExitCodes: (ends) => void leaveExitCodes(ends),
       fatal: (error) => options.fatal(error),
     });
     const { loop } = this;

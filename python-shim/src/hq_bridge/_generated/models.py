@@ -208,6 +208,9 @@ class TaskSpec(_TaskSpec, total=False):
     retryMemFactor: float
     # start the task from a warm runner of its worker, where that is possible; left out: by its command
     warm: "TaskSpecWarm"
+    # nextflow: the command is Nextflow's .command.run in the working directory; where it ends without having written
+    # its .exitcode, hq writes it
+    wrapper: Literal["nextflow"]
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -258,6 +261,9 @@ class TaskPatch(TypedDict, total=False):
     retryMemFactor: float
     # start the task from a warm runner of its worker, where that is possible; left out: by its command
     warm: "TaskPatchWarm"
+    # nextflow: the command is Nextflow's .command.run in the working directory; where it ends without having written
+    # its .exitcode, hq writes it
+    wrapper: Literal["nextflow"]
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -308,6 +314,9 @@ class GraphTask(TypedDict, total=False):
     retryMemFactor: float
     # start the task from a warm runner of its worker, where that is possible; left out: by its command
     warm: "GraphTaskWarm"
+    # nextflow: the command is Nextflow's .command.run in the working directory; where it ends without having written
+    # its .exitcode, hq writes it
+    wrapper: Literal["nextflow"]
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
     # the next free id when left out

@@ -4,7 +4,7 @@ import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
 import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
-import { submitOptions, submitReadsFiles } from './submit/options.ts';
+import { afterOkOption, submitOptions, submitReadsFiles } from './submit/options.ts';
 import { onServerLostOption, workerOptions } from './workerOptions.ts';
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
@@ -185,6 +185,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
         options: () => [
           val('--job <ID>', 'add to this open job', id),
+          afterOkOption(),
           opt('--strict', 'refuse tasks that no connected worker could ever run'),
           opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
           ...waiting(),

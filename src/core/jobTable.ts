@@ -39,6 +39,8 @@ export interface Job {
   held: number;
   /** Set once maxFails was exceeded, so that tasks added later are aborted as well. */
   aborted: boolean;
+  /** Gates at which tasks of it wait, or have waited. */
+  readonly gates: number[];
 }
 
 /** Public state of a row state. */
@@ -70,6 +72,7 @@ export function createJob(o: { id: number; open: boolean; maxFails: number | nul
     maxTaskId: -1,
     held: 0,
     aborted: false,
+    gates: [],
   };
 }
 

@@ -98,6 +98,11 @@ export const ERRORS = {
   HQ_E_JOB_RUNNING: failure(409, 'job {job} is not finished', 'Wait for it or cancel it first'),
   HQ_E_TASK_EXISTS: failure(409, 'task {task} already exists in job {job}'),
   HQ_E_DEPENDENCY: failure(400, 'task {task}: {detail}'),
+  HQ_E_AFTER_OK: failure(
+    409,
+    "cannot wait for '{input}': {detail}",
+    'Name tasks that exist, as JOB or JOB.TASKS; list them with: hq task list JOB',
+  ),
   HQ_E_EMPTY_SUBMIT: failure(400, 'there is no task to submit'),
   HQ_E_UNMET_REQUEST: failure(409, '{detail}', 'Start a worker that provides it, or submit without --strict'),
   HQ_E_EVENTS_GONE: failure(410, 'events before {first} are no longer kept', 'Read the state again and resume from {first}'),

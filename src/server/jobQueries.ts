@@ -4,7 +4,7 @@ import { orderedIds } from '../common/orderedIds.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { JobDetail, JobInfo, SubmitInfo, TaskQuery } from '../protocol/schema/job.ts';
 import type { TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
-import { parseIds } from './jobService.ts';
+import { parseIds } from './ids.ts';
 import { type JobStore, liveJobInfo, storedJobInfo } from './jobStore.ts';
 import type { BulkRow, Journal, SubmitRow } from './journal/types.ts';
 import { type SubmitRecord, specAt, streamDir } from './specs.ts';

@@ -45,6 +45,7 @@ export function taskDetail(record: SubmitRecord, index: number, known: { row: Ta
     ...taskInfo(record, index, known),
     spec: redactSpec(specAt(record, index)),
     deps: depsAt(record, index),
+    afterOk: record.submit.afterOk ?? [],
     entry: entryAt(record, index),
   };
 }

@@ -92,6 +92,7 @@ export function task(jobId: number, id: number, given: Partial<TaskDetail> = {})
     usage: null,
     spec: taskSpec.parse({ command: ['echo', 'hello'] }),
     deps: [],
+    afterOk: [],
     entry: null,
     ...given,
   };

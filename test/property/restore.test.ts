@@ -23,6 +23,8 @@ const tasks = fc.record({
   timeRequestMs: fc.constantFrom(0, 0, 300),
   nodes: fc.constantFrom(0, 0, 0, 0, 2),
   deps: fc.boolean(),
+  /** Which job it waits for, and which of its tasks; null: none, all. */
+  after: fc.option(fc.record({ job: fc.nat(), task: fc.option(fc.nat(), { nil: null }) }), { nil: null, freq: 2 }),
   secret: fc.boolean(),
 });
 
@@ -68,8 +70,8 @@ function requestOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never)
   ];
 }
 
-/** A graph whose tasks may depend on a task of the job or of the submit before them. */
-function submitOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, firstId: number): SubmitInput {
+/** A graph whose tasks may depend on a task of the job or of the submit before them, and which may wait for tasks of any job. */
+function submitOf(sim: ServerSim, spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, firstId: number): SubmitInput {
   const shared = {
     command: ['true'],
     request: spec.nodes > 0 ? [{ nodes: spec.nodes }] : requestOf(spec),
@@ -81,7 +83,19 @@ function submitOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, 
   const list = Array.from({ length: spec.count }, (_, i) =>
     spec.deps && firstId + i > 0 ? { deps: [((firstId + i) * 7) % (firstId + i)] } : {},
   );
-  return { submitDir: '/w', tasks: { kind: 'graph', shared, tasks: list } };
+  const awaited =
+    spec.after === null
+      ? undefined
+      : chosen(
+          [...sim.core.jobs.values()].filter(({ taskCount }) => taskCount > 0),
+          spec.after.job,
+        );
+  const which = spec.after?.task ?? null;
+  const afterOk =
+    awaited === undefined
+      ? {}
+      : { afterOk: [{ job: awaited.id, ...(which === null ? {} : { tasks: String(which % (awaited.maxTaskId + 1)) }) }] };
+  return { submitDir: '/w', ...afterOk, tasks: { kind: 'graph', shared, tasks: list } };
 }
 
 function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submit' | 'close' | 'cancel' }>): void {
@@ -90,7 +104,7 @@ function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submi
   switch (next.do) {
     case 'create': {
       const { open, maxFails } = next;
-      const given = { name: 'job', open, ...(maxFails === undefined ? {} : { maxFails }), submit: submitOf(next.tasks, 0) };
+      const given = { name: 'job', open, ...(maxFails === undefined ? {} : { maxFails }), submit: submitOf(sim, next.tasks, 0) };
       void sim.jobs.createJob(createJob.parse(given));
       return;
     }
@@ -99,7 +113,7 @@ function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submi
         jobs.filter(({ open }) => open),
         next.pick,
       );
-      if (job !== undefined) void sim.jobs.submitTasks(job.id, submit.parse(submitOf(next.tasks, job.maxTaskId + 1)));
+      if (job !== undefined) void sim.jobs.submitTasks(job.id, submit.parse(submitOf(sim, next.tasks, job.maxTaskId + 1)));
       return;
     }
     case 'close': {

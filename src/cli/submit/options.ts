@@ -48,6 +48,7 @@ export function submitOptions(): Option[] {
     val('--retry-delay <DURATION>', 'time between a failure and the next attempt (default: none)', positiveDurationMs),
     val('--retry-on <CODES>', 'run again only after these exit codes and reasons, e.g. 1,137,signal,memory-limit (default: all)', text),
     val('--retry-mem-factor <F>', "multiply the 'mem' request by this at each retry, e.g. 1.5 (default: 1)", decimal(1, 100)),
+    afterOkOption(),
     opt('--task-dir', 'give the task an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end'),
     opt('--strict', 'refuse tasks that no connected worker could ever run'),
     opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
@@ -57,6 +58,14 @@ export function submitOptions(): Option[] {
       'where to look for lines with #HQ and options: auto (in programs that end with .sh), file (in any program), stdin or off (default: auto)',
     ).choices(['auto', 'file', 'stdin', 'off']),
   ];
+}
+
+/** Also of job files. */
+export function afterOkOption(): Option {
+  return opt(
+    '--after-ok <JOB[.TASKS]>',
+    'wait until these tasks have finished, e.g. 3, last or 3.1-5; repeatable; when one of them fails or is canceled, these are aborted',
+  ).argParser(append);
 }
 
 /**

@@ -32,6 +32,7 @@ export interface SubmitFlags extends RequestFlags, RetryFlags, WaitFlags {
   readonly stdin?: boolean;
   readonly directives?: DirectiveMode;
   readonly dryRun?: boolean;
+  readonly afterOk?: string[];
   readonly job?: number;
 }
 

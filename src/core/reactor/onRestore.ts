@@ -2,15 +2,16 @@
 import { invariant } from '../../common/assert.ts';
 import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
+import { linkGate, passGate } from '../gates.ts';
 import { rowOf, unfinishedCount } from '../jobTable.ts';
 import { formGang, isMultiNode } from '../schedule/gangs.ts';
 import { ABORTED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
 import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { promoteQueued, takeHold } from './holds.ts';
-import { enterRows, queueRuns, type SubmitEvent } from './onSubmit.ts';
+import { enterRows, type SubmitEvent } from './onSubmit.ts';
 import { enterWorker } from './onWorker.ts';
 import { growMemory } from './requeues.ts';
-import { isEnded, restoreState } from './transitions.ts';
+import { isEnded, queueRuns, restoreState } from './transitions.ts';
 
 /** What the journal knows of one task. */
 export interface RestoredTask {
@@ -65,8 +66,15 @@ export function onRestoreSubmit(core: Core, restored: RestoredSubmit): number {
   return unfinishedCount(job) - before;
 }
 
-/** Call once after all jobs are restored: what workers had queued is reserved as far as it fits, as they do themselves. */
+/**
+ * Call once after all jobs are restored: submits wait for what has not finished of other jobs, and what workers had queued is reserved as far as
+ * it fits, as they do themselves.
+ */
 export function onRestoreDone(core: Core): void {
+  for (const gate of [...core.gates.all()]) {
+    linkGate(core, gate);
+    if (passGate(core, gate)) queueRuns(core, gate.base, gate.count);
+  }
   for (const workerId of core.workers.keys()) promoteQueued(core, workerId);
 }
 

@@ -96,11 +96,13 @@ __all__ = [
     "StdioSpecValue",
     "StopRequest",
     "Submit",
+    "SubmitAfterOk",
     "SubmitInfo",
     "SubmitPreview",
     "Submitted",
     "TaskArray",
     "TaskDetail",
+    "TaskDetailAfterOk",
     "TaskExplanation",
     "TaskExplanationQueue",
     "TaskExplanationQueues",
@@ -337,6 +339,15 @@ class TaskGraph(_TaskGraph, total=False):
     shared: "TaskPatch"
 
 
+class _SubmitAfterOk(TypedDict):
+    job: int
+
+
+class SubmitAfterOk(_SubmitAfterOk, total=False):
+    # task ids like 1-10,20; left out: all tasks that the job has now
+    tasks: str
+
+
 class _Submit(TypedDict):
     # absolute path; %{SUBMIT_DIR} and the base of relative paths
     submitDir: str
@@ -348,6 +359,9 @@ class Submit(_Submit, total=False):
     strict: bool
     # directory of the consolidated log; %{JOB_ID} %{SUBMIT_DIR} %{SERVER_UID} allowed
     stream: str
+    # tasks of earlier submits that must finish before any of these starts; when one of them does not, all of these are
+    # aborted
+    afterOk: List["SubmitAfterOk"]
 
 
 class _CreateJob(TypedDict):
@@ -501,6 +515,15 @@ class TaskInfo(TypedDict):
     usage: Union["TaskUsage", None]
 
 
+class _TaskDetailAfterOk(TypedDict):
+    job: int
+
+
+class TaskDetailAfterOk(_TaskDetailAfterOk, total=False):
+    # task ids like 1-10,20; left out: all tasks that the job has now
+    tasks: str
+
+
 class TaskDetail(TypedDict):
     jobId: int
     id: int
@@ -524,6 +547,8 @@ class TaskDetail(TypedDict):
     usage: Union["TaskUsage", None]
     spec: "TaskSpec"
     deps: List[int]
+    # tasks of earlier submits that it waits for, with their ids
+    afterOk: List["TaskDetailAfterOk"]
     entry: Union[str, None]
 
 
@@ -663,6 +688,7 @@ class WaitReasonSent(TypedDict):
 
 
 class WaitReasonDependenciesTasks(TypedDict):
+    jobId: int
     taskId: int
     state: "TaskState"
 

@@ -160,7 +160,7 @@ export class FakeFacade implements ServerFacade {
       crashLimit: 5,
       maxRetries: 0,
     };
-    return { ...taskInfo(jobId), spec, deps: [], entry: null };
+    return { ...taskInfo(jobId), spec, deps: [], afterOk: [], entry: null };
   }
 
   async explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {

@@ -3,7 +3,7 @@ import type { Option } from 'commander';
 import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
-import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
+import { atMost, id, integer, jobName, opt, orNone, port, positiveDurationMs, text, val } from './options.ts';
 import { afterOkOption, submitOptions, submitReadsFiles } from './submit/options.ts';
 import { onServerLostOption, workerOptions } from './workerOptions.ts';
 
@@ -232,6 +232,22 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', atMost(200))],
         effect: 'changes',
         load: async () => (await job()).runCancel as RunCommand,
+      },
+      {
+        name: 'modify',
+        description: 'Change priority and limits of tasks that have not ended; what a worker has gets them with its next attempt',
+        args: [SELECTOR_ARG],
+        options: () => [
+          val('--tasks <IDS>', 'only these tasks (default: all that the job has now)', text),
+          val('--priority <N>', 'higher first', integer(-0x8000_0000, 0x7fff_ffff)),
+          val('--time-limit <DURATION>', 'kill a task after this time; none: never', orNone(positiveDurationMs)),
+          val('--crash-limit <N>', 'fail a task lost N times with its worker; or never-restart, unlimited', text),
+          val('--max-retries <N>', 'run a failed task again up to N times', integer(0, 65_535)),
+          val('--max-fails <N>', 'abort the job when more tasks than this have failed; none: never', orNone(integer(0, 0xffff_ffff))),
+        ],
+        examples: ['hq job modify 3 --priority 10', 'hq job modify last --tasks 5-9 --time-limit 2h'],
+        effect: 'changes',
+        load: async () => (await import('./commands/jobModify.ts')).runModify as RunCommand,
       },
       {
         name: 'close',

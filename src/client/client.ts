@@ -6,6 +6,7 @@ import type { ServerDirOptions } from '../common/serverDir.ts';
 import type {
   AllocationInfo,
   CreateQueueInput,
+  ModifyQueue,
   QueueCreated,
   QueueExplanation,
   QueueInfo,
@@ -14,7 +15,16 @@ import type {
 } from '../protocol/schema/allocation.ts';
 import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJobInput, JobDetail, JobInfo, Submitted } from '../protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJobInput,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+} from '../protocol/schema/job.ts';
 import type { PreviewRequestInput, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { SubmitInput, TaskDetail, TaskInfo, TaskState } from '../protocol/schema/task.ts';
@@ -108,6 +118,11 @@ export class HqClient {
     return this.post(`/v1/jobs/${jobId}/cancel`, { body: request, ...options });
   }
 
+  /** Changes priority and limits of tasks that have not ended, and how many may fail. */
+  modifyJob(jobId: number, request: ModifyRequest, options?: Abortable): Promise<ModifyAnswer> {
+    return this.post(`/v1/jobs/${jobId}/modify`, { body: request, ...options });
+  }
+
   forgetJob(jobId: number, options?: Abortable): Promise<void> {
     return this.delete(`/v1/jobs/${jobId}`, options);
   }
@@ -193,6 +208,11 @@ export class HqClient {
   /** Why a queue submits nothing, and what its allocations wait for. */
   explainQueue(queueId: number, options?: Abortable): Promise<QueueExplanation> {
     return this.get(`/v1/queues/${queueId}/explain`, options);
+  }
+
+  /** What is submitted from now on is other; allocations stay. */
+  modifyQueue(queueId: number, change: ModifyQueue, options?: Abortable): Promise<void> {
+    return this.post(`/v1/queues/${queueId}/modify`, { body: change, ...options });
   }
 
   pauseQueue(queueId: number, options?: Abortable): Promise<void> {

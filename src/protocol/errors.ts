@@ -96,6 +96,7 @@ export const ERRORS = {
   HQ_E_WORKER_NOT_FOUND: failure(404, 'worker {worker} not found', 'List the workers with: hq worker list --all'),
   HQ_E_JOB_NOT_OPEN: failure(409, 'job {job} is not open', 'Only a job made with `hq job open` takes more tasks'),
   HQ_E_JOB_RUNNING: failure(409, 'job {job} is not finished', 'Wait for it or cancel it first'),
+  HQ_E_JOB_ENDED: failure(409, 'job {job} has ended', 'Only tasks that have not ended can be changed'),
   HQ_E_TASK_EXISTS: failure(409, 'task {task} already exists in job {job}'),
   HQ_E_DEPENDENCY: failure(400, 'task {task}: {detail}'),
   HQ_E_AFTER_OK: failure(

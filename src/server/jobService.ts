@@ -6,11 +6,13 @@ import { onCancel, onClose } from '../core/reactor/onJob.ts';
 import { onJobCreated, onSubmit } from '../core/reactor/onSubmit.ts';
 import type { RequestClass } from '../core/requestClasses.ts';
 import { HqError } from '../protocol/errors.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, Submitted } from '../protocol/schema/job.ts';
+import type { QueueForTask } from '../protocol/schema/explain.ts';
+import type { CancelAnswer, CancelRequest, CreateJob, ModifyAnswer, ModifyRequest, Submitted } from '../protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { Submit } from '../protocol/schema/task.ts';
 import { type EndedEntries, lookUpEnded, NO_WAITS, resolveWaits, type Waits } from './awaited.ts';
 import { parseIds } from './ids.ts';
+import { modifyJob } from './jobModify.ts';
 import { countSecretTasks, type JobStore, type LiveJob } from './jobStore.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
@@ -32,6 +34,8 @@ export interface JobServiceOptions {
   readonly now: () => number;
   /** Could an allocation queue bring a worker for such tasks? */
   couldCome(requestClass: RequestClass): boolean;
+  /** What allocation queues do about such tasks. */
+  queuesFor(requestClass: RequestClass): QueueForTask[];
 }
 
 export class JobService {
@@ -73,7 +77,11 @@ export class JobService {
   async preview({ jobId, submit }: PreviewRequest): Promise<SubmitPreview> {
     const { warnings } = await this.waits(submit, jobId);
     const ids = jobId === undefined ? { jobId: this.lastJobId + 1, maxTaskId: -1, has: () => false } : idsOf(this.openJob(jobId).core);
-    const seen = previewSubmit(this.o.core, this.check(submit, ids), { nowMs: this.o.now(), couldCome: this.o.couldCome });
+    const seen = previewSubmit(this.o.core, this.check(submit, ids), {
+      nowMs: this.o.now(),
+      couldCome: this.o.couldCome,
+      queuesFor: this.o.queuesFor,
+    });
     return { ...seen, warnings: [...warnings, ...seen.warnings] };
   }
 
@@ -104,6 +112,17 @@ export class JobService {
         this.o.recorder.event({ type: 'job-canceled', jobId, reason });
       }
       return onCancel(this.o.core, this.o.recorder, { jobId, taskIds, reason, nowMs: this.o.now() });
+    });
+  }
+
+  /** @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_ENDED, HQ_E_TASK_NOT_FOUND, HQ_E_ARRAY */
+  async modify(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    const { core, recorder, store, journal, loop } = this.o;
+    if (store.get(jobId) === undefined && (await journal.job(jobId)) === null) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
+    return loop.transact(() => {
+      const job = store.get(jobId);
+      if (job === undefined) throw new HqError('HQ_E_JOB_ENDED', { job: jobId });
+      return modifyJob({ core, recorder, nowMs: this.o.now() }, job, request);
     });
   }
 
@@ -146,7 +165,8 @@ export class JobService {
   private check(submit: Submit, job: JobIds): CheckedSubmit {
     const checked = checkSubmit(submit, job);
     if (submit.strict) {
-      const unmet = unmetRequests(this.o.core, checked.traits, this.o.couldCome);
+      const { core, couldCome } = this.o;
+      const unmet = core.classes.forget(() => unmetRequests(core, checked.traits, couldCome));
       if (unmet.length > 0) throw new HqError('HQ_E_UNMET_REQUEST', { detail: unmet.join('; ') });
     }
     return checked;

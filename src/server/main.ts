@@ -52,7 +52,9 @@ export async function runServer(options: RunServerOptions): Promise<number> {
 
 /** Loads most of the program while the journal's thread comes up and reads what it has. */
 async function openServer(options: RunServerOptions, thread: JournalThread | null): Promise<ServerProcess> {
-  const { openIdentity } = await import('./identity/identity.ts');
+  const [{ openIdentity }, { paceTimes }] = await Promise.all([import('./identity/identity.ts'), import('./autoalloc/pace.ts')]);
+  // Before anything is made: a bad variable is refused here.
+  paceTimes(options.env);
   const identity = await openIdentity({
     serverDir: options.serverDir,
     fresh: options.fresh,

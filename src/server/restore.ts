@@ -82,7 +82,8 @@ function restoreSubmit(row: SubmitRow, o: RestoreTarget & { jobId: number; tasks
     nowMs: row.atMs,
   };
   const ended = o.ended.flatMap((end) => within(end, ids));
-  const unfinished = onRestoreSubmit(o.core, { event, tasks: rowsOf(o.tasks, ids), ended });
+  const changes = (row.submit.modifications ?? []).map(({ taskIds, change }) => ({ ids: parseIds(taskIds), change }));
+  const unfinished = onRestoreSubmit(o.core, { event, tasks: rowsOf(o.tasks, ids), ended, changes });
   record.secretTasksLeft = countSecretTasks(record, unfinished);
 }
 

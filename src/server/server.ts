@@ -9,7 +9,17 @@ import { RUNNING } from '../core/taskTable.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJob,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+  TaskQuery,
+} from '../protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
@@ -134,6 +144,7 @@ export class HqServer implements ServerFacade {
     this.queues = new QueueApi({ core, loop, service: this.allocations, source, now });
     this.jobs = new JobService({
       couldCome: (requestClass) => this.queues.couldCome(requestClass),
+      queuesFor: (requestClass) => this.queues.forClass(requestClass),
       core,
       store,
       recorder,
@@ -218,6 +229,10 @@ export class HqServer implements ServerFacade {
 
   cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer> {
     return this.jobs.cancel(jobId, request);
+  }
+
+  modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    return this.jobs.modify(jobId, request);
   }
 
   forgetJob(jobId: number): Promise<void> {

@@ -3,7 +3,17 @@ import { IntArray } from '../../src/common/intArray.ts';
 import { HqError } from '../../src/protocol/errors.ts';
 import type { EventBody, HqEvent } from '../../src/protocol/schema/event.ts';
 import type { TaskExplanation } from '../../src/protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../src/protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJob,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+  TaskQuery,
+} from '../../src/protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../../src/protocol/schema/preview.ts';
 import type { ServerInfo } from '../../src/protocol/schema/serverInfo.ts';
 import { type Submit, type TaskDetail, type TaskInfo, taskSpec } from '../../src/protocol/schema/task.ts';
@@ -181,6 +191,12 @@ export class CliFacade implements ServerFacade {
     return { jobId, taskIds: this.job(jobId).taskIds, warnings: this.warnings };
   }
 
+  async modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    this.job(jobId);
+    this.changed('modifyJob', jobId, request);
+    return { modified: 3, withWorker: 1 };
+  }
+
   async submitTasks(jobId: number, submit: Submit): Promise<Submitted> {
     if (!this.job(jobId).isOpen) throw new HqError('HQ_E_JOB_NOT_OPEN', { job: jobId });
     this.changed('submitTasks', jobId, submit);
@@ -196,7 +212,7 @@ export class CliFacade implements ServerFacade {
       taskIds,
       taskCount: ids.length,
       warnings: this.warnings,
-      requests: [{ taskIds, taskCount: ids.length, variants }],
+      requests: [{ taskIds, taskCount: ids.length, variants, queues: this.explanation.queues ?? [] }],
       moreRequests: 0,
     };
   }

@@ -35,6 +35,19 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('submit' as const), pick, tasks }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('close' as const), pick }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('modify' as const),
+      pick,
+      which: fc.option(fc.nat(), { nil: undefined }),
+      priority: fc.option(fc.integer({ min: -2, max: 2 }), { nil: undefined }),
+      timeLimitMs: fc.constantFrom(undefined, null, 60_000),
+      maxRetries: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }),
+      crashLimit: fc.constantFrom(undefined, 1, 'unlimited' as const),
+      maxFails: fc.constantFrom(undefined, null, 0, 3),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), pick, which: fc.option(fc.nat(), { nil: null }) }) },
   {
     weight: 2,
@@ -98,7 +111,7 @@ function submitOf(sim: ServerSim, spec: typeof tasks extends fc.Arbitrary<infer 
   return { submitDir: '/w', ...afterOk, tasks: { kind: 'graph', shared, tasks: list } };
 }
 
-function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submit' | 'close' | 'cancel' }>): void {
+function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submit' | 'close' | 'cancel' | 'modify' }>): void {
   const jobs = [...sim.core.jobs.values()];
   // A refusal of the service would be a rejected promise; the steps below are such that there is none.
   switch (next.do) {
@@ -124,6 +137,13 @@ function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submi
       if (job !== undefined) void sim.jobs.closeJob(job.id);
       return;
     }
+    case 'modify': {
+      const job = chosen(jobs, next.pick);
+      const { do: _do, pick: _pick, which, ...change } = next;
+      const some = which === undefined || job === undefined || job.taskCount === 0 ? {} : { taskIds: String(which % (job.maxTaskId + 1)) };
+      if (job !== undefined) void sim.jobs.modify(job.id, { ...some, ...change });
+      return;
+    }
     case 'cancel': {
       const job = chosen(jobs, next.pick);
       const some =
@@ -141,6 +161,7 @@ function apply(sim: ServerSim, next: Step): void {
     case 'submit':
     case 'close':
     case 'cancel':
+    case 'modify':
       return applyToJobs(sim, next);
     case 'join':
       if (workers.length < 5)
@@ -185,7 +206,9 @@ function applyToWorker(
 
 /** Only what changes the server's memory may be its last act: a worker that comes or starts something would not be undone. */
 function isLastAct(next: Step | null | undefined): next is Step {
-  return next !== null && next !== undefined && ['create', 'submit', 'close', 'cancel', 'report', 'lose', 'leave'].includes(next.do);
+  return (
+    next !== null && next !== undefined && ['create', 'submit', 'close', 'cancel', 'modify', 'report', 'lose', 'leave'].includes(next.do)
+  );
 }
 
 function ends(changes: readonly Change[]): string[] {

@@ -1,7 +1,7 @@
 /** Options that describe what is submitted: those of `hq submit`, `hq job submit` and `hq job submit-task`. Used by the command table. */
 import type { Option } from 'commander';
 import { PIN_MODES } from '../../protocol/resourceTerms.ts';
-import { append, decimal, durationMs, integer, jobName, opt, positiveDurationMs, text, val, weights } from '../options.ts';
+import { append, decimal, durationMs, integer, jobName, opt, positiveDurationMs, queueName, text, val, weights } from '../options.ts';
 import type { DirectiveMode, SubmitFlags } from './spec.ts';
 import { typedResources } from './typed.ts';
 
@@ -21,6 +21,7 @@ export function submitOptions(): Option[] {
       'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB; a name given again begins the next variant',
     ).argParser(resources.other),
     val('--nodes <N>', 'run the task on N whole workers of one group; the first of them runs the command', integer(0, 65_535)),
+    val('--queue <NAME>', 'run only on workers of the allocation queue with this name', queueName),
     opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
     opt(
       '--weight <F>',

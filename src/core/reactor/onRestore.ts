@@ -3,11 +3,12 @@ import { invariant } from '../../common/assert.ts';
 import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
 import { linkGate, passGate } from '../gates.ts';
-import { rowOf, unfinishedCount } from '../jobTable.ts';
+import { type Job, rowOf, unfinishedCount } from '../jobTable.ts';
 import { formGang, isMultiNode } from '../schedule/gangs.ts';
 import { ABORTED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
 import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { promoteQueued, takeHold } from './holds.ts';
+import { applyChanges } from './onModify.ts';
 import { enterRows, type SubmitEvent } from './onSubmit.ts';
 import { enterWorker } from './onWorker.ts';
 import { growMemory } from './requeues.ts';
@@ -33,6 +34,8 @@ export interface RestoredSubmit {
   /** Tasks of this submit that are not plainly waiting. */
   readonly tasks: readonly RestoredTask[];
   readonly ended: readonly { readonly ids: IntArray; readonly state: 'canceled' | 'aborted' }[];
+  /** Of its tasks, after the submit, in order. */
+  readonly changes: Job['changes'];
 }
 
 const END_STATES = { finished: FINISHED, failed: FAILED, canceled: CANCELED, aborted: ABORTED } as const;
@@ -60,6 +63,12 @@ export function onRestoreSubmit(core: Core, restored: RestoredSubmit): number {
     }
     for (const { ids, state } of restored.ended) for (const id of ids) endRow(core, rowOf(job, id), END_STATES[state]);
   });
+  job.changes.push(...restored.changes);
+  if (restored.changes.length > 0) {
+    for (let row = base; row < base + event.ids.length; row += 1) {
+      if (!isEnded(core.tasks.state[row] as number)) applyChanges(core, row);
+    }
+  }
   for (const { row, task } of out) giveBack(core, row, task);
   queueRuns(core, base, event.ids.length);
   job.aborted = job.maxFails !== null && job.stats.failed > job.maxFails;

@@ -9,7 +9,8 @@ import { type Awaited, type Gate, linkGate, passGate, shutGate, type TaskName } 
 import { addSegment, createJob, type Job, rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import type { RetryPolicy } from '../retryPolicy.ts';
-import { CRASH_NEVER_RESTART, CRASH_UNLIMITED, FINISHED } from '../taskTable.ts';
+import { FINISHED } from '../taskTable.ts';
+import { crashLimitColumn } from './crashLimit.ts';
 import { allRows, dropTasks, isEnded, noticeJobEnd, queueRuns, transitiveDependents } from './transitions.ts';
 
 /** What the scheduler must know of a task; many tasks may share one. */
@@ -142,10 +143,4 @@ function collectDoomed(core: Core, rows: readonly number[]): number[] {
   const all = new Set(rows);
   for (const dependent of transitiveDependents(core, rows)) all.add(dependent);
   return [...all].sort((a, b) => a - b);
-}
-
-function crashLimitColumn(limit: CrashLimit): number {
-  if (limit === 'never-restart') return CRASH_NEVER_RESTART;
-  if (limit === 'unlimited') return CRASH_UNLIMITED;
-  return Math.min(limit, CRASH_UNLIMITED - 1);
 }

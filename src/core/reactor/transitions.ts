@@ -218,7 +218,7 @@ function abortRows(core: Core, out: Outbox, o: { rows: readonly number[]; home: 
 }
 
 /** More tasks of the job have failed than may: the rest is aborted, and what waits for it in other jobs. */
-function enforceMaxFails(core: Core, out: Outbox, job: Job, atMs: number): void {
+export function enforceMaxFails(core: Core, out: Outbox, job: Job, atMs: number): void {
   if (job.maxFails === null || job.aborted || job.stats.failed <= job.maxFails) return;
   job.aborted = true;
   const reason = `more than ${job.maxFails} tasks of the job have failed`;

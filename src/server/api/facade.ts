@@ -5,6 +5,7 @@
 import type {
   AllocationInfo,
   CreateQueue,
+  ModifyQueue,
   QueueCreated,
   QueueExplanation,
   QueueInfo,
@@ -14,7 +15,17 @@ import type {
 } from '../../protocol/schema/allocation.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJob,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+  TaskQuery,
+} from '../../protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../../protocol/schema/preview.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
@@ -32,6 +43,8 @@ export interface ServerFacade {
   previewSubmit(request: PreviewRequest): Promise<SubmitPreview>;
   closeJob(jobId: number): Promise<void>;
   cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer>;
+  /** Changes priority and limits of unfinished tasks, and how many may fail. */
+  modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer>;
   /** Drops an ended job from lists and journal. */
   forgetJob(jobId: number): Promise<void>;
 
@@ -78,6 +91,8 @@ export interface QueueFacade {
   allocations(queueId: number): AllocationInfo[];
   /** @param id of the batch system */
   allocation(id: string): AllocationInfo;
+  /** What is submitted from now on is other. */
+  modify(queueId: number, change: ModifyQueue): Promise<void>;
   pause(queueId: number): Promise<void>;
   /** Goes on, as if nothing had failed. */
   resume(queueId: number): Promise<void>;

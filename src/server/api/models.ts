@@ -7,6 +7,7 @@ import {
   allocationInfo,
   allocationState,
   createQueue,
+  modifyQueue,
   queueCreated,
   queueExplanation,
   queueInfo,
@@ -20,7 +21,18 @@ import { health, leaseEnded, stopRequest } from '../../protocol/schema/control.t
 import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';
 import { obstacle, taskExplanation, variantExplained, waitReason, workersExplained } from '../../protocol/schema/explain.ts';
-import { cancelAnswer, cancelRequest, createJob, jobDetail, jobInfo, submitInfo, submitted, taskStats } from '../../protocol/schema/job.ts';
+import {
+  cancelAnswer,
+  cancelRequest,
+  createJob,
+  jobDetail,
+  jobInfo,
+  modifyAnswer,
+  modifyRequest,
+  submitInfo,
+  submitted,
+  taskStats,
+} from '../../protocol/schema/job.ts';
 import { previewRequest, requestPreview, submitPreview } from '../../protocol/schema/preview.ts';
 import { couplingWeight, requestSpec, resourceDescriptor, workerResources } from '../../protocol/schema/resources.ts';
 import { serverInfo } from '../../protocol/schema/serverInfo.ts';
@@ -73,6 +85,8 @@ export const MODELS = {
   taskExplanation,
   cancelRequest,
   cancelAnswer,
+  modifyRequest,
+  modifyAnswer,
   resourceDescriptor,
   couplingWeight,
   workerResources,
@@ -84,6 +98,7 @@ export const MODELS = {
   signalBeforeEnd,
   queueParams,
   createQueue,
+  modifyQueue,
   queueCreated,
   trialAnswer,
   queueInfo,

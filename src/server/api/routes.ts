@@ -120,6 +120,16 @@ export const ROUTES = {
     answer: 'cancelAnswer',
     errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_TASK_NOT_FOUND', 'HQ_E_ARRAY', 'HQ_E_JOURNAL_WRITE'],
   },
+  modifyJob: {
+    method: 'post',
+    path: '/v1/jobs/{id}/modify',
+    summary: 'Change priority and limits of tasks that have not ended, and how many may fail',
+    params: jobParams,
+    body: 'modifyRequest',
+    status: 200,
+    answer: 'modifyAnswer',
+    errors: ['HQ_E_JOB_NOT_FOUND', 'HQ_E_JOB_ENDED', 'HQ_E_TASK_NOT_FOUND', 'HQ_E_ARRAY', 'HQ_E_JOURNAL_WRITE'],
+  },
   listTasks: {
     method: 'get',
     path: '/v1/jobs/{id}/tasks',

@@ -53,6 +53,9 @@ __all__ = [
     "JobDetail",
     "JobInfo",
     "LeaseEnded",
+    "ModifyAnswer",
+    "ModifyQueue",
+    "ModifyRequest",
     "Obstacle",
     "ObstacleBusy",
     "ObstacleBusyLargest",
@@ -84,6 +87,7 @@ __all__ = [
     "QueueParams",
     "QueueWorkerOptions",
     "RequestPreview",
+    "RequestPreviewQueues",
     "RequestSpec",
     "ResourceDescriptor",
     "ResourceDescriptorGroups",
@@ -397,12 +401,28 @@ class PreviewRequest(_PreviewRequest, total=False):
     jobId: int
 
 
+class RequestPreviewQueues(TypedDict):
+    queueId: int
+    name: Union[str, None]
+    # its workers could run the task, as far as is known
+    fits: bool
+    # false: what its workers provide is known only when one has connected
+    isKnown: bool
+    # what keeps it from submitting; null: nothing
+    obstacle: Union["QueueObstacle", None]
+    # allocations that wait in the batch system
+    queued: int
+    running: int
+
+
 class RequestPreview(TypedDict):
     # like 1-10,20
     taskIds: str
     taskCount: int
     # per alternative, which workers could start such a task now, and what is in the way on the others
     variants: List["VariantExplained"]
+    # what allocation queues would do about them
+    queues: List["RequestPreviewQueues"]
 
 
 class SubmitPreview(TypedDict):
@@ -789,6 +809,27 @@ class CancelAnswer(TypedDict):
     alreadyDone: int
 
 
+class ModifyRequest(TypedDict, total=False):
+    # only these tasks, like 1-10,20; left out: all that the job has now
+    taskIds: str
+    # higher first
+    priority: int
+    # milliseconds; null: no limit
+    timeLimitMs: Union[float, None]
+    crashLimit: "CrashLimit"
+    # a failed task is run again up to this many times
+    maxRetries: int
+    # of the job; null: no limit
+    maxFails: Union[int, None]
+
+
+class ModifyAnswer(TypedDict):
+    # selected tasks that had not ended
+    modified: int
+    # those of them that a worker has: they get it with their next attempt
+    withWorker: int
+
+
 class ResourceDescriptorList(TypedDict):
     name: str
     kind: Literal["list"]
@@ -963,6 +1004,21 @@ class _CreateQueue(TypedDict):
 class CreateQueue(_CreateQueue, total=False):
     # first submit an allocation and cancel it at once, to see whether it is accepted
     trial: bool
+
+
+class ModifyQueue(TypedDict, total=False):
+    # time limit of an allocation
+    timeLimitMs: float
+    backlog: int
+    maxWorkersPerAlloc: int
+    maxWorkerCount: Union[int, None]
+    additionalArgs: List[str]
+    workerTimeLimitMs: Union[float, None]
+    idleTimeoutMs: float
+    drainBeforeMs: Union[float, None]
+    workerStartCmd: Union[str, None]
+    workerStopCmd: Union[str, None]
+    workerWrapCmd: Union[str, None]
 
 
 class QueueCreated(TypedDict):

@@ -8,6 +8,8 @@ import type {
   CreateJob,
   JobDetail,
   JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
   Submitted,
   TaskQuery,
 } from '../../../../../src/protocol/schema/job.ts';
@@ -127,6 +129,12 @@ export class FakeFacade implements ServerFacade {
     this.called('cancel', jobId, request);
     this.job(jobId);
     return { canceled: 1, alreadyDone: 0 };
+  }
+
+  async modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    this.called('modifyJob', jobId, request);
+    this.job(jobId);
+    return { modified: 1, withWorker: 0 };
   }
 
   async forgetJob(jobId: number): Promise<void> {

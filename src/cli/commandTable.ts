@@ -45,6 +45,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         name: 'start',
         description: 'Run a server in the foreground',
         options: () => [
+          val('--access-file <FILE>', 'use secrets, addresses and ports of this record; see hq server generate-access', text),
           val('--host <HOST>', 'address for clients and workers (default: this host)', text),
           val('--client-port <PORT>', 'port for clients (default: the previous one, else a free one)', port),
           val('--worker-port <PORT>', 'port for workers (default: the previous one, else a free one)', port),
@@ -70,6 +71,26 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         load: async () => (await server()).runStop as RunCommand,
       },
       { name: 'info', description: 'Show the running server', effect: 'reads', load: async () => (await server()).runInfo as RunCommand },
+      {
+        name: 'generate-access',
+        description: 'Make the access record of a server that is yet to start, whole and in parts',
+        args: [['<file>', 'full record, for hq server start --access-file; whoever has it can be the server']],
+        options: () => [
+          val('--client-file <FILE>', 'the part for clients, to be copied to DIR/access.json where they are', text),
+          val(
+            '--worker-file <FILE>',
+            'the part for workers, to be copied to DIR/worker-access.json (or DIR/access.json) where they are',
+            text,
+          ),
+          val('--host <HOST>', 'address of the server (default: this host)', text),
+          val('--client-host <HOST>', 'address for clients (default: --host)', text),
+          val('--worker-host <HOST>', 'address for workers (default: --host)', text),
+          val('--client-port <PORT>', 'port for clients', port).makeOptionMandatory(),
+          val('--worker-port <PORT>', 'port for workers', port).makeOptionMandatory(),
+        ],
+        examples: ['hq server generate-access acc.json --client-file c.json --worker-file w.json --client-port 4711 --worker-port 4712'],
+        load: async () => (await import('./commands/serverAccess.ts')).runGenerateAccess as RunCommand,
+      },
       {
         name: 'wait',
         description: 'Wait until a server answers',

@@ -13,7 +13,7 @@ import type {
   RemoveQueue,
   TrialAnswer,
 } from '../protocol/schema/allocation.ts';
-import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
+import type { DebugDump, Health, LeaseEnded, PruneRequest } from '../protocol/schema/control.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
 import type {
   CancelAnswer,
@@ -94,6 +94,26 @@ export class HqClient {
   /** @param request.keepWorkers true: workers and allocations stay and wait for the next server */
   stopServer(request: { keepWorkers: boolean }, options?: Abortable): Promise<void> {
     return this.post('/v1/server/stop', { body: request, ...options });
+  }
+
+  /** The scheduler's state; may change with every version. */
+  debugDump(options?: Abortable): Promise<DebugDump> {
+    return this.get('/v1/server/dump', options);
+  }
+
+  /** Resolves when everything that has happened is on disk. */
+  flushJournal(options?: Abortable): Promise<void> {
+    return this.post('/v1/journal/flush', options);
+  }
+
+  /** Deletes completed jobs, workers and allocations that have ended, and old events. @param request.beforeMs only older ones; left out: up to now */
+  pruneJournal(request: PruneRequest = {}, options?: Abortable): Promise<void> {
+    return this.post('/v1/journal/prune', { body: request, ...options });
+  }
+
+  /** Copies the journal into a new file of the server's host. */
+  backupJournal(path: string, options?: Abortable): Promise<void> {
+    return this.post('/v1/journal/backup', { body: { path }, ...options });
   }
 
   createJob(request: CreateJobInput, options?: Abortable): Promise<Submitted> {

@@ -39,12 +39,14 @@ export const ERRORS = {
     'You have used invalid parameter(s) after a #HQ directive. {where}: {detail}',
     'Possible are the options of `hq submit` that describe tasks; --directives=off ignores such lines',
   ),
+  HQ_E_HOST_FILE: failure(400, 'invalid host file {where}: {detail}', 'Write one host per line, as HOST or HOST:PORT'),
   HQ_E_ENTRIES: failure(
     400,
     "cannot make tasks of '{path}': {detail}",
     'One task is a line (--each-line), or an element of a JSON array (--from-json)',
   ),
   HQ_E_FILE: failure(404, "cannot read '{path}': {detail}"),
+  HQ_E_FILE_WRITE: failure(500, "cannot write '{path}': {detail}"),
   HQ_E_REQUEST: failure(400, 'invalid request: {detail}'),
   HQ_E_ROUTE: failure(404, 'the server has no {path}', 'The routes are in docs/http-api.md and at /v1/openapi.json'),
   HQ_E_METHOD: failure(405, '{method} is not possible on {path}', 'Possible is: {allowed}'),
@@ -88,6 +90,7 @@ export const ERRORS = {
     'the journal could not be written: {detail}',
     'Free disk space in the server directory; nothing of this request was kept',
   ),
+  HQ_E_BACKUP: failure(409, "the journal cannot be copied to '{path}': {detail}"),
   HQ_E_PORT: failure(500, 'cannot listen on port {port} of {host}: {detail}', 'Choose another with --client-port or --worker-port'),
 
   // Things that do not exist or cannot be done now

@@ -1,6 +1,7 @@
 /** The server behind the command line in unit tests: jobs, tasks and workers as plain data, every changing call recorded, events on demand. */
 import { IntArray } from '../../src/common/intArray.ts';
 import { HqError } from '../../src/protocol/errors.ts';
+import type { DebugDump } from '../../src/protocol/schema/control.ts';
 import type { EventBody, HqEvent } from '../../src/protocol/schema/event.ts';
 import type { TaskExplanation } from '../../src/protocol/schema/explain.ts';
 import type {
@@ -18,7 +19,7 @@ import type { PreviewRequest, SubmitPreview } from '../../src/protocol/schema/pr
 import type { ServerInfo } from '../../src/protocol/schema/serverInfo.ts';
 import { type Submit, type TaskDetail, type TaskInfo, taskSpec } from '../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../src/protocol/schema/worker.ts';
-import { type EventFilter, LEASE_ENDED, type ServerFacade } from '../../src/server/api/facade.ts';
+import { type EventFilter, type JournalFacade, LEASE_ENDED, type ServerFacade } from '../../src/server/api/facade.ts';
 import { checkSubmit } from '../../src/server/submitCheck.ts';
 import { FakeQueues } from './fakeQueues.ts';
 
@@ -180,6 +181,16 @@ export class CliFacade implements ServerFacade {
   stopServer(options: { keepWorkers: boolean }): void {
     this.changed('stopServer', options);
   }
+
+  debugDump(): DebugDump {
+    return { tako: { jobs: [] } };
+  }
+
+  readonly journal: JournalFacade = {
+    flush: async () => this.changed('flush'),
+    prune: async (request) => this.changed('prune', request),
+    backup: async (request) => this.changed('backup', request),
+  };
 
   async createJob(request: CreateJob): Promise<Submitted> {
     const jobId = (this.jobs.at(-1)?.id ?? 0) + 1;

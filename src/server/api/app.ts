@@ -85,6 +85,10 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     openApi: () => ({ json: JSON.stringify(openApiDocument()) }),
     serverInfo: () => facade.serverInfo(),
     stopServer: ({ body }) => facade.stopServer(body),
+    debugDump: () => facade.debugDump(),
+    flushJournal: () => facade.journal.flush(),
+    pruneJournal: ({ body }) => facade.journal.prune(body),
+    backupJournal: ({ body }) => facade.journal.backup(body),
     createJob: ({ body }) => facade.createJob(body),
     listJobs: ({ query }) =>
       facade.listJobs({

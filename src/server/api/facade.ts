@@ -13,6 +13,7 @@ import type {
   RemoveQueue,
   TrialAnswer,
 } from '../../protocol/schema/allocation.ts';
+import type { BackupRequest, DebugDump, PruneRequest } from '../../protocol/schema/control.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type {
@@ -36,6 +37,9 @@ export interface ServerFacade {
   serverInfo(): ServerInfo;
   /** `keepWorkers`: flush and exit, workers and allocations stay. */
   stopServer(options: { keepWorkers: boolean }): void;
+
+  debugDump(): DebugDump;
+  readonly journal: JournalFacade;
 
   createJob(request: CreateJob): Promise<Submitted>;
   submitTasks(jobId: number, submit: Submit): Promise<Submitted>;
@@ -80,6 +84,15 @@ export interface ServerFacade {
    * wait for a pending `next()` (generators), the API aborts right after `return()` with the reason `LEASE_ENDED`, which is clean, too.
    */
   events(filter: EventFilter): AsyncIterable<readonly HqEvent[]>;
+}
+
+/** What may be asked of the journal; a file that exists already is refused with HQ_E_BACKUP. */
+export interface JournalFacade {
+  /** Resolves when everything that has happened is on disk. */
+  flush(): Promise<void>;
+  /** Resolves when all is deleted. */
+  prune(request: PruneRequest): Promise<void>;
+  backup(request: BackupRequest): Promise<void>;
 }
 
 /** Allocation queues. Unknown ids throw HQ_E_QUEUE_NOT_FOUND, HQ_E_ALLOCATION_NOT_FOUND. */

@@ -17,7 +17,7 @@ import {
   signalBeforeEnd,
   trialAnswer,
 } from '../../protocol/schema/allocation.ts';
-import { health, leaseEnded, stopRequest } from '../../protocol/schema/control.ts';
+import { backupRequest, debugDump, health, leaseEnded, pruneRequest, stopRequest } from '../../protocol/schema/control.ts';
 import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';
 import { obstacle, taskExplanation, variantExplained, waitReason, workersExplained } from '../../protocol/schema/explain.ts';
@@ -111,6 +111,9 @@ export const MODELS = {
   hqEvent,
   error: errorBody,
   stopRequest,
+  debugDump,
+  pruneRequest,
+  backupRequest,
   leaseEnded,
   health,
 } as const satisfies Record<string, z.ZodType>;

@@ -243,6 +243,8 @@ export interface Journal {
   events(after: number, limit: number): Promise<{ first: number; pages: EventPage[] }>;
   /** Deletes completed jobs, ended workers and events older than this (Unix milliseconds), in slices; resolves when all are deleted. */
   prune(beforeMs: number): Promise<void>;
+  /** Copies everything committed into a new file (absolute path), in slices. Rejects with HQ_E_BACKUP; nothing is left there then. */
+  backup(path: string): Promise<void>;
   /** Everything appended is on disk and the database is closed cleanly. */
   close(): Promise<void>;
 }

@@ -10,12 +10,14 @@ from typing import Any, Dict, List, Literal, TypedDict, Union
 __all__ = [
     "AllocationInfo",
     "AllocationState",
+    "BackupRequest",
     "CancelAnswer",
     "CancelRequest",
     "CouplingWeight",
     "CrashLimit",
     "CreateJob",
     "CreateQueue",
+    "DebugDump",
     "Error",
     "ErrorError",
     "FailureKind",
@@ -74,6 +76,7 @@ __all__ = [
     "ObstacleUtilization",
     "OnServerLost",
     "PreviewRequest",
+    "PruneRequest",
     "QueueCreated",
     "QueueExplanation",
     "QueueExplanationAllocations",
@@ -1453,6 +1456,21 @@ class Error(TypedDict):
 class StopRequest(TypedDict, total=False):
     # true: workers and allocations stay and wait for the next server
     keepWorkers: bool
+
+
+class DebugDump(TypedDict):
+    # the scheduler; may change with every version
+    tako: Dict[str, Any]
+
+
+class PruneRequest(TypedDict, total=False):
+    # only what is older, Unix time in milliseconds; default: everything up to now
+    beforeMs: float
+
+
+class BackupRequest(TypedDict):
+    # a new file, on the server's host
+    path: str
 
 
 class LeaseEnded(TypedDict):

@@ -75,6 +75,7 @@ describe('answers', () => {
       taskOutput: ['/v1/jobs/1/tasks/0/output/stdout'],
       createQueue: ['/v1/queues', { params }],
       tryQueue: ['/v1/queues/trial', params],
+      backupJournal: ['/v1/journal/backup', { path: '/b' }],
       modifyJob: ['/v1/jobs/1/modify', { priority: 1 }],
       modifyQueue: ['/v1/queues/1/modify', { backlog: 2 }],
     };

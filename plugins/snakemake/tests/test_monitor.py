@@ -19,11 +19,10 @@ class Session:
     """Answers for a server."""
 
     server_uid = "uid-1"
-    embedded = False
 
     def __init__(self, directory):
         self.directory = directory
-        self.revived = 0
+        self.looked_after = 0
         self.found = []
 
     def tasks(self, job_id, ids=None):
@@ -37,8 +36,8 @@ class Session:
     def run_dir(self, job_id):
         return self.directory
 
-    def revive(self):
-        self.revived += 1
+    def look_after(self):
+        self.looked_after += 1
 
 
 class Bench:
@@ -158,16 +157,15 @@ def test_trouble_while_the_state_is_read_is_no_end(bench):
     assert sorted(bench.failed) == [0, 1, 2]
 
 
-def test_only_an_embedded_server_is_looked_after(bench, monkeypatch):
+def test_server_and_queue_are_looked_after_while_jobs_run(bench, monkeypatch):
+    bench.monitor.handle([])
+    assert bench.session.looked_after == 0
     monkeypatch.setattr(status, "LOOK_AFTER_S", -1.0)
     bench.monitor.handle([])
-    assert bench.session.revived == 0
-    bench.session.embedded = True
-    bench.monitor.handle([])
-    assert bench.session.revived == 1
+    assert bench.session.looked_after == 1
     bench.tasks.clear()
     bench.monitor.handle([])
-    assert bench.session.revived == 1
+    assert bench.session.looked_after == 1
 
 
 def test_inbox_wakes_whoever_waits():

@@ -184,7 +184,7 @@ def test_time_limit_can_be_off(workflow):
             shell: "touch {output}"
         """
     )
-    workflow.succeed("--hyperqueue-time-limit", "off", "--hyperqueue-time-request")
+    workflow.succeed("--hyperqueue-runtime-limit", "off", "--hyperqueue-time-request")
     (task,) = workflow.tasks()
     assert "timeLimitMs" not in task["spec"]
     assert task["spec"]["request"][0]["timeRequestMs"] == 60_000
@@ -307,7 +307,7 @@ def test_immediate_submit_is_refused(workflow):
     assert "does not support --immediate-submit" in workflow.fail("--immediate-submit", "--notemp")
 
 
-@pytest.mark.parametrize("option", ["keep-logs", "time-limit"])
+@pytest.mark.parametrize("option", ["keep-logs", "runtime-limit"])
 def test_settings_are_checked(workflow, option):
     workflow.write('rule a:\n    output: "a.txt"\n    shell: "touch {output}"\n')
     assert "invalid choice: 'sometimes'" in workflow.fail(f"--hyperqueue-{option}", "sometimes")

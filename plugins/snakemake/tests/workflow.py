@@ -94,8 +94,8 @@ class Workflow:
         assert result.returncode != 0, result.stdout
         return result.stdout
 
-    def start(self, *options: str, jobs: int = 4) -> Running:
-        self.running.append(Running(self.command(*options, jobs=jobs), self.directory))
+    def start(self, *options: str, jobs: int = 4, main: str | None = None) -> Running:
+        self.running.append(Running(self.command(*options, jobs=jobs, main=main), self.directory))
         return self.running[-1]
 
     def stop(self) -> None:

@@ -858,7 +858,7 @@ class WorkerInfoLastTaskStarted(TypedDict):
     atMs: float
 
 
-class WorkerInfo(TypedDict):
+class _WorkerInfo(TypedDict):
     id: int
     configuration: "WorkerConfiguration"
     # reconnecting: its connection broke, its tasks are kept
@@ -870,6 +870,12 @@ class WorkerInfo(TypedDict):
     # running ones included
     assignedTasks: int
     lastTaskStarted: Union["WorkerInfoLastTaskStarted", None]
+
+
+class WorkerInfo(_WorkerInfo, total=False):
+    # tasks that were canceled and whose processes may still be there: the worker has not confirmed their end; left out:
+    # none
+    stoppingTasks: int
 
 
 class QueueWorkerOptions(TypedDict, total=False):

@@ -94,8 +94,11 @@ class Workflow:
         assert result.returncode != 0, result.stdout
         return result.stdout
 
-    def start(self, *options: str, jobs: int = 4, main: str | None = None) -> Running:
-        self.running.append(Running(self.command(*options, jobs=jobs, main=main), self.directory))
+    def start(
+        self, *options: str, jobs: int = 4, main: str | None = None, command: list[str] | None = None
+    ) -> Running:
+        """Beside the test. `command`: the whole call, instead of what the others make."""
+        self.running.append(Running(command or self.command(*options, jobs=jobs, main=main), self.directory))
         return self.running[-1]
 
     def stop(self) -> None:

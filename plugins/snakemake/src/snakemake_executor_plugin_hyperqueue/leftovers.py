@@ -44,7 +44,6 @@ class Leftovers:
         self._client = client
         self._say = say
         self._running: dict[str, Key] = {}
-        self._finished: set[Key] = set()
         self._usable: set[int] = set()
         self.job_ids: list[int] = []
         for job in client.jobs(live=True, labels={WORKDIR_LABEL: workdir}):
@@ -69,12 +68,11 @@ class Leftovers:
         remove_queues(self._client, {queue_name(job_id) for job_id in self.job_ids})
         any_canceled = False
         for job_id in self.job_ids:
-            tasks = self._client.tasks(job_id, states=("waiting", "running", "finished"))
+            tasks = self._client.tasks(job_id, states=("waiting", "running"))
             useless = [task for task in tasks if task["state"] == "waiting"]
             running = [task for task in tasks if task["state"] == "running"]
             if job_id in self._usable:
                 self._running.update({task["label"] or "": (job_id, task["id"]) for task in running})
-                self._finished.update((job_id, task["id"]) for task in tasks if task["state"] == "finished")
             else:
                 useless += running
             self._cancel(job_id, [task["id"] for task in useless])
@@ -83,18 +81,11 @@ class Leftovers:
             self._await_stop()
 
     def __bool__(self) -> bool:
-        return bool(self._running or self._finished)
+        return bool(self._running)
 
     def claim(self, label: str) -> Key | None:
         """The task that does the job with this label, when one was running."""
         return self._running.pop(label, None)
-
-    def claim_finished(self, key: Key) -> bool:
-        """Whether this task of an earlier run has finished, so that its job needs not be run again."""
-        if key not in self._finished:
-            return False
-        self._finished.remove(key)
-        return True
 
     def finish(self) -> None:
         """Cancels what nobody has claimed and closes the jobs. :raises HqError:"""

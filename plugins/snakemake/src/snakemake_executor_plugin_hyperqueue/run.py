@@ -111,30 +111,17 @@ class Run:
         for job in jobs:
             label = label_of(job)
             key = leftovers.claim(label)
-            how = "is still running since an earlier run"
-            if key is None:
-                key = self._finished_of(job)
-                how = "has finished since an earlier run"
             if key is None:
                 fresh.append(job)
                 continue
             external_id = f"{self._session.server_uid}/{key[0]}/{key[1]}"
             self.tasks[key] = info = SubmittedJobInfo(job, external_jobid=external_id, aux={"label": label})
             self._executor.report_job_submission(info)
-            self._logger.info(f"HyperQueue: {label} {how} (task {external_id})")
+            self._logger.info(f"HyperQueue: {label} is still running since an earlier run (task {external_id})")
         if len(fresh) < len(jobs):
-            # They may have ended before they were registered: the state of all is read.
+            # They may have ended before they were registered.
             self.inbox.put(Gap())
         return fresh
-
-    def _finished_of(self, job: JobExecutorInterface) -> tuple[int, int] | None:
-        """The finished task that Snakemake's marker of an incomplete job names; there is no output of it in sight yet."""
-        leftovers = self._session.leftovers
-        uid, _, rest = (self._executor.dag.incomplete_external_jobid(job) or "").partition("/")
-        if leftovers is None or uid != self._session.server_uid:
-            return None
-        job_id, task_id = map(int, rest.split("/"))
-        return (job_id, task_id) if leftovers.claim_finished((job_id, task_id)) else None
 
     def _task_of(self, job: JobExecutorInterface, infos: dict[int, SubmittedJobInfo]) -> dict[str, Any]:
         """The task of a job, which is registered before it is sent: its end may be told before the answer comes."""

@@ -287,6 +287,67 @@ def test_group_is_one_task_and_its_failure_is_explained(workflow):
     assert (workflow.directory / "b/1.txt").exists()
 
 
+def test_members_of_a_group_run_at_the_same_time(workflow):
+    workflow.write(
+        """
+        rule all:
+            input: "a.txt", "b.txt"
+        rule meet:
+            output: "{s}.txt"
+            group: "g"
+            params: other=lambda wildcards: "b" if wildcards.s == "a" else "a"
+            shell: "touch here-{wildcards.s}; until [ -e here-{params.other} ]; do sleep 0.02; done; touch {output}"
+        """
+    )
+    workflow.succeed("--group-components", "g=2")
+    (task,) = workflow.tasks()
+    assert task["spec"]["request"][0]["resources"] == {"cpus": 2}
+
+
+# Starts a rank for each host of the file, as mpirun does; there is no way to these hosts here, so all run on this one.
+LAUNCH = 'for host in $(cat "$HQ_NODE_FILE"); do RANK_HOST=$host "$@" & done; wait\n'
+
+
+def test_ranks_on_two_workers_alternatives_and_marked_workers(lone_workflow, own_server):
+    own_server.start()
+    own_server.worker("--cpus", "2", "--hostname", "one")
+    own_server.worker("--cpus", "2", "--hostname", "two", "--resource", "nvme=sum(1)")
+    lone_workflow.write(
+        """
+        rule all:
+            input: "ranks.txt", "marked.txt", "either.txt"
+        rule ranks:
+            output: "ranks.txt"
+            resources: mpi="sh launch.sh", tasks=2, nodes=2
+            shell: "{resources.mpi} sh -c 'echo $RANK_HOST of {resources.tasks} >> {output}'"
+        rule marked:
+            output: "marked.txt"
+            resources: constraint="nvme", slurm_partition="x"
+            shell: "touch {output}"
+        rule either:
+            output: "either.txt"
+            resources: gpu=1, hq_variants="cpus=1 | gpus=0, cpus=2", hq_priority=7, hq_crash_limit="never-restart"
+            shell: "echo $HQ_RESOURCE_VARIANT > {output}"
+        """
+    )
+    (lone_workflow.directory / "launch.sh").write_text(LAUNCH)
+    lone_workflow.succeed()
+    assert sorted(lone_workflow.text("ranks.txt").splitlines()) == ["one of 2", "two of 2"]
+    assert lone_workflow.text("either.txt") == "1\n"
+    tasks = {task["label"]: task for task in lone_workflow.tasks()}
+    assert tasks["ranks"]["spec"]["request"][0]["nodes"] == 2
+    with Client(own_server.directory) as client:
+        (worker,) = tasks["marked"]["workers"]
+        assert client.worker(worker)["configuration"]["hostname"] == "two"
+    assert (tasks["either"]["spec"]["priority"], tasks["either"]["spec"]["crashLimit"]) == (7, "never-restart")
+
+
+def test_a_request_that_cannot_be_meant_ends_the_workflow_with_one_line(workflow):
+    workflow.write('rule a:\n    output: "a.txt"\n    resources: hq_resources="fpga"\n    shell: "touch {output}"\n')
+    assert "rule a: hq_resources has 'fpga'; give NAME=AMOUNT" in workflow.fail()
+    assert workflow.tasks() == []
+
+
 def test_working_directory_of_the_workflow(workflow):
     (workflow.directory / "elsewhere").mkdir()
     workflow.write('workdir: "elsewhere"\nrule a:\n    output: "a.txt"\n    shell: "pwd > {output}"\n')

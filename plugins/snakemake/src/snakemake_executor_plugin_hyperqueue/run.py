@@ -128,11 +128,11 @@ class Run:
         job_id, task_id = self._session.job_id, self._session.new_task_id()
         request = self._mapper.request(job.name, job.threads, dict(job.resources.items()))
         label = label_of(job)
-        memory = request.spec.get("resources", {}).get("mem")
+        memory = request.specs[0].get("resources", {}).get("mem")
         aux = {"label": label, "time_limit_ms": request.time_limit_ms, "memory": memory}
         external_id = f"{self._session.server_uid}/{job_id}/{task_id}"
         infos[task_id] = self.tasks[(job_id, task_id)] = SubmittedJobInfo(job, external_jobid=external_id, aux=aux)
-        task = {"id": task_id, "label": label, "request": [request.spec], "priority": priority_of(job)}
+        task = {"id": task_id, "label": label, "request": request.specs, "priority": priority_of(job), **request.options}
         if request.time_limit_ms is not None:
             task["timeLimitMs"] = request.time_limit_ms
         return {**task, **command_fields(self._executor.format_job_exec(job))}

@@ -4,6 +4,7 @@ import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
 import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
+import { SNAKEMAKE_GROUPS } from './snakemake/commands.ts';
 import { submitOptions, submitReadsFiles } from './submit/options.ts';
 import { onServerLostOption, workerOptions } from './workerOptions.ts';
 
@@ -376,6 +377,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     examples: ['hq output-log logs/job-3.log stdout --task=42', 'hq output-log logs summary', 'hq output-log logs show --follow'],
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
   },
+  ...SNAKEMAKE_GROUPS,
   COMPARE,
   {
     // Without an effect, because it is about the process and the machine on which it was typed, not about the server's.

@@ -85,8 +85,9 @@ def test_failure_shows_reason_and_last_lines_and_keeps_its_output_alone(workflow
     assert "    the disk is on fire" in out
     assert "returned non-zero exit status 3" in out
     assert "logs/x y.log" in out
-    (log,) = workflow.logs()
+    (log,) = [name for name in workflow.logs() if not name.startswith("run-")]
     assert re.fullmatch(r"bad_s=x_y\.\d+-\d+\.log", log)
+    assert re.search(r"exit code 1; it ran for [\d.]+ s, peak memory \d+ MiB", out)
     assert f".snakemake/hyperqueue/{log}" in out
     assert "the disk is on fire" in workflow.text(f".snakemake/hyperqueue/{log}")
     assert (workflow.directory / "good.txt").exists()

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 from hq_bridge import Client
+from hq_bridge.executable import find_hq
 from real_server import RealServer, wait_for
 
 # Far above what a workflow of a few jobs takes, so that only a hang is cut off.
@@ -93,6 +94,21 @@ class Workflow:
         result = self.run(*options, jobs=jobs, main=main, env=env)
         assert result.returncode != 0, result.stdout
         return result.stdout
+
+    def hq(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Our command in the workflow's directory, to its end; standard output and error apart."""
+        return subprocess.run(
+            self.hq_command(*arguments),
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    def hq_command(self, *arguments: str) -> list[str]:
+        return [*find_hq(), *arguments, "--server-dir", str(self.server.directory)]
 
     def start(
         self, *options: str, jobs: int = 4, main: str | None = None, command: list[str] | None = None

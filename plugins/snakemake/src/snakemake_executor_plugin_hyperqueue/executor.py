@@ -47,8 +47,10 @@ class Executor(RemoteExecutor):
         from .allocation import queue_params
 
         self.queue = queue_params(self.settings)
-        # Now, as a relative path is meant from the directory that Snakemake was started for.
+        # Now, as relative paths are meant from the directory that Snakemake was started for.
         self.stream_dir = Path(os.path.abspath(self.settings.stream_dir or DEFAULT_STREAM_DIR))
+        report = self.settings.report
+        self.report_dir = None if report is None else Path(os.path.abspath(report))
 
     # The scheduler's thread
 

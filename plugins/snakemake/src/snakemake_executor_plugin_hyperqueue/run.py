@@ -10,6 +10,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from .failure import Failures
+from .report import write_report
 from .resources import ResourceMapper, priority_of
 from .session import Session
 from .site import SiteView
@@ -31,6 +32,7 @@ class Run:
         self._executor = executor
         self._logger = executor.logger
         self._keep_logs = settings.keep_logs
+        self._report_dir = executor.report_dir
         self._said: set[str] = set()
         self._site: SiteView | None = None
         self._mapper = ResourceMapper(
@@ -52,12 +54,13 @@ class Run:
         }
         self.tasks: Registry = {}
         self.inbox = Inbox()
+        self._failures = Failures(
+            self._session, None if settings.keep_logs == "never" else executor.stream_dir, self._logger
+        )
         self.monitor = Monitor(
             session=self._session,
             tasks=self.tasks,
-            failures=Failures(
-                self._session, None if settings.keep_logs == "never" else executor.stream_dir, self._logger
-            ),
+            failures=self._failures,
             succeed=executor.report_job_success,
             fail=executor.report_job_error,
             logger=self._logger,
@@ -93,7 +96,12 @@ class Run:
         """The status thread has ended. What still runs would write files that nobody waits for."""
         if self.tasks:
             self.cancel("the workflow ended early")
-        self._session.close(keep_output=self._keep_logs == "always")
+        if self._report_dir is not None and self._site is not None:
+            write_report(self._session, self._report_dir, self._logger)
+        failed = self._keep_logs == "failed" and self._failures.count > 0
+        if failed and not self._session.embedded:
+            self._logger.info(f"HyperQueue: what failed and why: hq logs snakemake {self._session.job_id} --failed")
+        self._session.close(keep_output=failed or self._keep_logs == "always")
 
     def _start(self) -> SiteView:
         session = self._session

@@ -71,8 +71,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     keep_logs: str = field(
         default="failed",
         metadata={
-            "help": "Whose output is kept: of no job, of failed jobs (one file for each), or of all jobs (in addition "
-            "the consolidated log, to be read with hq output-log).",
+            "help": "Whose output is kept: of no job; when jobs have failed, a file for each of these and the run's "
+            "consolidated log; or that log always. To be read with hq logs snakemake.",
             "choices": ["never", "failed", "always"],
             "metavar": "never|failed|always",
         },
@@ -98,6 +98,15 @@ class ExecutorSettings(ExecutorSettingsBase):
             "metavar": "auto|imports|off",
             "help": "auto: each worker keeps a process that has loaded Snakemake and parsed the workflow, and jobs are "
             "forks of it; imports: each job parses the workflow; off: each job is a new process.",
+        },
+    )
+
+    report: Optional[Path] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "At the end, write what each rule asked for and used, with advice, to this directory: report.html with "
+            "timelines, report.csv and report.json. The same later: hq report snakemake.",
+            "metavar": "DIR",
         },
     )
 

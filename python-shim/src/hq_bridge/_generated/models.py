@@ -49,6 +49,7 @@ __all__ = [
     "HqEventWorkerConnected",
     "HqEventWorkerDisconnected",
     "HqEventWorkerLost",
+    "HqEventWorkerNotice",
     "HqEventWorkerReconnected",
     "JobDetail",
     "JobInfo",
@@ -1137,6 +1138,14 @@ class HqEventWorkerLost(TypedDict):
     reason: "WorkerEnd"
 
 
+class HqEventWorkerNotice(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["worker-notice"]
+    workerId: int
+    message: str
+
+
 class HqEventJobCreated(TypedDict):
     seq: int
     timeMs: float
@@ -1335,6 +1344,7 @@ HqEvent = Union[
     HqEventWorkerDisconnected,
     HqEventWorkerReconnected,
     HqEventWorkerLost,
+    HqEventWorkerNotice,
     HqEventJobCreated,
     HqEventJobClosed,
     HqEventJobCanceled,

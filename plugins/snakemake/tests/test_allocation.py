@@ -11,13 +11,6 @@ from snakemake_executor_plugin_hyperqueue import ExecutorSettings
 from snakemake_executor_plugin_hyperqueue.allocation import queue_params
 
 LOCAL = ("--hyperqueue-alloc", "local", "--hyperqueue-time-limit", "10m", "--hyperqueue-cpus", "2")
-MANY = """
-    rule all:
-        input: expand("{s}.txt", s=range(4))
-    rule a:
-        output: "{s}.txt"
-        shell: "touch {output}"
-"""
 GATED = """
     rule a:
         output: "a.txt"
@@ -65,14 +58,6 @@ def test_what_cannot_be_meant_is_refused_in_one_line(given, said):
     assert "\n" not in str(caught.value)
 
 
-def test_one_flag_brings_workers_and_takes_everything_away(lone_workflow, own_server):
-    lone_workflow.write(MANY)
-    out = lone_workflow.succeed(*LOCAL, "--hyperqueue-max-workers", "1")
-    assert "allocations come from queue 1 (local)" in out
-    assert "started a local worker" not in out
-    wait_for(lambda: own_server.embedded() == [], "the end of server, supervisor and workers")
-
-
 def test_an_interrupt_takes_everything_away(lone_workflow, own_server):
     lone_workflow.write(GATED)
     running = lone_workflow.start(*LOCAL)
@@ -103,8 +88,6 @@ def test_a_queue_that_is_refused_ends_the_workflow_with_the_reason(lone_workflow
     lone_workflow.write(GATED)
     out = lone_workflow.fail("--hyperqueue-alloc", "plugin:/nowhere.mjs", "--hyperqueue-time-limit", "1h")
     assert "/nowhere.mjs" in out
-    out = lone_workflow.fail("--hyperqueue-slurm", "--partition x")
-    assert "--hyperqueue-time-limit is missing" in out
     wait_for(lambda: own_server.embedded() == [], "the end of the server")
 
 

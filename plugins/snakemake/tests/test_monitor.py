@@ -77,19 +77,24 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
+MIB = 1024 * 1024
+USAGE = {"wallMs": 1_500, "userMs": None, "systemMs": None, "maxRssBytes": 9 * MIB, "peakMemBytes": 20 * MIB}
+
+
 def finished(number):
     return {"type": "task-finished", "jobId": 5, "taskId": number}
 
 
 def failed(number, **more):
     event = {"type": "task-failed", "jobId": 5, "taskId": number, "error": "e", "failure": "exit"}
-    return {**event, "exitCode": 3, "signal": None, **more}
+    return {**event, "exitCode": 3, "signal": None, "usage": USAGE, **more}
 
 
 def test_ends_are_reported_once(bench):
     bench.monitor.handle([Batch([finished(1), finished(1), failed(2)]), Batch([finished(2), finished(99)])])
     assert bench.done == [bench.infos[1]]
-    assert bench.failed == {2: "task 2 of HyperQueue job 5 failed: exit code 3\n"}
+    used = "it ran for 1.5 s, peak memory 20 MiB"
+    assert bench.failed == {2: f"task 2 of HyperQueue job 5 failed: exit code 3; {used}\n"}
     assert list(bench.tasks) == [(5, 0)]
 
 
@@ -134,7 +139,7 @@ def test_another_server_fails_the_jobs(bench):
 
 
 def test_after_a_gap_the_state_is_read(bench):
-    task = {"jobId": 5, "error": "e", "failure": "signal", "exitCode": None, "signal": "SIGKILL", "workers": [4]}
+    task = {"jobId": 5, "error": "e", "failure": "signal", "exitCode": None, "signal": "SIGKILL", "workers": [4], "usage": None}
     bench.session.found = [
         {**task, "id": 0, "state": "finished"},
         {**task, "id": 1, "state": "failed"},

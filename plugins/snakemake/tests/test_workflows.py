@@ -45,6 +45,9 @@ def test_tasks_are_described_by_the_workflow(workflow):
     assert workflow.logs() == []
     assert not (workflow.directory / f"job-{job['id']}").exists()
     assert "no worker provides" not in out
+    logs = workflow.hq("logs", "snakemake", str(job["id"]))
+    assert (logs.returncode, logs.stdout) == (1, "")
+    assert "--hyperqueue-keep-logs always" in logs.stderr
 
 
 def test_batches_are_submitted_with_one_request(workflow):

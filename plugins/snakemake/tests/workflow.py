@@ -68,7 +68,8 @@ class Workflow:
         return [
             *(sys.executable, *module, "--executor", "hyperqueue", "--jobs", str(jobs)),
             *("--hyperqueue-server-dir", str(self.server.directory), "--latency-wait", "2"),
-            *("--max-jobs-per-timespan", "1000/1s", *options),
+            # With a second as its period Snakemake waits for the end of the last one before it exits.
+            *("--max-jobs-per-timespan", "100000/0s", *options),
         ]
 
     def run(self, *options: str, jobs: int, main: str | None, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

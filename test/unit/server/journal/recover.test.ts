@@ -64,12 +64,12 @@ test('whatever pages are destroyed, what is left starts a server', () => {
       for (const { job: row, submits } of jobs) expect([row.jobId, submits.length]).toEqual([row.jobId, 1]);
       expect(recoverJournal(path, NOW_MS).damagedPath).toBeNull();
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   );
   // Few pages of many: much of it is there, and the damage was not only in places that hold nothing.
-  expect(recovered).toBeGreaterThan(5);
-  expect(kept / (25 * 12)).toBeGreaterThan(0.25);
-});
+  expect(recovered).toBeGreaterThan(2);
+  expect(kept / (12 * 12)).toBeGreaterThan(0.25);
+}, 60_000);
 
 test('what is no database any more becomes an empty journal, and stays aside', () => {
   const path = someJournal();

@@ -13,6 +13,10 @@ const SERVICE_IMPORT = /\bimport\('[^']*(?:\/(?:server|worker)\/[^']*|\/commands
 const IMPORTERS: Readonly<Record<string, readonly [imports: number, commands: readonly string[]]>> = {
   'commands/doctor.ts': [4, ['doctor']],
   'commands/jobFile.ts': [1, ['job validate']],
+  'commands/journal.ts': [1, ['journal export']],
+  'commands/journalReport.ts': [1, ['journal report']],
+  'commands/recover.ts': [2, ['server recover']],
+  'commands/serverAccess.ts': [2, ['server generate-access']],
   'commands/server.ts': [1, ['server start']],
   'commands/worker.ts': [1, ['worker hwdetect']],
   'commands/workerStart.ts': [1, ['worker start']],

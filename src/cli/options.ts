@@ -20,6 +20,16 @@ export function durationMs(text: string): number {
   return ms;
 }
 
+/** `none` stays itself (commander makes a text of null), everything else is what the parser makes of it; see `noneAsNull`. */
+export function orNone<T>(parse: (text: string) => T): (text: string) => T | 'none' {
+  return (text) => (text === 'none' ? text : parse(text));
+}
+
+/** @returns the options with null for `none`, as the API takes them */
+export function noneAsNull<T extends object>(options: T): { [K in keyof T]: 'none' extends T[K] ? Exclude<T[K], 'none'> | null : T[K] } {
+  return Object.fromEntries(Object.entries(options).map(([key, value]) => [key, value === 'none' ? null : value])) as never;
+}
+
 /** A duration above zero. */
 export function positiveDurationMs(text: string): number {
   const ms = durationMs(text);
@@ -72,6 +82,12 @@ export function text(value: string): string {
   return value;
 }
 
+/** Name of an allocation queue. */
+export function queueName(text: string): string {
+  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(text)) throw new InvalidArgumentError('a name of letters, digits, _, . and - is expected');
+  return text;
+}
+
 /** A name that is shown in one cell of a table. */
 export function jobName(text: string): string {
   if (text === '' || /[\n\t]/.test(text)) throw new InvalidArgumentError('a name without line breaks and tabs is expected');
@@ -88,6 +104,12 @@ export function atMost(characters: number): (text: string) => string {
 /** Collects a repeatable option. */
 export function append(text: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), text];
+}
+
+/** Collects texts of the kind `NAME=VALUE`. */
+export function appendPair(text: string, previous: string[] | undefined): string[] {
+  if (!/^[^=]+=./.test(text)) throw new InvalidArgumentError('NAME=VALUE is expected');
+  return append(text, previous);
 }
 
 /** An option that may be given once: a second time is a mistake, as in the original. */

@@ -10,12 +10,14 @@ from typing import Any, Dict, List, Literal, TypedDict, Union
 __all__ = [
     "AllocationInfo",
     "AllocationState",
+    "BackupRequest",
     "CancelAnswer",
     "CancelRequest",
     "CouplingWeight",
     "CrashLimit",
     "CreateJob",
     "CreateQueue",
+    "DebugDump",
     "Error",
     "ErrorError",
     "FailureKind",
@@ -49,10 +51,14 @@ __all__ = [
     "HqEventWorkerConnected",
     "HqEventWorkerDisconnected",
     "HqEventWorkerLost",
+    "HqEventWorkerNotice",
     "HqEventWorkerReconnected",
     "JobDetail",
     "JobInfo",
     "LeaseEnded",
+    "ModifyAnswer",
+    "ModifyQueue",
+    "ModifyRequest",
     "Obstacle",
     "ObstacleBusy",
     "ObstacleBusyLargest",
@@ -71,6 +77,7 @@ __all__ = [
     "ObstacleUtilization",
     "OnServerLost",
     "PreviewRequest",
+    "PruneRequest",
     "QueueCreated",
     "QueueExplanation",
     "QueueExplanationAllocations",
@@ -84,6 +91,7 @@ __all__ = [
     "QueueParams",
     "QueueWorkerOptions",
     "RequestPreview",
+    "RequestPreviewQueues",
     "RequestSpec",
     "ResourceDescriptor",
     "ResourceDescriptorGroups",
@@ -96,11 +104,13 @@ __all__ = [
     "StdioSpecValue",
     "StopRequest",
     "Submit",
+    "SubmitAfterOk",
     "SubmitInfo",
     "SubmitPreview",
     "Submitted",
     "TaskArray",
     "TaskDetail",
+    "TaskDetailAfterOk",
     "TaskExplanation",
     "TaskExplanationQueue",
     "TaskExplanationQueues",
@@ -346,6 +356,15 @@ class TaskGraph(_TaskGraph, total=False):
     shared: "TaskPatch"
 
 
+class _SubmitAfterOk(TypedDict):
+    job: int
+
+
+class SubmitAfterOk(_SubmitAfterOk, total=False):
+    # task ids like 1-10,20; left out: all tasks that the job has now
+    tasks: str
+
+
 class _Submit(TypedDict):
     # absolute path; %{SUBMIT_DIR} and the base of relative paths
     submitDir: str
@@ -357,6 +376,9 @@ class Submit(_Submit, total=False):
     strict: bool
     # directory of the consolidated log; %{JOB_ID} %{SUBMIT_DIR} %{SERVER_UID} allowed
     stream: str
+    # tasks of earlier submits that must finish before any of these starts; when one of them does not, all of these are
+    # aborted
+    afterOk: List["SubmitAfterOk"]
 
 
 class _CreateJob(TypedDict):
@@ -392,12 +414,28 @@ class PreviewRequest(_PreviewRequest, total=False):
     jobId: int
 
 
+class RequestPreviewQueues(TypedDict):
+    queueId: int
+    name: Union[str, None]
+    # its workers could run the task, as far as is known
+    fits: bool
+    # false: what its workers provide is known only when one has connected
+    isKnown: bool
+    # what keeps it from submitting; null: nothing
+    obstacle: Union["QueueObstacle", None]
+    # allocations that wait in the batch system
+    queued: int
+    running: int
+
+
 class RequestPreview(TypedDict):
     # like 1-10,20
     taskIds: str
     taskCount: int
     # per alternative, which workers could start such a task now, and what is in the way on the others
     variants: List["VariantExplained"]
+    # what allocation queues would do about them
+    queues: List["RequestPreviewQueues"]
 
 
 class SubmitPreview(TypedDict):
@@ -510,6 +548,15 @@ class TaskInfo(TypedDict):
     usage: Union["TaskUsage", None]
 
 
+class _TaskDetailAfterOk(TypedDict):
+    job: int
+
+
+class TaskDetailAfterOk(_TaskDetailAfterOk, total=False):
+    # task ids like 1-10,20; left out: all tasks that the job has now
+    tasks: str
+
+
 class TaskDetail(TypedDict):
     jobId: int
     id: int
@@ -533,6 +580,8 @@ class TaskDetail(TypedDict):
     usage: Union["TaskUsage", None]
     spec: "TaskSpec"
     deps: List[int]
+    # tasks of earlier submits that it waits for, with their ids
+    afterOk: List["TaskDetailAfterOk"]
     entry: Union[str, None]
 
 
@@ -672,6 +721,7 @@ class WaitReasonSent(TypedDict):
 
 
 class WaitReasonDependenciesTasks(TypedDict):
+    jobId: int
     taskId: int
     state: "TaskState"
 
@@ -772,6 +822,27 @@ class CancelAnswer(TypedDict):
     alreadyDone: int
 
 
+class ModifyRequest(TypedDict, total=False):
+    # only these tasks, like 1-10,20; left out: all that the job has now
+    taskIds: str
+    # higher first
+    priority: int
+    # milliseconds; null: no limit
+    timeLimitMs: Union[float, None]
+    crashLimit: "CrashLimit"
+    # a failed task is run again up to this many times
+    maxRetries: int
+    # of the job; null: no limit
+    maxFails: Union[int, None]
+
+
+class ModifyAnswer(TypedDict):
+    # selected tasks that had not ended
+    modified: int
+    # those of them that a worker has: they get it with their next attempt
+    withWorker: int
+
+
 class ResourceDescriptorList(TypedDict):
     name: str
     kind: Literal["list"]
@@ -867,7 +938,7 @@ class WorkerInfoLastTaskStarted(TypedDict):
     atMs: float
 
 
-class WorkerInfo(TypedDict):
+class _WorkerInfo(TypedDict):
     id: int
     configuration: "WorkerConfiguration"
     # reconnecting: its connection broke, its tasks are kept
@@ -879,6 +950,12 @@ class WorkerInfo(TypedDict):
     # running ones included
     assignedTasks: int
     lastTaskStarted: Union["WorkerInfoLastTaskStarted", None]
+
+
+class WorkerInfo(_WorkerInfo, total=False):
+    # tasks that were canceled and whose processes may still be there: the worker has not confirmed their end; left out:
+    # none
+    stoppingTasks: int
 
 
 class QueueWorkerOptions(TypedDict, total=False):
@@ -946,6 +1023,21 @@ class _CreateQueue(TypedDict):
 class CreateQueue(_CreateQueue, total=False):
     # first submit an allocation and cancel it at once, to see whether it is accepted
     trial: bool
+
+
+class ModifyQueue(TypedDict, total=False):
+    # time limit of an allocation
+    timeLimitMs: float
+    backlog: int
+    maxWorkersPerAlloc: int
+    maxWorkerCount: Union[int, None]
+    additionalArgs: List[str]
+    workerTimeLimitMs: Union[float, None]
+    idleTimeoutMs: float
+    drainBeforeMs: Union[float, None]
+    workerStartCmd: Union[str, None]
+    workerStopCmd: Union[str, None]
+    workerWrapCmd: Union[str, None]
 
 
 class QueueCreated(TypedDict):
@@ -1138,6 +1230,14 @@ class HqEventWorkerLost(TypedDict):
     type: Literal["worker-lost"]
     workerId: int
     reason: "WorkerEnd"
+
+
+class HqEventWorkerNotice(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["worker-notice"]
+    workerId: int
+    message: str
 
 
 class HqEventJobCreated(TypedDict):
@@ -1338,6 +1438,7 @@ HqEvent = Union[
     HqEventWorkerDisconnected,
     HqEventWorkerReconnected,
     HqEventWorkerLost,
+    HqEventWorkerNotice,
     HqEventJobCreated,
     HqEventJobClosed,
     HqEventJobCanceled,
@@ -1380,6 +1481,21 @@ class Error(TypedDict):
 class StopRequest(TypedDict, total=False):
     # true: workers and allocations stay and wait for the next server
     keepWorkers: bool
+
+
+class DebugDump(TypedDict):
+    # the scheduler; may change with every version
+    tako: Dict[str, Any]
+
+
+class PruneRequest(TypedDict, total=False):
+    # only what is older, Unix time in milliseconds; default: everything up to now
+    beforeMs: float
+
+
+class BackupRequest(TypedDict):
+    # a new file, on the server's host
+    path: str
 
 
 class LeaseEnded(TypedDict):

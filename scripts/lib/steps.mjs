@@ -68,7 +68,13 @@ async function environment() {
 }
 
 const STEPS = { packages, compiled, environment, nextflow: installNextflow, template: makeTemplate };
-const LABELS = { packages: 'npm packages', compiled: 'build', environment: 'Python environment', nextflow: 'Nextflow', template: 'nf-core template' };
+const LABELS = {
+  packages: 'npm packages',
+  compiled: 'build',
+  environment: 'Python environment',
+  nextflow: 'Nextflow',
+  template: 'nf-core template',
+};
 const begun = new Map();
 
 async function timed(name) {

@@ -93,7 +93,8 @@ async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo):
   }
   const context = new Context({ io, globals: { ...globals, debug }, mode, output: await makeOutput(mode, globals, io) });
   try {
-    if (io.env[CUT_VARIABLE] !== undefined) await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
+    if (io.env[CUT_VARIABLE] !== undefined && entry.settlesCut?.(args, options) !== true)
+      await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
     const run = await entry.load();
     const code = await run(context, args as never, options as never);
     if (!context.hasRawOutput) context.output.end();
@@ -167,7 +168,7 @@ function add(parent: Command, item: CommandEntry | CommandGroup, building: Build
     else command.argument(argument, description, parse);
   }
   for (const option of item.options?.() ?? []) command.addOption(option);
-  if (item.tail === true) command.passThroughOptions();
+  if (item.tail !== undefined) command.passThroughOptions();
   if (item.examples !== undefined) command.addHelpText('after', `\nExamples:\n${item.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(() => {
     const globals = command.optsWithGlobals<GlobalOptions>();

@@ -58,3 +58,25 @@ export function inLanes<S extends Span>(spans: readonly S[]): (S & { readonly la
       return { ...span, lane };
     });
 }
+
+/**
+ * @param points most steps to keep
+ * @returns the same line with fewer steps where it has very many: of each stretch of time the last value and the largest one
+ */
+export function thinned(all: readonly Step[], endMs: number, points: number): Step[] {
+  if (all.length <= points) return [...all];
+  const width = Math.max(1, endMs / (points / 2));
+  const found: Step[] = [];
+  for (let at = 0; at < all.length; ) {
+    const bin = Math.floor((all[at] as Step).atMs / width);
+    let last = all[at] as Step;
+    let most = last;
+    for (; at < all.length && Math.floor((all[at] as Step).atMs / width) === bin; at += 1) {
+      last = all[at] as Step;
+      if (last.value > most.value) most = last;
+    }
+    if (most !== last) found.push(most);
+    found.push(last);
+  }
+  return found;
+}

@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import type { PinMode } from '../resourceTerms.ts';
 import type { RequestVariant, Room } from '../schema/resources.ts';
-import type { FailureKind, StdioSpec, TaskUsage, WarmSpec } from '../schema/task.ts';
+import type { FailureKind, StdioSpec, TaskUsage, TaskWrapper, WarmSpec } from '../schema/task.ts';
 import { workerConfiguration } from '../schema/worker.ts';
 
 /** State of a held task in a hello: queued on the worker, or started. Ended ones are not named: their last update is repeated. */
@@ -71,6 +71,8 @@ export interface WireBody {
   readonly taskDir?: true;
   /** Left out by servers of earlier versions, and for tasks that are started by their command; workers of earlier versions ignore it. */
   readonly warm?: WarmSpec;
+  /** Left out by servers of earlier versions, and for tasks without; workers of earlier versions leave such tasks to themselves. */
+  readonly wrapper?: TaskWrapper;
 }
 
 /**

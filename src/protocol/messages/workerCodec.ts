@@ -166,6 +166,7 @@ function checkBody(value: unknown): void {
   check(PINS.has(body.pin), 'compute: pin');
   check(body.taskDir === undefined || body.taskDir === true, 'compute: task directory');
   check(body.warm === undefined || isWarm(body.warm), 'compute: warm');
+  check(body.wrapper === undefined || isText(body.wrapper), 'compute: wrapper');
   check(Array.isArray(body.request) && body.request.length > 0 && body.request.every(isVariant), 'compute: request');
 }
 

@@ -53,6 +53,8 @@ export interface LaunchSpec {
   readonly stderr: OutputTarget | { readonly kind: 'same' };
   /** How a warm runner starts it; absent where it is started by its command. Only of use to `WarmLauncher`. */
   readonly warm?: WarmSpec;
+  /** When the worker is gone it is killed at once, without an interrupt. Only of use where tasks do not outlive their worker. */
+  readonly diesUnnoticed?: true;
 }
 
 /** Use of resources by the process and the children that it has waited for. */

@@ -5,7 +5,8 @@
  * requests: E number count texts                             shared environment, replaces the earlier one of that number
  *           L id env group args vars lane cpus stdin out err texts cpus stdin   start; counts, then texts: args, vars, lane's vars, working
  *                                                            directory, cgroup.procs of its control group (empty: none),
- *                                                            files; stdin 2^32-1: none; group 0: what it holds is not handed over
+ *                                                            files; stdin 2^32-1: none; group 0: what it holds is not handed over;
+ *                                                            out + 256: it is not interrupted when the worker is gone, but killed
  *           Q (as L)                                         start when a task of the group ends, with what that one held
  *           W id                                             do not start it, unless it has started
  *           K id signal                                      signal to the group
@@ -44,6 +45,8 @@ export const STEPS = [
 export type LaunchStep = (typeof STEPS)[number];
 
 const OUTPUT_CODES = { null: 0, file: 1, capture: 2, same: 3 } as const;
+/** Added to the code of the first output. */
+const DIES_UNNOTICED = 256;
 export type OutputCode = keyof typeof OUTPUT_CODES;
 
 /** Requests are gathered in pieces of this size, bytes. */
@@ -83,6 +86,8 @@ export interface LaunchRequest {
   readonly outputs: readonly [OutputCode, OutputCode];
   /** Files of the channels that go to one. */
   readonly paths: readonly string[];
+  /** It is killed without an interrupt when the requests end. */
+  readonly diesUnnoticed?: boolean;
 }
 
 /** Gathers requests until `take`. */
@@ -130,7 +135,7 @@ export class RequestBatch {
     this.put(lane.count);
     this.put(o.cpus.length);
     this.put(stdin === null ? NONE : stdin.length);
-    this.put(OUTPUT_CODES[o.outputs[0]]);
+    this.put(OUTPUT_CODES[o.outputs[0]] + (o.diesUnnoticed === true ? DIES_UNNOTICED : 0));
     this.put(OUTPUT_CODES[o.outputs[1]]);
     this.at += this.slab.write(text, this.at);
     for (const cpu of o.cpus) this.put(cpu);

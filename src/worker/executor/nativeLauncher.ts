@@ -137,6 +137,7 @@ export class NativeLauncher implements Launcher {
       stdin: spec.stdin,
       outputs: [spec.stdout.kind, spec.stderr.kind],
       paths: run.paths,
+      diesUnnoticed: spec.diesUnnoticed === true,
     });
     process.flushSoon();
     return run;

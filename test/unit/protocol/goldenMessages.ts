@@ -75,6 +75,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     [{ ...body, warm: { kind: 'snakemake', python: '/opt/python3', run: '5f1c', level: 'snakefile' } }],
     [[3, 1, 0, 0, null, 1]],
   ],
+  'compute-wrapper': ['compute', [{ ...body, wrapper: 'nextflow' }], [[3, 1, 0, 0, null, 1]]],
   'compute-pin': ['compute', [{ ...body, pin: 'omp' }], [[3, 1, 0, 0, null, 1]]],
   cancel: [
     'cancel',

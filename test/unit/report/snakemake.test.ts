@@ -178,7 +178,7 @@ test.each<[Partial<TaskDetail>, string]>([
   const task: TaskDetail = {
     ...{ jobId: 3, id: 7, label: 'a s=1', state: 'failed', instance: 0, workers: [1], startedAtMs: 0, finishedAtMs: 2_000, cwd: null },
     ...{ stdout: null, stderr: null, error: null, failure: null, exitCode: null, signal: null, usage: usage(2_000, 1, 30), spec },
-    ...{ deps: [], entry: null },
+    ...{ deps: [], afterOk: [], entry: null },
     ...given,
   };
   expect(failureCard({ task, host: 'node1', lines: ['oh', 'no'] })).toBe(

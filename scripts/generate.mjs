@@ -5,9 +5,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { generateCommandJson } from './generate/commandJson.mjs';
 import { generateCompare } from './generate/compare.mjs';
+import { generateCompatibility } from './generate/compatibility.mjs';
 import { generateErrors } from './generate/errors.mjs';
 import { generateJobFile } from './generate/jobFile.mjs';
+import { generateMan } from './generate/man.mjs';
 import { generateModels } from './generate/models.mjs';
 import { generateOpenApi } from './generate/openapi.mjs';
 import { generatePythonModels } from './generate/pythonModels.mjs';
@@ -16,11 +19,22 @@ import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
 
 /** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
-const GENERATORS = [generateCompare, generateErrors, generateJobFile, generateModels, generateOpenApi, generatePythonModels];
+const GENERATORS = [
+  generateCommandJson,
+  generateCompare,
+  generateCompatibility,
+  generateMan,
+  generateErrors,
+  generateJobFile,
+  generateModels,
+  generateOpenApi,
+  generatePythonModels,
+];
 
 /** Their tables become documents. */
 const MODULES = [
   ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'cli/generate/jobFileSchema.ts'],
+  ...['cli/schema/commands.ts', 'cli/generate/commandNames.ts', 'cli/generate/compatibility.ts', 'cli/generate/man.ts'],
   ...['server/api/models.ts', 'server/api/openapi.ts'],
 ];
 

@@ -15,6 +15,8 @@ export interface CommandEntry {
   /** The last positional and everything after it is the task's command line. */
   readonly tail?: boolean;
   readonly examples?: readonly string[];
+  /** Not shown to people: another program runs it. */
+  readonly hidden?: boolean;
   /** Of a short command that reads no files: a server runs it for clients on its host. Others are run by the client's process alone. */
   readonly effect?: Effect;
   /** True when it reads files all the same, because of what was typed: then the client's process runs it. */
@@ -26,4 +28,9 @@ export interface CommandGroup {
   readonly name: string;
   readonly description: string;
   readonly commands: readonly (CommandEntry | CommandGroup)[];
+}
+
+/** Is it left out of help texts, documents and completion? */
+export function isHidden(item: CommandEntry | CommandGroup): boolean {
+  return 'hidden' in item && item.hidden === true;
 }

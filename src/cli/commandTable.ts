@@ -3,6 +3,8 @@ import type { Option } from 'commander';
 import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
+import { COMPLETE, GENERATE_COMPLETION } from './completion/commands.ts';
+import { DOC } from './doc/commands.ts';
 import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
 import { submitOptions, submitReadsFiles } from './submit/options.ts';
 import { onServerLostOption, workerOptions } from './workerOptions.ts';
@@ -384,4 +386,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     examples: ['hq doctor', 'hq doctor --server-dir /scratch/me/hq'],
     load: async () => (await import('./commands/doctor.ts')).runDoctor as RunCommand,
   },
+  DOC,
+  GENERATE_COMPLETION,
+  COMPLETE,
 ];

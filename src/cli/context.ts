@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { HqClient } from '../client/client.ts';
 import { namedServerDir } from '../common/serverDir.ts';
 import type { ErrorCode, HqError } from '../protocol/errors.ts';
+import type { CommandEntry, CommandGroup } from './commandEntry.ts';
 import { type Compat, compatOf } from './compat.ts';
 import type { CliIo } from './io.ts';
 import type { Output } from './output/output.ts';
@@ -30,15 +31,18 @@ export class Context {
   readonly compat: Compat;
   readonly mode: OutputMode;
   readonly output: Output;
+  /** The whole command table, for commands about commands. */
+  readonly commands: readonly (CommandEntry | CommandGroup)[];
   private connected: Promise<HqClient> | undefined;
   private failures = 0;
   private rawOutput = false;
 
-  constructor(o: { io: CliIo; globals: GlobalOptions; mode: OutputMode; output: Output }) {
+  constructor(o: Pick<Context, 'io' | 'globals' | 'mode' | 'output' | 'commands'>) {
     this.io = o.io;
     this.globals = o.globals;
     this.mode = o.mode;
     this.output = o.output;
+    this.commands = o.commands;
     this.compat = compatOf(o.io.env);
   }
 

@@ -6,7 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { HqError, toHqError } from '../protocol/errors.ts';
 import { CUT_VARIABLE, type Effect } from '../protocol/frontFrames.ts';
 import { VERSION } from '../protocol/version.ts';
-import type { CommandEntry, CommandGroup } from './commandEntry.ts';
+import { type CommandEntry, type CommandGroup, isHidden } from './commandEntry.ts';
 import { COMMANDS } from './commandTable.ts';
 import { Context, type GlobalOptions, OUTPUT_MODES, type OutputMode } from './context.ts';
 import { globalOptions } from './globalOptions.ts';
@@ -91,7 +91,13 @@ async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo):
     io.stderr.write(`${usageText(`invalid value '${io.env[badVariable as string]}' for ${badVariable}: ${expected} is expected`, '')}\n`);
     return 2;
   }
-  const context = new Context({ io, globals: { ...globals, debug }, mode, output: await makeOutput(mode, globals, io) });
+  const context = new Context({
+    io,
+    globals: { ...globals, debug },
+    mode,
+    output: await makeOutput(mode, globals, io),
+    commands: COMMANDS,
+  });
   try {
     if (io.env[CUT_VARIABLE] !== undefined) await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
     const run = await entry.load();
@@ -154,7 +160,7 @@ function buildProgram(building: Building): Command {
 }
 
 function add(parent: Command, item: CommandEntry | CommandGroup, building: Building): void {
-  const command = parent.command(item.name).description(item.description);
+  const command = parent.command(item.name, { hidden: isHidden(item) }).description(item.description);
   if (!building.mayBeChosen(item.name)) return;
   configure(command, building.io);
   if ('commands' in item) {

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
+import { checkJson } from './jsonContract.ts';
 
 export const HQ: string = resolve('dist/bin/hq.js');
 
@@ -105,7 +106,9 @@ export class Cluster {
       stripFinalNewline: false,
       ...(o.input === undefined ? { stdin: 'ignore' as const } : { input: o.input }),
     });
-    return { code: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
+    const { exitCode: code = -1, stdout, stderr } = result;
+    checkJson({ args, env: { ...this.env, ...o.env }, code, stdout });
+    return { code, stdout, stderr };
   }
 
   /** Runs one command that must succeed; its stdout. */

@@ -1,6 +1,6 @@
 /** The reference of all commands as Markdown, out of the command table. `docs/cli.md` is this text; a test holds the two together. */
 import type { Option } from 'commander';
-import type { CommandEntry, CommandGroup } from '../commandEntry.ts';
+import { type CommandEntry, type CommandGroup, isHidden } from '../commandEntry.ts';
 import { COMMANDS } from '../commandTable.ts';
 import { globalOptions } from '../globalOptions.ts';
 
@@ -27,6 +27,7 @@ export function cliReference(): string {
 }
 
 function section(item: CommandEntry | CommandGroup, above: readonly string[]): string {
+  if (isHidden(item)) return '';
   const words = [...above, item.name];
   const title = `\n${'#'.repeat(Math.min(above.length + 1, 3))} ${words.join(' ')}\n\n${item.description}.\n`;
   if ('commands' in item) return title + item.commands.map((child) => section(child, words)).join('');

@@ -11,7 +11,7 @@ import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
-import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { OnServerLost, WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
@@ -184,7 +184,7 @@ export class JsonOutput implements Output {
         hostname: configuration.hostname,
         group: configuration.group,
         listen_address: configuration.listenAddress,
-        on_server_lost: configuration.onServerLost,
+        on_server_lost: this.serverLostJson(configuration.onServerLost),
         ...(this.extras ? { memory_guard: configuration.memoryGuard ?? 'proc' } : {}),
         min_utilization: new Float(configuration.minUtilization),
         resources: configuration.resources,
@@ -193,6 +193,11 @@ export class JsonOutput implements Output {
       runtime_info: detailed && worker.state !== 'offline' ? runtime : null,
       last_task_started: last === null ? null : { task_id: { job_id: last.jobId, job_task_id: last.taskId }, time: date(last.atMs) },
     };
+  }
+
+  /** The original has two words. A worker that waits for its server goes on with what it runs until then. */
+  private serverLostJson(action: OnServerLost): OnServerLost {
+    return action === 'reconnect' && !this.extras ? 'finish-running' : action;
   }
 
   private print(value: unknown): void {

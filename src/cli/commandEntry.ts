@@ -30,6 +30,23 @@ export interface CommandGroup {
   readonly commands: readonly (CommandEntry | CommandGroup)[];
 }
 
+/** A command and how it is called. */
+export interface NamedCommand {
+  /** Words after `hq`, e.g. `job list`. */
+  readonly name: string;
+  readonly entry: CommandEntry;
+}
+
+/** @returns all commands but hidden ones, in the order of the table */
+export function namedCommands(items: readonly (CommandEntry | CommandGroup)[], above = ''): NamedCommand[] {
+  return items
+    .filter((item) => !isHidden(item))
+    .flatMap((item) => {
+      const name = `${above}${item.name}`;
+      return 'commands' in item ? namedCommands(item.commands, `${name} `) : [{ name, entry: item }];
+    });
+}
+
 /** Is it left out of help texts, documents and completion? */
 export function isHidden(item: CommandEntry | CommandGroup): boolean {
   return 'hidden' in item && item.hidden === true;

@@ -4,6 +4,8 @@ import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
 import { COMPLETE, GENERATE_COMPLETION } from './completion/commands.ts';
+import { CONFIG } from './config/commands.ts';
+import { DASHBOARD } from './dashboard/commands.ts';
 import { DOC } from './doc/commands.ts';
 import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
 import { submitOptions, submitReadsFiles } from './submit/options.ts';
@@ -386,6 +388,8 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     examples: ['hq doctor', 'hq doctor --server-dir /scratch/me/hq'],
     load: async () => (await import('./commands/doctor.ts')).runDoctor as RunCommand,
   },
+  CONFIG,
+  DASHBOARD,
   DOC,
   GENERATE_COMPLETION,
   COMPLETE,

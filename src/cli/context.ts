@@ -17,6 +17,7 @@ export interface GlobalOptions {
   readonly outputMode?: OutputMode;
   readonly colors?: 'auto' | 'always' | 'never';
   readonly debug?: boolean;
+  readonly profile?: string;
 }
 
 const UNKNOWN_ID: ReadonlySet<ErrorCode> = new Set(['HQ_E_JOB_NOT_FOUND', 'HQ_E_WORKER_NOT_FOUND']);
@@ -33,16 +34,19 @@ export class Context {
   readonly output: Output;
   /** The whole command table, for commands about commands. */
   readonly commands: readonly (CommandEntry | CommandGroup)[];
+  /** Options that come from configuration files, by attribute. */
+  readonly configured: Readonly<Record<string, unknown>>;
   private connected: Promise<HqClient> | undefined;
   private failures = 0;
   private rawOutput = false;
 
-  constructor(o: Pick<Context, 'io' | 'globals' | 'mode' | 'output' | 'commands'>) {
+  constructor(o: Pick<Context, 'io' | 'globals' | 'mode' | 'output' | 'commands' | 'configured'>) {
     this.io = o.io;
     this.globals = o.globals;
     this.mode = o.mode;
     this.output = o.output;
     this.commands = o.commands;
+    this.configured = o.configured;
     this.compat = compatOf(o.io.env);
   }
 

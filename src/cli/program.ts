@@ -8,6 +8,7 @@ import { CUT_VARIABLE, type Effect } from '../protocol/frontFrames.ts';
 import { VERSION } from '../protocol/version.ts';
 import { type CommandEntry, type CommandGroup, isHidden } from './commandEntry.ts';
 import { COMMANDS } from './commandTable.ts';
+import { type ConfigFile, configFiles } from './config/find.ts';
 import { Context, type GlobalOptions, OUTPUT_MODES, type OutputMode } from './context.ts';
 import { globalOptions } from './globalOptions.ts';
 import type { CliIo } from './io.ts';
@@ -35,22 +36,25 @@ export async function runAccepted(argv: readonly string[], io: CliIo, accepts: (
   const choose = (made: Chosen): void => {
     chosen = made;
   };
-  const program = buildProgram({ choose, io, mayBeChosen: possibleNames(argv) });
+  const files = configFiles(io);
+  const program = buildProgram({ choose, io, mayBeChosen: possibleNames(argv), ...(await configuration(argv, files, io)) });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     if (chosen === undefined) return 2;
     chosen = withTail(chosen, io);
+    if (files.length > 0) chosen = await withConfiguration(chosen, files, io);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
     io.stderr.write(`${clapStyle(error, program, argv)}\n`);
     return 2;
   }
-  return accepts(effectOf(chosen, io)) ? runCommand(chosen, io) : null;
+  return accepts(effectOf(chosen, io)) ? runCommand(chosen, chosen.io ?? io) : null;
 }
 
 /** Null where the command, or what was asked of it, is not for the server: files of the client, waiting in the same breath as changing, stacks of this process. */
-function effectOf({ entry, args, options, globals }: Chosen, io: CliIo): Effect | null {
+function effectOf({ entry, args, options, globals, problem }: Chosen, io: CliIo): Effect | null {
+  if (problem !== undefined) return null;
   if (entry.readsFiles?.(args, options) === true) return null;
   const isLong = options['wait'] === true || options['progress'] === true;
   const showsStacks = globals.debug === true || (io.env['HQ_DEBUG'] ?? '') !== '';
@@ -64,6 +68,53 @@ interface Chosen {
   readonly args: readonly unknown[];
   readonly options: Readonly<Record<string, unknown>>;
   readonly globals: GlobalOptions;
+  /** Attributes of options that were typed. */
+  readonly typed: ReadonlySet<string>;
+  /** Where configuration files set something: the options that come from there, and the outside with it. */
+  readonly configured?: Readonly<Record<string, unknown>>;
+  readonly io?: CliIo;
+  /** Why they cannot be used; told instead of running the command. */
+  readonly problem?: HqError;
+}
+
+/** What of configuration files has to be known before anything is parsed. */
+async function configuration(
+  argv: readonly string[],
+  files: readonly ConfigFile[],
+  io: CliIo,
+): Promise<Pick<Building, 'isConfigured' | 'notes'>> {
+  if (files.length === 0) return { isConfigured: false };
+  if (!asksForHelp(argv)) return { isConfigured: true };
+  const { defaultNotes } = await import('./config/defaults.ts');
+  return { isConfigured: true, notes: (name, entry) => defaultNotes(name, entry, files, io) };
+}
+
+/** @throws CommanderError when a mandatory option is neither typed nor configured */
+async function withConfiguration(chosen: Chosen, files: readonly ConfigFile[], io: CliIo): Promise<Chosen> {
+  const { withDefaults } = await import('./config/defaults.ts');
+  const name = wordsOf(chosen.command);
+  let found: Chosen;
+  try {
+    // Commands about the configuration tell themselves what is wrong with it.
+    found = name.startsWith('config ') ? chosen : { ...chosen, ...withDefaults({ ...chosen, name }, files, io) };
+  } catch (thrown) {
+    found = { ...chosen, problem: toHqError(thrown) };
+  }
+  const missing = chosen.entry.options?.().find((option) => option.mandatory && found.options[option.attributeName()] === undefined);
+  if (missing === undefined || found.problem !== undefined) return found;
+  throw new CommanderError(1, 'commander.missingMandatoryOptionValue', `error: required option '${missing.flags}' not specified`);
+}
+
+/** Words of a command after `hq`. */
+function wordsOf(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at?.parent != null; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
+}
+
+/** @returns attributes of options that have a value because they were typed */
+function typedOptions(command: Command): Set<string> {
+  return new Set(Object.keys(command.opts()).filter((name) => command.getOptionValueSource(name) !== 'default'));
 }
 
 /** `hq job submit-task 3 --cpus 4 -- prog --flag`: the command line of the task begins at the second positional, options may stand before it. */
@@ -78,10 +129,17 @@ function withTail(chosen: Chosen, io: CliIo): Chosen {
   for (const [name, value] of Object.entries(command.opts())) inner.setOptionValue(name, value);
   inner.parse(command.args.slice(lead), { from: 'user' });
   const options = inner.opts();
-  return { ...chosen, args: [...chosen.args.slice(0, lead), inner.processedArgs[0]], options, globals: { ...chosen.globals, ...options } };
+  const typed = new Set([...chosen.typed, ...typedOptions(inner)]);
+  return {
+    ...chosen,
+    typed,
+    args: [...chosen.args.slice(0, lead), inner.processedArgs[0]],
+    options,
+    globals: { ...chosen.globals, ...options },
+  };
 }
 
-async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo): Promise<number> {
+async function runCommand({ entry, args, options, globals, configured = {}, problem }: Chosen, io: CliIo): Promise<number> {
   const mode = modeOf(globals, io);
   const debug = globals.debug === true || io.env['HQ_DEBUG'] === 'true';
   const badVariable =
@@ -97,8 +155,10 @@ async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo):
     mode,
     output: await makeOutput(mode, globals, io),
     commands: COMMANDS,
+    configured,
   });
   try {
+    if (problem !== undefined) throw problem;
     if (io.env[CUT_VARIABLE] !== undefined) await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
     const run = await entry.load();
     const code = await run(context, args as never, options as never);
@@ -140,13 +200,21 @@ interface Building {
   choose(chosen: Chosen): void;
   /** False: nothing is needed of the command of this name but its line in lists. */
   mayBeChosen(name: string): boolean;
+  /** Mandatory options may come from configuration files. */
+  readonly isConfigured: boolean;
+  /** For help texts: what is configured, by attribute of an option. */
+  readonly notes?: (name: string, entry: CommandEntry) => ReadonlyMap<string, string>;
 }
 
 /** A command is chosen by its name, so one whose name was not typed need not be built; only a help text shows parts of others. */
 function possibleNames(argv: readonly string[]): (name: string) => boolean {
   const words = new Set(argv);
-  const asksForHelp = argv.some((word) => word === '--help' || /^-\w*h/.test(word));
-  return (name) => asksForHelp || words.has(name);
+  const all = asksForHelp(argv);
+  return (name) => all || words.has(name);
+}
+
+function asksForHelp(argv: readonly string[]): boolean {
+  return argv.some((word) => word === '--help' || /^-\w*h/.test(word));
 }
 
 function buildProgram(building: Building): Command {
@@ -172,12 +240,18 @@ function add(parent: Command, item: CommandEntry | CommandGroup, building: Build
     if (parse === undefined) command.argument(argument, description);
     else command.argument(argument, description, parse);
   }
-  for (const option of item.options?.() ?? []) command.addOption(option);
+  const notes = building.notes?.(wordsOf(command), item);
+  for (const option of item.options?.() ?? []) {
+    if (building.isConfigured) option.mandatory = false;
+    const note = notes?.get(option.attributeName());
+    if (note !== undefined) option.description += ` ${note}`;
+    command.addOption(option);
+  }
   if (item.tail === true) command.passThroughOptions();
   if (item.examples !== undefined) command.addHelpText('after', `\nExamples:\n${item.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(() => {
     const globals = command.optsWithGlobals<GlobalOptions>();
-    building.choose({ entry: item, command, args: command.processedArgs, options: command.opts(), globals });
+    building.choose({ entry: item, command, args: command.processedArgs, options: command.opts(), globals, typed: typedOptions(command) });
   });
 }
 

@@ -93,7 +93,7 @@ export class Cluster {
     this.root = mkdtempSync(join(tmpdir(), 'hq-e2e-'));
     this.serverDir = join(this.root, 'server');
     this.work = mkdtempSync(join(this.root, 'work-'));
-    this.env = { ...process.env, HQ_SERVER_DIR: this.serverDir, HQ_PARANOID: '1', TMPDIR: this.root, ...env };
+    this.env = { ...process.env, HQ_SERVER_DIR: this.serverDir, HQ_PARANOID: '1', TMPDIR: this.root, XDG_CONFIG_HOME: this.root, ...env };
   }
 
   /** Runs one command to its end; never throws for an exit code. */

@@ -1,13 +1,14 @@
 /** The table of docs/compatibility.md: every command and option of HyperQueue and of the tutorial beside the command table. Called by the generator. */
+import { type NamedCommand, namedCommands } from '../commandEntry.ts';
+import { COMMANDS } from '../commandTable.ts';
 import { globalOptions } from '../globalOptions.ts';
-import { type NamedCommand, namedCommands } from './commandNames.ts';
 import { DIFFERENCES, type Difference, type OptionNames, ORIGINAL, SAME_AS, TUTORIAL } from './original.ts';
 
 const GLOBAL: NamedCommand = { name: '', entry: { name: '', description: '', options: globalOptions, load: () => Promise.reject() } };
 
 /** @returns Markdown: the table, and what is beyond the original */
 export function compatibilityTable(): string {
-  const ours = new Map([GLOBAL, ...namedCommands()].map((command) => [command.name, command]));
+  const ours = new Map([GLOBAL, ...namedCommands(COMMANDS)].map((command) => [command.name, command]));
   const names = [...new Set([...ORIGINAL.keys(), ...TUTORIAL.keys()])];
   const rows = names.flatMap((name) => rowsOf(name, ours.get(name)));
   const added = [...ours.values()].flatMap((command) => additionsOf(command));

@@ -1,9 +1,8 @@
 /** Manual pages out of the command table: docs/man/hq.1 and one page for each command, in the roff of man(7). Called by the generator. */
 import type { Option } from 'commander';
-import { isHidden } from '../commandEntry.ts';
+import { isHidden, type NamedCommand, namedCommands } from '../commandEntry.ts';
 import { COMMANDS } from '../commandTable.ts';
 import { globalOptions } from '../globalOptions.ts';
-import { type NamedCommand, namedCommands } from './commandNames.ts';
 
 export interface ManPage {
   /** `hq-job-list.1` */
@@ -13,11 +12,13 @@ export interface ManPage {
 
 /** @param version shown in the footer */
 export function manPages(version: string): ManPage[] {
-  return [overview(version), ...namedCommands().map((command) => page(command, version))];
+  return [overview(version), ...namedCommands(COMMANDS).map((command) => page(command, version))];
 }
 
 function overview(version: string): ManPage {
-  const commands = namedCommands().map(({ name, entry }) => `.TP\n\\fBhq ${escaped(name)}\\fR\n${escaped(`${entry.description}.`)}`);
+  const commands = namedCommands(COMMANDS).map(
+    ({ name, entry }) => `.TP\n\\fBhq ${escaped(name)}\\fR\n${escaped(`${entry.description}.`)}`,
+  );
   const groups = COMMANDS.filter((item) => 'commands' in item && !isHidden(item)).map(({ name }) => name);
   const text = [
     head('hq', version),

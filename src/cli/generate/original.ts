@@ -136,7 +136,7 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'alloc resume': extended('forgets what has failed'),
   'alloc remove': different('running allocations end with their tasks (refused with `HQ_COMPAT=hyperqueue`)'),
   'output-log': extended('a directory or one log file, of which the job need not be named; `--follow`; another format of files'),
-  dashboard: extended('`replay` takes the journal of a server'),
+  dashboard: extended('`replay` also takes the directory of a server, which may run; keys are other ones'),
   doc: different('names the pages of this project'),
   'generate-completion': different('bash, zsh and fish, with ids of live jobs and workers; not elvish and powershell'),
 };

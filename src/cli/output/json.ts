@@ -13,6 +13,7 @@ import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { OnServerLost, WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
+import type { Setting } from '../config/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import { allocationJson, queueJson } from './allocJson.ts';
@@ -150,6 +151,10 @@ export class JsonOutput implements Output {
 
   comparison(report: CompareReport): void {
     this.print(report);
+  }
+
+  settings(settings: readonly Setting[], { files }: { files: readonly string[] }): void {
+    this.print({ files, settings });
   }
 
   logSummary(path: string, summary: Summary): void {

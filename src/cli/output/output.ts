@@ -9,6 +9,7 @@ import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Setting } from '../config/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 
 import type { Preview } from './previewText.ts';
@@ -56,6 +57,8 @@ export interface Output {
   findings(findings: readonly Finding[]): void;
   /** `files`: where its parts were written. */
   comparison(report: CompareReport, files: ComparisonFiles): void;
+  /** Of configuration files. */
+  settings(settings: readonly Setting[], o: { files: readonly string[] }): void;
   logSummary(path: string, summary: Summary): void;
   /** An action was carried out; the text is for people. */
   done(line: string): void;

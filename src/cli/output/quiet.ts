@@ -5,6 +5,7 @@ import type { CompareReport } from '../../protocol/schema/compare.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Setting } from '../config/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import type { ComparisonFiles, Output } from './output.ts';
@@ -72,6 +73,10 @@ export class QuietOutput implements Output {
   comparison(_report: CompareReport, files: ComparisonFiles): void {
     this.line(files.json);
     this.line(files.page);
+  }
+
+  settings(settings: readonly Setting[]): void {
+    for (const { command, option, text } of settings) this.line(`${`${command} ${option}`.trim()} ${text}`);
   }
 
   logSummary(): void {}

@@ -44,6 +44,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'alloc explain': workers.queueReasons,
   'output-log': workers.outputLog,
   doctor: workers.findings,
+  'config show': workers.settings,
   'compare array': workers.comparison,
   'compare snakemake': workers.comparison,
 };

@@ -141,3 +141,11 @@ export const findings: Shape = same(
 );
 
 export const comparison: Shape = same(compareReport);
+
+/** `hq config show` */
+export const settings: Shape = same(
+  z.strictObject({
+    files: z.array(z.string()),
+    settings: z.array(z.strictObject({ command: z.string(), option: z.string(), text: z.string(), origin: z.string() })),
+  }),
+);

@@ -26,13 +26,17 @@ const submit = () => import('./commands/submit.ts');
 const waiting = (): Option[] => [
   opt('--wait', 'wait until the job has ended').conflicts('progress'),
   opt('--progress', 'wait and show a progress bar').conflicts('wait'),
-  val('--on-notify <COMMAND>', 'while waiting, run this for each message of a task (hq task notify), which is its last argument', text),
+  val(
+    '--on-notify <COMMAND>',
+    'while waiting, run this for each message of a task (hq task notify), which is its last argument (default: nothing)',
+    text,
+  ),
 ];
 
 const SUBMIT: Omit<CommandEntry, 'name'> = {
   description: 'Submit a task or an array of tasks',
   args: [['<command...>', 'program and its arguments']],
-  options: () => [...submitOptions(), val('--job <ID>', 'add to this open job', id), ...waiting()],
+  options: () => [...submitOptions(), val('--job <ID>', 'add to this open job (default: a new job)', id), ...waiting()],
   tail: true,
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   effect: 'changes',
@@ -70,13 +74,21 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'stop',
         description: 'Stop the server and its workers',
+        examples: ['hq server stop', 'hq server stop --keep-workers'],
         options: () => [opt('--keep-workers', 'leave workers and their tasks alone; they return to the next server')],
         load: async () => (await server()).runStop as RunCommand,
       },
-      { name: 'info', description: 'Show the running server', effect: 'reads', load: async () => (await server()).runInfo as RunCommand },
+      {
+        name: 'info',
+        description: 'Show the running server',
+        examples: ['hq server info', 'hq --output-mode json server info'],
+        effect: 'reads',
+        load: async () => (await server()).runInfo as RunCommand,
+      },
       {
         name: 'wait',
         description: 'Wait until a server answers',
+        examples: ['hq server wait --timeout 30s'],
         options: () => [val('--timeout <DURATION>', 'how long at most (default: 5min)', positiveDurationMs)],
         effect: 'reads',
         load: async () => (await server()).runWait as RunCommand,
@@ -121,6 +133,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'stop',
         description: 'Stop workers',
+        examples: ['hq worker stop 3', 'hq worker stop all'],
         args: [SELECTOR_ARG],
         effect: 'changes',
         load: async () => (await worker()).runStop as RunCommand,
@@ -128,9 +141,10 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'list',
         description: 'List workers',
+        examples: ['hq worker list', 'hq worker list --filter offline'],
         options: () => [
           opt('--all', 'also those that are gone').conflicts('filter'),
-          opt('--filter <STATE>', 'running or offline').choices(['running', 'offline']).conflicts('all'),
+          opt('--filter <STATE>', 'running or offline (default: running)').choices(['running', 'offline']).conflicts('all'),
         ],
         effect: 'reads',
         load: async () => (await worker()).runList as RunCommand,
@@ -138,6 +152,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'info',
         description: 'Show workers',
+        examples: ['hq worker info last'],
         args: [SELECTOR_ARG],
         effect: 'reads',
         load: async () => (await worker()).runInfo as RunCommand,
@@ -145,18 +160,21 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'wait',
         description: 'Wait until this many workers are connected',
+        examples: ['hq worker wait 2'],
         args: [['<count>', 'number of workers', integer(1, 0xffff_ffff)]],
         load: async () => (await worker()).runWait as RunCommand,
       },
       {
         name: 'hwdetect',
         description: 'Show the resources of this machine',
+        examples: ['hq worker hwdetect', 'hq worker hwdetect --no-hyper-threading'],
         options: () => [opt('--no-hyper-threading', 'one CPU per core')],
         load: async () => (await worker()).runHwdetect as RunCommand,
       },
       {
         name: 'address',
         description: "Print a worker's host name",
+        examples: ['hq worker address 1'],
         args: [['<id>', 'worker id', id]],
         effect: 'reads',
         load: async () => (await worker()).runAddress as RunCommand,
@@ -168,7 +186,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     name: 'job',
     description: 'Submit, look at and change jobs',
     commands: [
-      { name: 'submit', ...SUBMIT },
+      { name: 'submit', ...SUBMIT, examples: ['hq job submit --array 1-3 -- ./align.sh'] },
       {
         name: 'submit-task',
         description: 'Add tasks to an open job',
@@ -188,7 +206,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'Submit the tasks of a job file',
         args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
         options: () => [
-          val('--job <ID>', 'add to this open job', id),
+          val('--job <ID>', 'add to this open job (default: a new job)', id),
           opt('--strict', 'refuse tasks that no connected worker could ever run'),
           opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
           ...waiting(),
@@ -206,9 +224,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'list',
         description: 'List jobs (default: open, waiting and running ones)',
+        examples: ['hq job list', 'hq job list --filter failed,canceled', 'hq --output-mode quiet job list --all'],
         options: () => [
           opt('--all', 'all jobs').conflicts('filter'),
-          val('--filter <STATES>', `${TASK_STATES},opened`, text).conflicts('all'),
+          val('--filter <STATES>', `jobs in these states: ${TASK_STATES},opened (default: open, waiting and running ones)`, text).conflicts(
+            'all',
+          ),
           opt('--verbose', 'more columns'),
         ],
         effect: 'reads',
@@ -217,12 +238,14 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'summary',
         description: 'Count jobs by state',
+        examples: ['hq job summary'],
         effect: 'reads',
         load: async () => (await jobShow()).runSummary as RunCommand,
       },
       {
         name: 'info',
         description: 'Show jobs',
+        examples: ['hq job info last', 'hq job info 1-3 --tasks', 'hq --output-mode json job info 1'],
         args: [SELECTOR_ARG],
         options: () => [opt('--tasks', 'list the tasks, too')],
         effect: 'reads',
@@ -231,14 +254,16 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'cancel',
         description: 'Cancel unfinished tasks of jobs',
+        examples: ['hq job cancel last', "hq job cancel 1-3 --reason 'wrong input'"],
         args: [SELECTOR_ARG],
-        options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', atMost(200))],
+        options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters (default: none)', atMost(200))],
         effect: 'changes',
         load: async () => (await job()).runCancel as RunCommand,
       },
       {
         name: 'close',
         description: 'Close open jobs',
+        examples: ['hq job close last'],
         args: [SELECTOR_ARG],
         effect: 'changes',
         load: async () => (await job()).runClose as RunCommand,
@@ -246,9 +271,10 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'open',
         description: 'Create an open job and print its id',
+        examples: ['JOB_ID=$(hq job open --name study)'],
         options: () => [
           val('--name <NAME>', 'job name (default: job)', jobName),
-          val('--max-fails <N>', 'abort the job when more tasks than this have failed', integer(0, 0xffff_ffff)),
+          val('--max-fails <N>', 'abort the job when more tasks than this have failed (default: never)', integer(0, 0xffff_ffff)),
         ],
         effect: 'changes',
         load: async () => (await job()).runOpen as RunCommand,
@@ -256,6 +282,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'forget',
         description: 'Drop ended jobs from lists and journal',
+        examples: ['hq job forget 1-3', 'hq job forget all --filter finished'],
         args: [SELECTOR_ARG],
         options: () => [val('--filter <STATES>', 'only jobs in these states (default: finished,failed,aborted,canceled)', text)],
         effect: 'changes',
@@ -264,6 +291,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'wait',
         description: 'Wait until jobs have ended',
+        examples: ['hq job wait last', 'hq job wait all --fail-on-error'],
         args: [SELECTOR_ARG],
         options: () => [
           opt('--without-close', 'do not wait for open jobs to be closed'),
@@ -275,16 +303,18 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'progress',
         description: 'Follow jobs with a progress bar',
+        examples: ['hq job progress last'],
         args: [SELECTOR_ARG],
         load: async () => (await import('./commands/jobWait.ts')).runProgress as RunCommand,
       },
       {
         name: 'cat',
         description: 'Print output of tasks',
+        examples: ['hq job cat last stdout', 'hq job cat 1 stderr --tasks 1-3 --print-task-header'],
         args: [LAST_SELECTOR_ARG, ['<channel>', 'stdout or stderr']],
         options: () => [
-          val('--tasks <IDS>', 'only these tasks', text),
-          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
+          val('--tasks <IDS>', 'only these tasks (default: all)', text),
+          val('--task-status <STATES>', `only tasks in these states: ${TASK_STATES} (default: all)`, text),
           opt('--print-task-header', 'a line with job and task before each output'),
         ],
         load: async () => (await import('./commands/jobCat.ts')).runCat as RunCommand,
@@ -303,8 +333,9 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'task-ids',
         description: 'Print task ids',
+        examples: ['hq job task-ids last', 'hq job task-ids 1 --filter failed'],
         args: [SELECTOR_ARG],
-        options: () => [val('--filter <STATES>', `only tasks in these states (${TASK_STATES})`, text)],
+        options: () => [val('--filter <STATES>', `only tasks in these states: ${TASK_STATES} (default: all)`, text)],
         effect: 'reads',
         load: async () => (await jobShow()).runTaskIds as RunCommand,
       },
@@ -319,8 +350,8 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'List tasks of jobs',
         args: [LAST_SELECTOR_ARG],
         options: () => [
-          val('--tasks <IDS>', 'only these tasks', text),
-          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text).conflicts('filter'),
+          val('--tasks <IDS>', 'only these tasks (default: all)', text),
+          val('--task-status <STATES>', `only tasks in these states: ${TASK_STATES} (default: all)`, text).conflicts('filter'),
           val('--filter <STATES>', 'the same as --task-status', text).conflicts('taskStatus'),
           opt('--print-logs', 'behind the list, print what these tasks have written'),
           opt('-v, --verbose', 'whole error texts and peak memory'),
@@ -332,6 +363,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'info',
         description: 'Show tasks in full',
+        examples: ['hq task info last 0', 'hq task info 1 1-3 -v'],
         args: [
           ['<job>', 'job id or last'],
           ['<tasks>', 'task ids like 1-3,7'],
@@ -370,11 +402,11 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       ['<words...>', 'summary | jobs | show | cat JOB CHANNEL | stdout | stderr | export JOB'],
     ],
     options: () => [
-      val('--job <ID>', 'only this job', id),
-      val('--channel <CHANNEL>', 'stdout or stderr', text),
-      val('--task <IDS>', 'only these tasks, in this order', text),
+      val('--job <ID>', 'only this job (default: all)', id),
+      val('--channel <CHANNEL>', 'stdout or stderr (default: both)', text),
+      val('--task <IDS>', 'only these tasks, in this order (default: all, by id)', text),
       opt('--allow-unfinished', 'also tasks that have not ended'),
-      val('--server-uid <UID>', 'only logs of this server', text),
+      val('--server-uid <UID>', 'only logs of this server (default: of any, if it is one)', text),
       opt('--follow', 'go on while the log grows'),
     ],
     examples: ['hq output-log logs/job-3.log stdout --task=42', 'hq output-log logs summary', 'hq output-log logs show --follow'],

@@ -2,7 +2,7 @@
  * The command line as a function: argv and the outside in, exit code out. Builds the commander tree out of the command table; the module of
  * a command is loaded only when it is chosen, so that short commands start quickly.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type Option } from 'commander';
 import { HqError, toHqError } from '../protocol/errors.ts';
 import { CUT_VARIABLE, type Effect } from '../protocol/frontFrames.ts';
 import { VERSION } from '../protocol/version.ts';
@@ -14,6 +14,9 @@ import { globalOptions } from './globalOptions.ts';
 import type { CliIo } from './io.ts';
 import { makeOutput } from './output/make.ts';
 import { clapStyle, usageText } from './usage.ts';
+
+/** Below the options of a command that takes some. */
+const DURATIONS = "\nDurations: 90 (seconds), 500ms, 10min, '1h 30m', 01:30:00";
 
 /** Exit code after Ctrl-C, as shells count it. */
 const EXIT_INTERRUPTED = 130;
@@ -43,6 +46,7 @@ export async function runAccepted(argv: readonly string[], io: CliIo, accepts: (
     if (chosen === undefined) return 2;
     chosen = withTail(chosen, io);
     if (files.length > 0) chosen = await withConfiguration(chosen, files, io);
+    requireMandatory(chosen);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
@@ -68,6 +72,7 @@ interface Chosen {
   readonly args: readonly unknown[];
   readonly options: Readonly<Record<string, unknown>>;
   readonly globals: GlobalOptions;
+  readonly mandatory: readonly Option[];
   /** Attributes of options that were typed. */
   readonly typed: ReadonlySet<string>;
   /** Where configuration files set something: the options that come from there, and the outside with it. */
@@ -78,30 +83,30 @@ interface Chosen {
 }
 
 /** What of configuration files has to be known before anything is parsed. */
-async function configuration(
-  argv: readonly string[],
-  files: readonly ConfigFile[],
-  io: CliIo,
-): Promise<Pick<Building, 'isConfigured' | 'notes'>> {
-  if (files.length === 0) return { isConfigured: false };
-  if (!asksForHelp(argv)) return { isConfigured: true };
+async function configuration(argv: readonly string[], files: readonly ConfigFile[], io: CliIo): Promise<Pick<Building, 'notes'>> {
+  if (files.length === 0 || !asksForHelp(argv)) return {};
   const { defaultNotes } = await import('./config/defaults.ts');
-  return { isConfigured: true, notes: (name, entry) => defaultNotes(name, entry, files, io) };
+  return { notes: (name, entry) => defaultNotes(name, entry, files, io) };
 }
 
-/** @throws CommanderError when a mandatory option is neither typed nor configured */
 async function withConfiguration(chosen: Chosen, files: readonly ConfigFile[], io: CliIo): Promise<Chosen> {
   const { withDefaults } = await import('./config/defaults.ts');
   const name = wordsOf(chosen.command);
-  let found: Chosen;
   try {
     // Commands about the configuration tell themselves what is wrong with it.
-    found = name.startsWith('config ') ? chosen : { ...chosen, ...withDefaults({ ...chosen, name }, files, io) };
+    return name.startsWith('config ') ? chosen : { ...chosen, ...withDefaults({ ...chosen, name }, files, io) };
   } catch (thrown) {
-    found = { ...chosen, problem: toHqError(thrown) };
+    return { ...chosen, problem: toHqError(thrown) };
   }
-  const missing = chosen.entry.options?.().find((option) => option.mandatory && found.options[option.attributeName()] === undefined);
-  if (missing === undefined || found.problem !== undefined) return found;
+}
+
+/**
+ * Not left to commander, which tells of a missing option before a mistyped one, and knows nothing of configuration files.
+ * @throws CommanderError when a mandatory option is neither typed nor configured
+ */
+function requireMandatory({ mandatory, options, problem }: Chosen): void {
+  const missing = mandatory.find((option) => options[option.attributeName()] === undefined);
+  if (missing === undefined || problem !== undefined) return;
   throw new CommanderError(1, 'commander.missingMandatoryOptionValue', `error: required option '${missing.flags}' not specified`);
 }
 
@@ -200,8 +205,6 @@ interface Building {
   choose(chosen: Chosen): void;
   /** False: nothing is needed of the command of this name but its line in lists. */
   mayBeChosen(name: string): boolean;
-  /** Mandatory options may come from configuration files. */
-  readonly isConfigured: boolean;
   /** For help texts: what is configured, by attribute of an option. */
   readonly notes?: (name: string, entry: CommandEntry) => ReadonlyMap<string, string>;
 }
@@ -241,17 +244,28 @@ function add(parent: Command, item: CommandEntry | CommandGroup, building: Build
     else command.argument(argument, description, parse);
   }
   const notes = building.notes?.(wordsOf(command), item);
-  for (const option of item.options?.() ?? []) {
-    if (building.isConfigured) option.mandatory = false;
+  const options = item.options?.() ?? [];
+  const mandatory = options.filter((option) => option.mandatory);
+  for (const option of options) {
+    option.mandatory = false;
     const note = notes?.get(option.attributeName());
     if (note !== undefined) option.description += ` ${note}`;
     command.addOption(option);
   }
   if (item.tail === true) command.passThroughOptions();
+  if (command.options.some(({ flags }) => flags.includes('DURATION>'))) command.addHelpText('after', DURATIONS);
   if (item.examples !== undefined) command.addHelpText('after', `\nExamples:\n${item.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(() => {
     const globals = command.optsWithGlobals<GlobalOptions>();
-    building.choose({ entry: item, command, args: command.processedArgs, options: command.opts(), globals, typed: typedOptions(command) });
+    building.choose({
+      entry: item,
+      command,
+      args: command.processedArgs,
+      options: command.opts(),
+      globals,
+      mandatory,
+      typed: typedOptions(command),
+    });
   });
 }
 

@@ -79,7 +79,7 @@ describe('a default', () => {
   test('can be a mandatory option; without one it is still missed', async () => {
     project('defaults: {alloc add: {time-limit: 4h, backlog: 3}}\n');
     await world.ok(['alloc', 'add', '--no-dry-run', 'slurm']);
-    expect((world.facade.changes.at(-1)?.at(-1) as { params: object }).params).toMatchObject({ timeLimitMs: 14_400_000, backlog: 3 });
+    expect((sent() as { params?: object }).params).toMatchObject({ timeLimitMs: 14_400_000, backlog: 3 });
     project('defaults: {alloc add: {backlog: 3}}\n');
     const { code, stderr } = await world.hq(['alloc', 'add', 'slurm']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('--time-limit <DURATION>')]);

@@ -24,17 +24,6 @@ test.each(entries(COMMANDS))('%s can be run and explains its options', async (_n
   for (const option of entry.options?.() ?? []) expect(option.description, option.flags).not.toBe('');
 });
 
-test('examples are commands that exist', () => {
-  const names = entries(COMMANDS).map(([name]) => name);
-  for (const [, entry] of entries(COMMANDS)) {
-    for (const example of entry.examples ?? [])
-      expect(
-        names.some((name) => example.startsWith(`${name} `) || example === name),
-        example,
-      ).toBe(true);
-  }
-});
-
 test('what is said about the original is about commands and options that it has', () => {
   const named = new Set([...ORIGINAL].flatMap(([name, options]) => [name, ...options.map(([option]) => `${name} ${option}`.trim())]));
   for (const name of Object.keys(DIFFERENCES)) expect(named, name).toContain(name);

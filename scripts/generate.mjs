@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { generateCli } from './generate/cli.mjs';
 import { generateCommandJson } from './generate/commandJson.mjs';
 import { generateCompare } from './generate/compare.mjs';
 import { generateCompatibility } from './generate/compatibility.mjs';
@@ -20,6 +21,7 @@ import { main, say } from './lib/text.mjs';
 
 /** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
 const GENERATORS = [
+  generateCli,
   generateCommandJson,
   generateCompare,
   generateCompatibility,
@@ -34,7 +36,7 @@ const GENERATORS = [
 /** Their tables become documents. */
 const MODULES = [
   ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'cli/generate/jobFileSchema.ts'],
-  ...['cli/schema/commands.ts', 'cli/generate/commandNames.ts', 'cli/generate/compatibility.ts', 'cli/generate/man.ts'],
+  ...['cli/schema/commands.ts', 'cli/generate/commandNames.ts', 'cli/generate/compatibility.ts', 'cli/generate/man.ts', 'cli/generate/reference.ts'],
   ...['server/api/models.ts', 'server/api/openapi.ts'],
 ];
 

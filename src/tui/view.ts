@@ -54,7 +54,7 @@ function headLines(scene: Scene, o: ViewOptions): string[] {
   const { running, waiting, finished, failed, canceled, aborted } = totalOf(scene.jobs);
   const time = new Date(scene.atMs).toISOString().slice(0, 19).replace('T', ' ');
   const tasks = `tasks: ${running} running, ${waiting} waiting, ${finished} finished, ${failed} failed, ${canceled + aborted} canceled or aborted`;
-  const title = cut(`${scene.title}  ${time} UTC${scene.note === '' ? '' : `  ${scene.note}`}`, o.columns);
+  const title = cut(`${scene.note === '' ? '' : `${scene.note} - `}${scene.title}  ${time} UTC`, o.columns);
   const cpus = useOf(scene, 'cpus');
   const use = cpus === null ? '' : `cpus ${bar(cpus)}  `;
   return [o.colors ? style(title, 1) : title, cut(`${use}${tasks}`, o.columns)];

@@ -152,7 +152,7 @@ function blocksOf(page: string): Block[] {
 }
 
 function patternOf(shown: string): RegExp {
-  const lines = shown.split('\n').map((line) => (line === '…' ? '[sS]*?' : `${line.split('…').map(plain).join('.*')}\n`));
+  const lines = shown.split('\n').map((line) => (line === '…' ? '(.*\\n)*?' : `${line.split('…').map(plain).join('.*')}\n`));
   return new RegExp(`^${lines.slice(0, -1).join('')}$`);
 }
 

@@ -36,7 +36,13 @@ const GENERATORS = [
 /** Their tables become documents. */
 const MODULES = [
   ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'cli/generate/jobFileSchema.ts'],
-  ...['cli/schema/commands.ts', 'cli/generate/commandNames.ts', 'cli/generate/compatibility.ts', 'cli/generate/man.ts', 'cli/generate/reference.ts'],
+  ...[
+    'cli/schema/commands.ts',
+    'cli/generate/commandNames.ts',
+    'cli/generate/compatibility.ts',
+    'cli/generate/man.ts',
+    'cli/generate/reference.ts',
+  ],
   ...['server/api/models.ts', 'server/api/openapi.ts'],
 ];
 

@@ -252,7 +252,7 @@ function add(parent: Command, item: CommandEntry | CommandGroup, building: Build
     if (note !== undefined) option.description += ` ${note}`;
     command.addOption(option);
   }
-  if (item.tail === true) command.passThroughOptions();
+  if (item.tail !== undefined) command.passThroughOptions();
   if (command.options.some(({ flags }) => flags.includes('DURATION>'))) command.addHelpText('after', DURATIONS);
   if (item.examples !== undefined) command.addHelpText('after', `\nExamples:\n${item.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(() => {

@@ -12,7 +12,8 @@ import { hasSecrets, type SubmitRecord } from './specs.ts';
 
 export interface LiveJob {
   readonly jobId: number;
-  readonly header: JobHeader;
+  /** Replaced when the job is changed. */
+  header: JobHeader;
   readonly submittedAtMs: number;
   readonly submits: SubmitRecord[];
   cancelReason: string | null;

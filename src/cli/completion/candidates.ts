@@ -89,7 +89,8 @@ function placeOf(commands: CommandGroup['commands'], words: readonly string[]): 
 
 /** Is the next word one of a program's own command line? Its first word is one of ours. */
 function isTailOf(item: CommandEntry | CommandGroup, positionals: readonly string[]): boolean {
-  return !('commands' in item) && item.tail === true && positionals.length >= (item.args?.length ?? 0);
+  if ('commands' in item || item.tail === undefined) return false;
+  return positionals.length >= (item.tail === true ? (item.args?.length ?? 0) : 1);
 }
 
 function optionsOf(item: CommandEntry | CommandGroup): Option[] {

@@ -52,6 +52,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 /** Their output is text for programs or people, the same in every mode. */
 const TEXT: ReadonlySet<string> = new Set([
   ...['job cat', 'job logs', 'alloc log', 'worker address', 'doc', 'generate-completion', 'dashboard'],
+  ...['journal export', 'journal replay', 'journal stream'],
 ]);
 
 /** @returns null where the command prints text in every mode; `DONE` where it tells nothing */

@@ -102,7 +102,9 @@ const preview = (form: 'now' | 'original'): z.ZodType =>
     task_ids: z.string(),
     task_count: count,
     submit: submit[form],
-    requests: z.array(z.strictObject({ task_ids: z.string(), task_count: count, variants: z.array(variantExplained) })),
+    requests: z.array(
+      z.strictObject({ task_ids: z.string(), task_count: count, variants: z.array(variantExplained), queues: z.array(queueForTask) }),
+    ),
     more_requests: count,
     warnings: z.array(z.string()),
   });

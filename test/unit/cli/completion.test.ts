@@ -13,7 +13,7 @@ const values = (...words: string[]): string[] => candidatesFor(COMMANDS, words).
 
 describe('words', () => {
   test.each([
-    [['jo'], ['job']],
+    [['jo'], ['job', 'journal']],
     [
       ['job', 'submit'],
       ['submit', 'submit-task', 'submit-file'],
@@ -124,7 +124,7 @@ describe('bash', () => {
   }
 
   test('completes words, values behind an equals sign, and paths', () => {
-    expect(press('hq jo')).toEqual(['job']);
+    expect(press('hq jo')).toEqual(['job', 'journal']);
     expect(press('hq job ')).toContain('submit-file');
     expect(press('hq --output-mode=j')).toEqual(['json']);
     expect(press('hq --output-mode=')).toEqual(['cli', 'json', 'quiet']);

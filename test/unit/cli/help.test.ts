@@ -47,7 +47,8 @@ function wordsOf(line: string): string[][] {
 }
 
 describe('options', () => {
-  test.each(commands)('of $name tell their default', ({ entry }) => {
+  // What `modify` is not told stays as it is.
+  test.each(commands.filter(({ name }) => !name.endsWith(' modify')))('of $name tell their default', ({ entry }) => {
     for (const { flags, description, required, mandatory } of [...(entry.options?.() ?? []), ...globalOptions()]) {
       if (required && !mandatory) expect(description, flags).toMatch(/\(default: [^)]|^the same as --/);
     }
@@ -65,15 +66,14 @@ describe('examples', () => {
     expect(examples.length).toBeGreaterThan(0);
     const help = await world.ok([...name.split(' '), '--help']);
     expect(help.endsWith(`\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`)).toBe(true);
+    const about: boolean[] = [];
     for (const line of examples) {
       const calls = wordsOf(line);
       expect(calls.length, line).toBeGreaterThan(0);
       for (const words of calls) expect(await complaint(words), line).toBe('');
-      expect(
-        calls.some((words) => words.join(' ').includes(name)),
-        `${line} is about another command`,
-      ).toBe(true);
+      about.push(calls.some((words) => words.join(' ').includes(name)));
     }
+    expect(about).toContain(true);
   });
 });
 

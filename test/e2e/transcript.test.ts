@@ -21,6 +21,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'hq alloc add slurm': 'test/slurm',
   'hq alloc dry-run slurm': 'test/slurm',
   'hq compare': 'test/slurm',
+  'hq journal stream': 'it goes on until the server stops',
+  'hq worker deploy-ssh': 'a test of its own, with ssh',
   'hq output-log logs show --follow': 'stream.test.ts: it goes on until it is interrupted',
   'hq task notify': 'notify.test.ts, inside of a task',
 };
@@ -30,6 +32,7 @@ const FAILS: Readonly<Record<string, RegExp>> = {
   'hq doctor --server-dir /scratch/me/hq': /^$/,
   'hq doctor': /^$/,
   'hq job wait all --fail-on-error': /FAILED/,
+  'hq server backup /scratch/me/hq-backup.db': /cannot be copied to '\/scratch\/me/,
   'hq alloc remove 1 --force': /allocation queue 1 not found/,
   'hq server stop --keep-workers': /no running server/,
 };
@@ -71,6 +74,7 @@ describe('examples of help texts', () => {
     await typed(cluster, `hq submit --array 1-5 -- sh -c 'echo $HQ_TASK_ID; echo $HQ_TASK_ID >&2'`);
     await typed(cluster, 'hq submit --array 0-3 -- false; hq job wait 1,2');
     await typed(cluster, 'hq job open; hq submit --job 3 --array 17,42 --stream logs -- echo streamed; hq job wait --without-close 3');
+    await typed(cluster, 'mkdir -p ~/.hq-server/001; hq server backup ~/.hq-server/001/journal.db');
     await typed(cluster, 'hq alloc add local --time-limit 1h --cpus 4 --no-dry-run; hq alloc pause 1');
   });
 
@@ -107,7 +111,7 @@ describe('examples of help texts', () => {
   test.each(examples)('%s', async (line) => {
     // `last` is a job with tasks that is open, whatever the example before has done.
     if (line.includes('last')) {
-      const { jobId } = await client.createJob({ name: 'last', open: true, submit: scriptSubmit(cluster, 'true', { ids: '0-2' }) });
+      const { jobId } = await client.createJob({ name: 'last', open: true, submit: scriptSubmit(cluster, 'true', { ids: '0-9' }) });
       await ended(client, jobId);
     }
     if (/job (wait|progress) (all|last)/.test(line))

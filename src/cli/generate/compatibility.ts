@@ -2,7 +2,7 @@
 import { type NamedCommand, namedCommands } from '../commandEntry.ts';
 import { COMMANDS } from '../commandTable.ts';
 import { globalOptions } from '../globalOptions.ts';
-import { DIFFERENCES, type Difference, type OptionNames, ORIGINAL, SAME_AS, TUTORIAL } from './original.ts';
+import { DIFFERENCES, type Difference, MISSING, type OptionNames, ORIGINAL, SAME_AS, TUTORIAL } from './original.ts';
 
 const GLOBAL: NamedCommand = { name: '', entry: { name: '', description: '', options: globalOptions, load: () => Promise.reject() } };
 
@@ -38,7 +38,8 @@ function rowsOf(name: string, ours: NamedCommand | undefined): string[] {
 }
 
 function optionRow(command: string, option: string, is: Difference | 'same' | 'missing'): string {
-  return typeof is === 'string' ? row(`${command} \`${option}\``, is, '') : row(`${command} \`${option}\``, is.is, is.why);
+  const reason = MISSING[`${/hq ([^`]*)/.exec(command)?.[1] ?? ''} ${option}`] ?? '';
+  return typeof is === 'string' ? row(`${command} \`${option}\``, is, reason) : row(`${command} \`${option}\``, is.is, is.why);
 }
 
 function judge(ours: NamedCommand, spellings: OptionNames): Difference | 'same' | 'missing' {

@@ -128,6 +128,8 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'worker start --resource': extended('`name=4` without `sum(...)`, and `gpus=related[[0],[1]]` for groups with a coupling'),
   'worker start --on-server-lost': different('`reconnect` is one more choice and the default (`stop` with `HQ_COMPAT=hyperqueue`)'),
   'worker start --detect-resources': extended('limits of control groups and batch jobs count; `--no-detect-resources` is `none`'),
+  'server debug-dump': different('the state of this scheduler, with keys of its own'),
+  'journal report': different('a page of another look'),
   'worker stop': different('an unknown id ends with 1 (with 0 with `HQ_COMPAT=hyperqueue`)'),
   'alloc add': extended('`local`, `gridengine` and `plugin:PATH` beside `slurm` and `pbs`'),
   'alloc add --on-server-lost': different('`reconnect` is the default (`finish-running` with `HQ_COMPAT=hyperqueue`)'),
@@ -139,6 +141,14 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   dashboard: extended('`replay` also takes the directory of a server, which may run; keys are other ones'),
   doc: different('names the pages of this project'),
   'generate-completion': different('bash, zsh and fish, with ids of live jobs and workers; not elvish and powershell'),
+};
+
+/** Why an option is refused as unknown; those that are there in the end need no entry here. */
+export const MISSING: Readonly<Record<string, string>> = {
+  'server start --journal-flush-period': 'every change is on disk after 100 ms at most',
+  'server start --scheduler-time-limit': 'no solver is used that could take long',
+  'worker start --overview-interval': 'memory and CPU time of each task are always measured',
+  'worker start --retract-check-interval': 'the server itself takes back tasks that have become too late for a worker',
 };
 
 /** Spelled in another way, but the same commands with the same options. */

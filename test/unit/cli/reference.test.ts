@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { CommandEntry, CommandGroup } from '../../../src/cli/commandEntry.ts';
 import { COMMANDS } from '../../../src/cli/commandTable.ts';
 import { compatOf } from '../../../src/cli/compat.ts';
-import { DIFFERENCES, ORIGINAL, SAME_AS } from '../../../src/cli/generate/original.ts';
+import { DIFFERENCES, MISSING, ORIGINAL, SAME_AS } from '../../../src/cli/generate/original.ts';
 
 function entries(items: readonly (CommandEntry | CommandGroup)[], above = 'hq'): [string, CommandEntry][] {
   return items.flatMap((item) => {
@@ -31,4 +31,13 @@ test('every difference from the original is explained', () => {
   expect(existsSync(path)).toBe(true);
   const text = readFileSync(path, 'utf8');
   for (const name of Object.keys(compatOf({}))) expect(text, name).toContain(`\`${name}\``);
+});
+
+test('what is said to be missing is an option of the original that is not there', () => {
+  for (const name of Object.keys(MISSING)) {
+    const [, command = '', option = ''] = /^(.*) (--\S+)$/.exec(name) ?? [];
+    expect(ORIGINAL.get(command)?.flat(), name).toContain(option);
+    const [, entry] = entries(COMMANDS).find(([words]) => words === `hq ${command}`) ?? [];
+    expect(entry?.options?.().map(({ long }) => long)).not.toContain(option);
+  }
 });

@@ -7,7 +7,6 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generateCli } from './generate/cli.mjs';
 import { generateCommandJson } from './generate/commandJson.mjs';
-import { generateCompare } from './generate/compare.mjs';
 import { generateCompatibility } from './generate/compatibility.mjs';
 import { generateErrors } from './generate/errors.mjs';
 import { generateJobFile } from './generate/jobFile.mjs';
@@ -15,6 +14,7 @@ import { generateMan } from './generate/man.mjs';
 import { generateModels } from './generate/models.mjs';
 import { generateOpenApi } from './generate/openapi.mjs';
 import { generatePythonModels } from './generate/pythonModels.mjs';
+import { generateReports } from './generate/reports.mjs';
 import { compile } from './lib/compile.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
@@ -23,7 +23,6 @@ import { main, say } from './lib/text.mjs';
 const GENERATORS = [
   generateCli,
   generateCommandJson,
-  generateCompare,
   generateCompatibility,
   generateMan,
   generateErrors,
@@ -31,11 +30,12 @@ const GENERATORS = [
   generateModels,
   generateOpenApi,
   generatePythonModels,
+  generateReports,
 ];
 
 /** Their tables become documents. */
 const MODULES = [
-  ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'cli/generate/jobFileSchema.ts'],
+  ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'protocol/schema/snakemakeReport.ts', 'cli/generate/jobFileSchema.ts'],
   ...[
     'cli/schema/commands.ts',
     'cli/generate/commandNames.ts',

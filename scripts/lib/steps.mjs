@@ -1,6 +1,7 @@
 /** Set-up steps: each brings one thing up to date, is run at most once per script and costs milliseconds when nothing has changed. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { installNextflow } from '../../fixtures/nextflow/install.mjs';
 import { mustRun } from './command.mjs';
 import { checkCompiler, checkNode, findPython, nodeHeaders } from './machine.mjs';
 import { dist, distributions, inRoot, pipeline, venv, venvBin } from './paths.mjs';
@@ -65,8 +66,8 @@ async function environment() {
   return filled || linked;
 }
 
-const STEPS = { packages, compiled, environment };
-const LABELS = { packages: 'npm packages', compiled: 'build', environment: 'Python environment' };
+const STEPS = { packages, compiled, environment, nextflow: installNextflow };
+const LABELS = { packages: 'npm packages', compiled: 'build', environment: 'Python environment', nextflow: 'Nextflow' };
 const begun = new Map();
 
 async function timed(name) {

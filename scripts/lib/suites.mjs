@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { lacks as gridEngineLacks } from '../../fixtures/gridengine/packages.mjs';
+import { lacks as nextflowLacks } from '../../fixtures/nextflow/machine.mjs';
 import { lacks as slurmLacks } from '../../fixtures/slurm-cluster/lib/machine.mjs';
 import { run } from './command.mjs';
 import { build, commandFolder, inRoot, venvBin } from './paths.mjs';
@@ -107,6 +108,11 @@ export const SUITES = [
     name: 'gridengine',
     lacks: gridEngineLacks,
     parts: [{ name: 'tests on a Grid Engine', needs: ['compiled'], work: onCluster('gridengine', 'gridengine') }],
+  },
+  {
+    name: 'nextflow',
+    lacks: nextflowLacks,
+    parts: [{ name: 'tests with Nextflow', needs: ['compiled', 'environment', 'nextflow'], work: vitest('nextflow') }],
   },
 ];
 

@@ -17,10 +17,15 @@ export interface CommandEntry {
   readonly examples?: readonly string[];
   /** Not shown to people: another program runs it. */
   readonly hidden?: boolean;
-  /** Of a short command that reads no files: a server runs it for clients on its host. Others are run by the client's process alone. */
+  /** Of a short command that reads no whole files: a server runs it for clients on its host. Others are run by the client's process alone. */
   readonly effect?: Effect;
   /** True when it reads files all the same, because of what was typed: then the client's process runs it. */
   readonly readsFiles?: (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => boolean;
+  /**
+   * True when a command that changes something finds out by itself whether it was done when the connection to the server that ran it was cut: it is begun
+   * again then.
+   */
+  readonly settlesCut?: (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => boolean;
   load(): Promise<RunCommand>;
 }
 

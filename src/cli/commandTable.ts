@@ -11,7 +11,8 @@ import { JOURNAL } from './journal/commands.ts';
 import { atMost, id, integer, jobName, opt, orNone, positiveDurationMs, text, val } from './options.ts';
 import { SELECTOR_ARG } from './selectorArg.ts';
 import { SERVER } from './serverCommands.ts';
-import { afterOkOption, submitOptions, submitReadsFiles } from './submit/options.ts';
+import { SNAKEMAKE_GROUPS } from './snakemake/commands.ts';
+import { afterOkOption, submitOptions, submitReadsFiles, submitSettlesCut } from './submit/options.ts';
 import { WORKER } from './workerCommands.ts';
 
 const LAST_SELECTOR_ARG = ['<selector>', 'last or ids like 1-3,7'] as const;
@@ -41,6 +42,7 @@ const SUBMIT: Omit<CommandEntry, 'name'> = {
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   effect: 'changes',
   readsFiles: submitReadsFiles,
+  settlesCut: submitSettlesCut,
   load: async () => (await submit()).runSubmit as RunCommand,
 };
 
@@ -296,7 +298,22 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
   },
   JOURNAL,
+  ...SNAKEMAKE_GROUPS,
   COMPARE,
+  {
+    name: 'nextflow',
+    description: "Help Nextflow's built-in executor for hq",
+    commands: [
+      {
+        // Without an effect: it is about files of the client, and no server is needed.
+        name: 'config',
+        description: 'Print settings with which it is quick',
+        options: () => [val('--output <FILE>', 'write them into this file, which must not be there yet (default: standard output)', text)],
+        examples: ['hq nextflow config --output hq.config'],
+        load: async () => (await import('./commands/nextflowConfig.ts')).runConfig as RunCommand,
+      },
+    ],
+  },
   {
     // Without an effect, because it is about the process and the machine on which it was typed, not about the server's.
     name: 'doctor',

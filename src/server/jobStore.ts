@@ -3,12 +3,13 @@
  * with its rows; from then on the journal answers for it.
  */
 import type { Core } from '../core/core.ts';
-import type { Job } from '../core/jobTable.ts';
+import type { Job, Segment } from '../core/jobTable.ts';
 import { segmentOf } from '../core/jobTable.ts';
 import type { JobInfo } from '../protocol/schema/job.ts';
 import type { JobHeader, JobRow } from './journal/types.ts';
 import type { SpecSource } from './recorder.ts';
 import { hasSecrets, type SubmitRecord } from './specs.ts';
+import { wrapperDirectory } from './wrapperEnds.ts';
 
 export interface LiveJob {
   readonly jobId: number;
@@ -57,12 +58,22 @@ export class JobStore implements SpecSource {
 
   /** Counts the end of a task with secrets; @returns the submit whose last one it was, to be redacted in the journal. */
   secretTaskEnded(jobId: number, taskId: number): SubmitRecord | undefined {
-    const job = this.get(jobId);
-    const segment = job === undefined ? undefined : segmentOf(job.core, taskId);
-    const record = segment === undefined ? undefined : job?.live.submits[segment.submitIndex];
+    const { record } = this.submitOf(jobId, taskId) ?? {};
     if (record === undefined || record.secretTasksLeft === 0) return undefined;
     record.secretTasksLeft -= 1;
     return record.secretTasksLeft === 0 ? record : undefined;
+  }
+
+  wrapperDirectory(jobId: number, taskId: number): string | null {
+    const found = this.submitOf(jobId, taskId);
+    return found === undefined ? null : wrapperDirectory(found.record, found.segment.index.indexOf(taskId), taskId);
+  }
+
+  private submitOf(jobId: number, taskId: number): { record: SubmitRecord; segment: Segment } | undefined {
+    const job = this.get(jobId);
+    const segment = job === undefined ? undefined : segmentOf(job.core, taskId);
+    const record = segment === undefined ? undefined : job?.live.submits[segment.submitIndex];
+    return segment === undefined || record === undefined ? undefined : { record, segment };
   }
 
   /** Forgets completed jobs whose rows have left the core; called after their end is in the journal. */

@@ -5,6 +5,7 @@
 
 import { assertNever } from '../common/assert.ts';
 import { IntArray } from '../common/intArray.ts';
+import { canceledFailure, type WrapperFailure } from '../common/nextflowWrapper.ts';
 import type { Core } from '../core/core.ts';
 import { type Job, segmentOf } from '../core/jobTable.ts';
 import type { Change, ControlKind, Outbox } from '../core/outbox.ts';
@@ -14,6 +15,7 @@ import type { EventBody } from '../protocol/schema/event.ts';
 import { type EventPage, EventWriter } from './journal/eventCodec.ts';
 import type { JournalEntry } from './journal/types.ts';
 import { bodyWith, entryAt, type SubmitRecord, wireBody } from './specs.ts';
+import type { WrapperEnd } from './wrapperEnds.ts';
 
 /** Frames of one worker in this turn. */
 interface WorkerBatch {
@@ -31,6 +33,8 @@ export interface SpecSource {
   noteJobEnded(jobId: number, atMs: number): void;
   /** @returns the submit whose secrets are no longer needed with the end of this task */
   secretTaskEnded(jobId: number, taskId: number): SubmitRecord | undefined;
+  /** @returns where a workflow manager looks for the end of the task; null for tasks of none */
+  wrapperDirectory(jobId: number, taskId: number): string | null;
 }
 
 /** Everything one turn produced. */
@@ -40,6 +44,8 @@ export interface TurnOutput {
   readonly frames: Map<number, ToWorker[]>;
   /** Completed jobs, whose last entries are in this turn. */
   readonly completedJobs: number[];
+  /** Ends that no worker can tell a workflow manager. */
+  readonly wrapperEnds: WrapperEnd[];
 }
 
 export class Recorder implements Outbox {
@@ -52,6 +58,7 @@ export class Recorder implements Outbox {
   private readonly events: EventWriter;
   private batches = new Map<number, WorkerBatch>();
   private completedJobs: number[] = [];
+  private wrapperEnds: WrapperEnd[] = [];
 
   /**
    * @param o.hostOf host name of a worker that is known
@@ -137,6 +144,7 @@ export class Recorder implements Outbox {
         const { jobId, taskId, instance, atMs, usage, failure } = change;
         this.entries.push({ kind: 'ended', jobId, taskId, instance, state: 'failed', atMs, usage, failure });
         this.redactAfter(jobId, taskId);
+        if (failure.kind === 'worker-lost') this.noteWrapperEnd(jobId, taskId, failure);
         const { kind, ...rest } = failure;
         return this.event({ type: 'task-failed', jobId, taskId, instance, failure: kind, ...rest, usage });
       }
@@ -169,7 +177,7 @@ export class Recorder implements Outbox {
     for (const [workerId, batch] of this.batches) {
       const messages: ToWorker[] = [];
       if (batch.tasks.length > 0) {
-        this.entries.push({ kind: 'assigned', workerId, tasks: batch.tasks.map((task) => [task[0], task[1], task[2]] as const) });
+        this.entries.push({ kind: 'assigned', workerId, tasks: batch.tasks });
         this.entries.push(...batch.gangs);
         messages.push(['compute', batch.bodies, batch.tasks]);
       }
@@ -182,10 +190,12 @@ export class Recorder implements Outbox {
       if (worker !== undefined) frames.set(workerId, [...(frames.get(workerId) ?? []), ['member', isMember(this.core, worker)]]);
     }
     this.core.gangChanges.clear();
-    const output: TurnOutput = { entries: this.entries, events: this.events.take(), frames, completedJobs: this.completedJobs };
+    const { entries, completedJobs, wrapperEnds } = this;
+    const output: TurnOutput = { entries, events: this.events.take(), frames, completedJobs, wrapperEnds };
     this.entries = [];
     this.batches = new Map();
     this.completedJobs = [];
+    this.wrapperEnds = [];
     this.planAsked = false;
     return output;
   }
@@ -198,7 +208,10 @@ export class Recorder implements Outbox {
     const failure = reason === null ? null : { kind: 'canceled' as const, error: reason, exitCode: null, signal: null };
     for (const task of held) this.entries.push({ kind: 'ended', jobId, ...task, state, atMs, usage: null, failure });
     const all = held.length === 0 ? taskIds : [...taskIds, ...held.map((task) => task.taskId)].sort((a, b) => a - b);
-    for (const taskId of all) this.redactAfter(jobId, taskId);
+    for (const taskId of all) {
+      this.redactAfter(jobId, taskId);
+      this.noteWrapperEnd(jobId, taskId, canceledFailure(reason));
+    }
     const ids = IntArray.from(all).toString();
     if (state === 'canceled') this.event({ type: 'tasks-canceled', jobId, ids });
     else this.event({ type: 'tasks-aborted', jobId, ids, reason: reason ?? '' });
@@ -216,6 +229,11 @@ export class Recorder implements Outbox {
   private redactAfter(jobId: number, taskId: number): void {
     const record = this.specs.secretTaskEnded(jobId, taskId);
     if (record !== undefined) this.entries.push({ kind: 'redact', jobId, submitIndex: record.submitIndex });
+  }
+
+  private noteWrapperEnd(jobId: number, taskId: number, failure: WrapperFailure): void {
+    const directory = this.specs.wrapperDirectory(jobId, taskId);
+    if (directory !== null) this.wrapperEnds.push({ directory, failure });
   }
 
   private batchOf(workerId: number): WorkerBatch {

@@ -141,6 +141,7 @@ function makeBody(record: SubmitRecord, spec: TaskSpec): WireBody {
     ...(spec.pin === undefined ? {} : { pin: spec.pin }),
     ...(spec.taskDir === true ? { taskDir: true } : {}),
     ...(spec.warm === undefined ? {} : { warm: spec.warm }),
+    ...(spec.wrapper === undefined ? {} : { wrapper: spec.wrapper }),
   };
 }
 

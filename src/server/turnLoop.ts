@@ -14,6 +14,7 @@ import type { ToWorker } from '../protocol/messages/worker.ts';
 import type { EventPage } from './journal/eventCodec.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
+import type { WrapperEnd } from './wrapperEnds.ts';
 
 /** Node's timers hold no longer time, milliseconds. */
 export const LONGEST_TIMER_MS = 0x7fff_ffff;
@@ -34,6 +35,7 @@ export interface TurnLoopOptions {
   sendFrames(workerId: number, frames: readonly ToWorker[]): void;
   publish(events: EventPage): void;
   jobsCompleted(jobIds: readonly number[]): void;
+  leaveExitCodes(ends: readonly WrapperEnd[]): void;
   /** The journal failed or a step threw: the server cannot go on. */
   fatal(error: Error): void;
 }
@@ -183,7 +185,7 @@ export class TurnLoop {
   }
 
   private flush(): void {
-    const { entries, events, frames, completedJobs } = this.o.recorder.take();
+    const { entries, events, frames, completedJobs, wrapperEnds } = this.o.recorder.take();
     const [committed, durable] = [this.turnCommitted, this.turnDurable];
     this.turnCommitted = [];
     this.turnDurable = [];
@@ -200,6 +202,7 @@ export class TurnLoop {
         for (const [workerId, messages] of frames) this.o.sendFrames(workerId, messages);
         if (events !== null) this.o.publish(events);
         if (completedJobs.length > 0) this.o.jobsCompleted(completedJobs);
+        if (wrapperEnds.length > 0) this.o.leaveExitCodes(wrapperEnds);
       },
     });
     for (const action of durable) this.onDurable.push({ ticket, action });

@@ -46,9 +46,16 @@ export interface HeldTask {
 export type TaskEnd =
   /**
    * `outOfMemory`: the kernel has killed a process of it. `excess`: it did so because the task wanted more than it had requested. `message`: the
-   * task's own words about its failure.
+   * task's own words about its failure. `byItself`: it has ended so before it was stopped.
    */
-  | { readonly kind: 'exit'; readonly code: number; readonly outOfMemory?: true; readonly excess?: MemoryExcess; readonly message?: string }
+  | {
+      readonly kind: 'exit';
+      readonly code: number;
+      readonly outOfMemory?: true;
+      readonly excess?: MemoryExcess;
+      readonly message?: string;
+      readonly byItself?: true;
+    }
   | {
       readonly kind: 'signal';
       readonly signal: string;
@@ -67,15 +74,19 @@ export function outcomeOf(task: HeldTask, end: TaskEnd): TaskOutcome {
     case 'cancel':
       return 'canceled';
     case 'worker-stop':
-      return 'stopped';
+      return end.kind === 'exit' && end.byItself === true ? ownOutcome(end) : 'stopped';
     case 'unwanted':
       return 'unwanted';
     case 'time-limit':
     case 'memory-limit':
       return 'failed';
     case null:
-      return end.kind === 'exit' && end.code === 0 && end.excess === undefined ? 'finished' : 'failed';
+      return ownOutcome(end);
   }
+}
+
+function ownOutcome(end: TaskEnd): TaskOutcome {
+  return end.kind === 'exit' && end.code === 0 && end.excess === undefined ? 'finished' : 'failed';
 }
 
 export function keyOf(task: HeldTask): TaskKey {

@@ -130,7 +130,7 @@ export class HandServer {
       setImmediate(() => this.journal.sync());
       return ticket;
     };
-    const specs = { record: () => undefined, noteJobEnded: () => {}, secretTaskEnded: () => undefined };
+    const specs = { record: () => undefined, noteJobEnded: () => {}, secretTaskEnded: () => undefined, wrapperDirectory: () => null };
     this.recorder = new Recorder({ core: this.core, specs, lastSeq: 0, hostOf: () => 'node', now: Date.now });
     // The tests are about allocations: what is assigned to whom needs no frames here.
     this.recorder.assign = () => {};
@@ -140,6 +140,7 @@ export class HandServer {
       sendFrames: () => {},
       publish: () => this.service.wake(),
       jobsCompleted: () => {},
+      leaveExitCodes: () => {},
       fatal: (error) => {
         throw error;
       },

@@ -1,10 +1,13 @@
 /** `hq submit` (= `hq job submit`) and `hq job submit-task`: from flags to one request. */
+import { resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
+import type { TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Context } from '../context.ts';
 import { readAll } from '../readAll.ts';
 import { arrayTasks } from '../submit/entries.ts';
+import { isSubmitOfNextflow, plainLogOf, refuseForNextflow } from '../submit/nextflowScript.ts';
 import { mergeFlags, readScript } from '../submit/script.ts';
-import { sendSubmit } from '../submit/send.ts';
+import { type Sending, sendSubmit } from '../submit/send.ts';
 import { jobFailLimit, type SubmitFlags, taskSpecOf } from '../submit/spec.ts';
 import { submitWarnings } from '../submit/warnings.ts';
 
@@ -12,27 +15,26 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
   const { io, compat } = context;
   const program = command[0] as string;
   const stdin = typed.stdin === true ? await readAll(io.stdin, io.signal) : undefined;
-  const script = await readScript({ mode: typed.directives ?? 'auto', program, cwd: io.cwd, stdin });
+  const script = await readScript({ mode: typed.directives ?? 'auto', program, io, stdin });
   const configured = configuredFor(context, typed, script.flags);
   const flags = mergeFlags(mergeFlags(withoutConfigured(context, typed), script.flags), configured);
   refuseJobFlags(flags);
-  const spec = taskSpecOf([...script.interpreter, ...command], {
-    flags,
-    scriptResources: hasResources(script.flags) ? script.flags : configured,
-    compat,
-    stdin,
-    env: io.env,
-  });
+  if (script.ofNextflow) refuseForNextflow(flags);
+  const scriptResources = hasResources(script.flags) ? script.flags : configured;
+  const plain = taskSpecOf([...script.interpreter, ...command], { flags, scriptResources, compat, stdin, env: io.env });
+  const spec: TaskSpecInput = script.ofNextflow ? { ...plain, wrapper: 'nextflow' } : plain;
   const { ids, entries } = await arrayTasks(flags, io.cwd);
-  for (const warning of submitWarnings({ flags, taskCount: entries?.length ?? ids?.length ?? 1 })) context.warn(warning);
+  // Nextflow reads both streams as one, and takes any line for the answer.
+  const mayWarn = context.mode !== 'quiet' || flags.directives !== 'file';
+  if (mayWarn) for (const warning of submitWarnings({ flags, taskCount: entries?.length ?? ids?.length ?? 1 })) context.warn(warning);
   const maxFails = jobFailLimit(flags, compat);
-  return sendSubmit(context, {
+  const sending: Sending = {
     ...flags,
     submit: {
       submitDir: io.cwd,
       // Nobody reads warnings about a script that a workflow system has made.
       strict: flags.strict === true || flags.directives === 'file',
-      ...(flags.stream === undefined ? {} : { stream: flags.stream }),
+      ...(flags.stream === undefined || plainLogOf(flags.stream) !== undefined ? {} : { stream: flags.stream }),
       tasks: {
         kind: 'array',
         spec,
@@ -41,7 +43,10 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
       },
     },
     header: { name: flags.name ?? programName(program), ...(maxFails === undefined ? {} : { maxFails }) },
-  });
+  };
+  if (!isSubmitOfNextflow(typed, program)) return sendSubmit(context, sending);
+  const { submitOnce } = await import('../submit/submitOnce.ts');
+  return submitOnce(context, { sending, directory: resolve(io.cwd, flags.cwd ?? '') });
 }
 
 export async function runSubmitTask(context: Context, [job, command]: [number, string[]], flags: SubmitFlags): Promise<number | undefined> {

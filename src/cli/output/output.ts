@@ -7,6 +7,7 @@ import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobDetail, JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Setting } from '../config/settings.ts';
@@ -26,6 +27,13 @@ export interface JobWithTasks {
 /** Absolute paths. */
 export interface ComparisonFiles {
   readonly json: string;
+  readonly page: string;
+}
+
+/** Absolute paths. */
+export interface SnakemakeReportFiles {
+  readonly json: string;
+  readonly csv: string;
   readonly page: string;
 }
 
@@ -59,6 +67,8 @@ export interface Output {
   comparison(report: CompareReport, files: ComparisonFiles): void;
   /** Of configuration files. */
   settings(settings: readonly Setting[], o: { files: readonly string[] }): void;
+  /** `files`: where its parts were written; undefined: nowhere. */
+  snakemakeReport(report: SnakemakeReport, files: SnakemakeReportFiles | undefined): void;
   logSummary(path: string, summary: Summary): void;
   /** An action was carried out; the text is for people. */
   done(line: string): void;

@@ -45,13 +45,14 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'output-log': workers.outputLog,
   doctor: workers.findings,
   'config show': workers.settings,
+  'report snakemake': workers.snakemake,
   'compare array': workers.comparison,
   'compare snakemake': workers.comparison,
 };
 
 /** Their output is text for programs or people, the same in every mode. */
 const TEXT: ReadonlySet<string> = new Set([
-  ...['job cat', 'job logs', 'alloc log', 'worker address', 'doc', 'generate-completion', 'dashboard'],
+  ...['job cat', 'job logs', 'alloc log', 'worker address', 'doc', 'generate-completion', 'dashboard', 'logs snakemake', 'nextflow config'],
   ...['journal export', 'journal replay', 'journal stream'],
 ]);
 

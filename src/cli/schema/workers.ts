@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { allocationState, queueExplanation } from '../../protocol/schema/allocation.ts';
 import { compareReport } from '../../protocol/schema/compare.ts';
 import { workerResources } from '../../protocol/schema/resources.ts';
+import { snakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import { memoryGuard, onServerLost } from '../../protocol/schema/worker.ts';
 import { count, date, listOf, type Shape, same, seconds, shape } from './parts.ts';
 
@@ -141,6 +142,7 @@ export const findings: Shape = same(
 );
 
 export const comparison: Shape = same(compareReport);
+export const snakemake: Shape = same(snakemakeReport);
 
 /** `hq config show` */
 export const settings: Shape = same(

@@ -6,7 +6,11 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { HqError } from '../../protocol/errors.ts';
+// Directives stand at the beginning of a script, which is as much of it as a client sends.
+import { FILE_START_BYTES as SCRIPT_BYTES } from '../../protocol/frontFrames.ts';
+import type { CliIo } from '../io.ts';
 import { reword } from '../usage.ts';
+import { isNextflowScript, nextflowWords } from './nextflowScript.ts';
 import { mayBeScript, submitOptions } from './options.ts';
 import { shellWords } from './shellWords.ts';
 import type { DirectiveMode, SubmitFlags } from './spec.ts';
@@ -16,36 +20,47 @@ export interface Script {
   readonly flags: SubmitFlags;
   /** Words of the `#!` line; empty where there is none. */
   readonly interpreter: readonly string[];
+  /** It is `.command.run` of a task of Nextflow. */
+  readonly ofNextflow: boolean;
 }
 
-const NO_SCRIPT: Script = { flags: {}, interpreter: [] };
+const NO_SCRIPT: Script = { flags: {}, interpreter: [], ofNextflow: false };
 
-/** Directives stand at the beginning of a script, bytes. */
-const SCRIPT_BYTES = 32 * 1024;
 /** About this one command, not about tasks. */
 const NOT_IN_SCRIPTS: ReadonlySet<string> = new Set(['--stdin', '--directives', '--dry-run']);
 
 /**
- * @param o.program as typed; a path relative to `cwd`
+ * @param o.program as typed; a path relative to the working directory
  * @param o.stdin what was read for `--stdin`
  * @throws HqError HQ_E_USAGE, HQ_E_FILE (not for `auto`: the program may be in the worker's PATH alone), HQ_E_DIRECTIVE
  */
-export async function readScript(o: { mode: DirectiveMode; program: string; cwd: string; stdin: Buffer | undefined }): Promise<Script> {
+export async function readScript(o: {
+  mode: DirectiveMode;
+  program: string;
+  io: Pick<CliIo, 'cwd' | 'readFileStart'>;
+  stdin: Buffer | undefined;
+}): Promise<Script> {
   if (o.mode === 'stdin') {
     if (o.stdin === undefined) throw new HqError('HQ_E_USAGE', { detail: "the argument '--directives=stdin' needs '--stdin'" });
-    return { flags: directivesIn(o.stdin.toString('utf8', 0, SCRIPT_BYTES), 'standard input'), interpreter: [] };
+    return { ...NO_SCRIPT, flags: directivesIn(o.stdin.toString('utf8', 0, SCRIPT_BYTES), 'standard input', shellWords) };
   }
   if (!mayBeScript(o.mode, o.program)) return NO_SCRIPT;
   const text = await readBeginning(o.program, o);
   if (text === null) return NO_SCRIPT;
+  const ofNextflow = isNextflowScript(o.mode, o.program);
+  const flags = directivesIn(text, o.program, ofNextflow ? nextflowWords : shellWords);
   // The interpreter would read its script from the task's standard input.
-  return { flags: directivesIn(text, o.program), interpreter: o.stdin === undefined ? interpreterOf(text) : [] };
+  return { flags, interpreter: o.stdin === undefined ? interpreterOf(text) : [], ofNextflow };
 }
 
-async function readBeginning(path: string, { mode, cwd }: { mode: DirectiveMode; cwd: string }): Promise<string | null> {
+async function readBeginning(
+  path: string,
+  { mode, io }: { mode: DirectiveMode; io: Pick<CliIo, 'cwd' | 'readFileStart'> },
+): Promise<string | null> {
+  if (io.readFileStart !== undefined) return (await io.readFileStart(path)).toString('utf8');
   let file: FileHandle | undefined;
   try {
-    file = await open(resolve(cwd, path));
+    file = await open(resolve(io.cwd, path));
     const { buffer, bytesRead } = await file.read(Buffer.alloc(SCRIPT_BYTES), 0, SCRIPT_BYTES, 0);
     return buffer.toString('utf8', 0, bytesRead);
   } catch (error) {
@@ -70,16 +85,17 @@ function interpreterOf(text: string): string[] {
 /**
  * Pure.
  * @param name of the script, for messages
+ * @param wordsOf what stands behind `#HQ` in a line
  * @throws HqError HQ_E_DIRECTIVE
  */
-function directivesIn(text: string, name: string): SubmitFlags {
+function directivesIn(text: string, name: string, wordsOf: typeof shellWords): SubmitFlags {
   const lines: { readonly where: string; readonly words: string[] }[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     const trimmed = line.trim();
     if (trimmed !== '' && !trimmed.startsWith('#')) break;
     if (!/^#HQ(\s|$)/.test(trimmed)) continue;
     const where = `${name}:${index + 1}`;
-    const words = shellWords(trimmed.slice('#HQ'.length));
+    const words = wordsOf(trimmed.slice('#HQ'.length));
     if (typeof words === 'string') throw new HqError('HQ_E_DIRECTIVE', { where, detail: words });
     lines.push({ where, words });
   }

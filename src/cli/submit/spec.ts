@@ -3,6 +3,7 @@ import { HqError } from '../../protocol/errors.ts';
 import type { CrashLimit, StdioSpec, TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Compat } from '../compat.ts';
 import { inheritedEnv } from './inheritedEnv.ts';
+import { plainLogOf } from './nextflowScript.ts';
 import { type RequestFlags, requestOf, type TypedRequest } from './request.ts';
 import { type RetryFlags, retryOf } from './retry.ts';
 import type { WaitFlags } from './send.ts';
@@ -53,6 +54,7 @@ export function taskSpecOf(command: string[], o: SpecOptions): TaskSpecInput {
   const request = requestOf(flags, o.compat, o.scriptResources);
   const inherited = flags.inheritEnv === true ? inheritedEnv(o.env) : {};
   const env = { ...inherited, ...environmentOf(flags.env ?? []) };
+  const log = plainLogOf(flags.stream);
   if (flags.cwd?.includes('%{CWD}') === true) throw usage("--cwd cannot contain '%{CWD}'");
   return {
     command,
@@ -60,6 +62,7 @@ export function taskSpecOf(command: string[], o: SpecOptions): TaskSpecInput {
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(Object.keys(inherited).length === 0 ? {} : { secretEnv: Object.keys(inherited) }),
     ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
+    ...(log === undefined ? {} : { stdout: log, stderr: log }),
     ...(flags.stdout === undefined ? {} : { stdout: stdioOf(flags.stdout, 'stdout') }),
     ...(flags.stderr === undefined ? {} : { stderr: stdioOf(flags.stderr, 'stderr') }),
     ...(stdin === undefined ? {} : { stdin: stdin.toString('base64') }),

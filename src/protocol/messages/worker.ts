@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import type { PinMode } from '../resourceTerms.ts';
 import type { RequestVariant, Room } from '../schema/resources.ts';
-import type { FailureKind, StdioSpec, TaskUsage, WarmSpec } from '../schema/task.ts';
+import type { FailureKind, StdioSpec, TaskUsage, TaskWrapper, WarmSpec } from '../schema/task.ts';
 import { workerConfiguration } from '../schema/worker.ts';
 
 /** State of a held task in a hello: queued on the worker, or started. Ended ones are not named: their last update is repeated. */
@@ -42,6 +42,8 @@ export interface Welcome {
   readonly wanted: readonly TaskKey[];
   /** The server reads `room` in updates; left out by servers before 1.1. */
   readonly wantsRoom?: boolean;
+  /** The server reads `notice`; left out by servers that do not. */
+  readonly wantsNotices?: boolean;
 }
 
 /** One attempt: [job id, task id, instance id]. */
@@ -69,6 +71,8 @@ export interface WireBody {
   readonly taskDir?: true;
   /** Left out by servers of earlier versions, and for tasks that are started by their command; workers of earlier versions ignore it. */
   readonly warm?: WarmSpec;
+  /** Left out by servers of earlier versions, and for tasks without; workers of earlier versions leave such tasks to themselves. */
+  readonly wrapper?: TaskWrapper;
 }
 
 /**
@@ -113,6 +117,8 @@ export type FromWorker =
    */
   | readonly ['updates', seq: number, updates: readonly TaskUpdate[], room?: Room]
   | readonly ['heartbeat']
+  /** A line for the event log. Only to servers that want it; not repeated, as nothing depends on it. */
+  | readonly ['notice', line: string]
   /** Last frame of a worker that ends by itself; all its updates were sent before. */
   | readonly ['leaving', reason: 'STOPPED' | 'IDLE TIMEOUT' | 'TIME LIMIT REACHED'];
 
@@ -155,6 +161,9 @@ export type TaskUpdate =
       instance: number,
       atMs: number,
     ];
+
+/** Longest line of a notice, bytes. */
+export const NOTICE_MAX_BYTES = 1_024;
 
 /** Largest frame before the hello is accepted, and after, bytes. */
 export const HELLO_FRAME_LIMIT_BYTES: number = 64 * 1024;

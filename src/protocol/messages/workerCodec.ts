@@ -11,6 +11,7 @@ import { failureKind } from '../schema/task.ts';
 import { workerEnd } from '../schema/worker.ts';
 import {
   type FromWorker,
+  NOTICE_MAX_BYTES,
   type ToWorker,
   UPDATE_CANCELED,
   UPDATE_FAILED,
@@ -95,6 +96,9 @@ export function decodeFromWorker(body: Uint8Array): FromWorker {
     case 'heartbeat':
       check(message.length === 1, 'heartbeat: length');
       break;
+    case 'notice':
+      check(message.length === 2 && isText(message[1]) && Buffer.byteLength(message[1]) <= NOTICE_MAX_BYTES, 'notice: line');
+      break;
     case 'leaving':
       check(message.length === 2 && LEAVING.has(message[1]), 'leaving: reason');
       break;
@@ -162,6 +166,7 @@ function checkBody(value: unknown): void {
   check(PINS.has(body.pin), 'compute: pin');
   check(body.taskDir === undefined || body.taskDir === true, 'compute: task directory');
   check(body.warm === undefined || isWarm(body.warm), 'compute: warm');
+  check(body.wrapper === undefined || isText(body.wrapper), 'compute: wrapper');
   check(Array.isArray(body.request) && body.request.length > 0 && body.request.every(isVariant), 'compute: request');
 }
 
@@ -178,6 +183,7 @@ function checkWelcome(message: readonly unknown[]): void {
   check(welcome.idleTimeoutMs === null || (isNumber(welcome.idleTimeoutMs) && welcome.idleTimeoutMs > 0), 'welcome: idle timeout');
   check(isTuples(welcome.wanted, 3), 'welcome: tasks');
   check(welcome.wantsRoom === undefined || typeof welcome.wantsRoom === 'boolean', 'welcome: room');
+  check(welcome.wantsNotices === undefined || typeof welcome.wantsNotices === 'boolean', 'welcome: notices');
 }
 
 function isRoom(value: unknown): boolean {

@@ -49,6 +49,10 @@ export const warmSpec = z.strictObject({
 });
 export type WarmSpec = z.infer<typeof warmSpec>;
 
+/** A workflow manager's script around a command, which records the exit code in a file beside it; see `common/nextflowWrapper.ts`. */
+export const taskWrapper = z.enum(['nextflow']);
+export type TaskWrapper = z.infer<typeof taskWrapper>;
+
 /** Fields of a task without defaults, so that a patch that leaves one out does not bring its default back. */
 const taskFields = {
   command: z.array(z.string()).min(1).describe('argument vector; the first element is the program'),
@@ -84,6 +88,11 @@ const taskFields = {
     ),
   retryMemFactor: z.number().min(1).max(100).optional().describe('the mem request of every variant is multiplied by this at each retry'),
   warm: warmSpec.optional().describe('start the task from a warm runner of its worker, where that is possible; left out: by its command'),
+  wrapper: taskWrapper
+    .optional()
+    .describe(
+      "nextflow: the command is Nextflow's .command.run in the working directory; where it ends without having written its .exitcode, hq writes it",
+    ),
   label: z.string().max(1024).optional().describe('shown wherever the task is listed, e.g. a rule and its wildcards'),
 };
 

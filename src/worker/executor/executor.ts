@@ -14,6 +14,7 @@ import type { LaunchEnd, Launcher, LaunchHandle, LaunchSpec, LaunchUsage, Output
 import type { Streams, TaskStream } from './streams.ts';
 import { makeTaskDirectory, type TaskDirectory } from './taskDirectory.ts';
 import { filesToRemove, isStreamed, type TaskPaths, taskPaths } from './taskSetup.ts';
+import { earlierEnd, hasWrapper, settleWrapper, stopsUnnoticed } from './wrapperEnd.ts';
 
 /** Time between the interrupt and the kill when a task is stopped, milliseconds; as in the original. */
 export const STOP_GRACE_MS = 1_000;
@@ -110,11 +111,11 @@ export class Executor {
     return this.runs.get(task)?.handle?.pid ?? 0;
   }
 
-  /** Interrupts a task; after a second what is left of it is killed. Memory that is running out does not wait. */
+  /** Interrupts a task; after a second what is left of it is killed. Memory that is running out does not wait, nor what must not notice. */
   stop(task: HeldTask): void {
     const run = this.runs.get(task);
     if (run === undefined || run.end !== undefined || run.grace !== undefined) return;
-    run.handle?.signalGroup(task.stop === 'memory-limit' ? 'SIGKILL' : 'SIGINT');
+    run.handle?.signalGroup(task.stop === 'memory-limit' || stopsUnnoticed(task) ? 'SIGKILL' : 'SIGINT');
     run.grace = this.options.deadlines.after(STOP_GRACE_MS, () => run.handle?.signalGroup('SIGKILL'));
   }
 
@@ -142,6 +143,12 @@ export class Executor {
       next: null,
     };
     this.runs.set(task, run);
+    const earlier = earlierEnd(task, run.paths.cwd);
+    if (earlier !== undefined) {
+      if (task.state === 'staged') this.onReturned(run, false);
+      else this.endUnstarted(run, earlier);
+      return undefined;
+    }
     try {
       run.stream = this.beginStream(run);
     } catch (error) {
@@ -194,6 +201,7 @@ export class Executor {
       stdout,
       stderr: same ? { kind: 'same' } : this.target(run, 'stderr'),
       ...(task.body.warm === undefined ? {} : { warm: task.body.warm }),
+      ...(hasWrapper(task) ? { diesUnnoticed: true } : {}),
     };
   }
 
@@ -240,7 +248,10 @@ export class Executor {
   private reportEnds(): void {
     const runs = this.ended;
     this.ended = [];
-    for (const run of runs) Object.assign(run, this.options.memory.ended(run.task, run.end as TaskEnd));
+    for (const run of runs) {
+      Object.assign(run, this.options.memory.ended(run.task, run.end as TaskEnd));
+      run.end = settleWrapper(run.task, run.paths.cwd, run.end as TaskEnd);
+    }
     this.completeLogs(runs);
     const ends: TaskEnded[] = [];
     for (const run of runs) {

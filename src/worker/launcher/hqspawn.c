@@ -7,7 +7,7 @@
  *
  * One loop, one thread, no waiting but in ppoll. Files are opened by the child, so that a slow file system delays that task alone; what goes
  * wrong there is left in memory shared with the parent, which finds it when the child has ended. When the requests end, the worker is gone:
- * every task is interrupted and, a second later, killed, as when a worker stops in order.
+ * every task is interrupted and, a second later, killed, as when a worker stops in order; those that must not notice are killed at once.
  *
  * Tasks may wait here for the end of others of their group: what a running task holds (its lane: variables and CPUs) goes to the next one at
  * once, and the worker, which would need longer for its answer than a short task runs, hears of many at a time.
@@ -49,6 +49,7 @@
 #define GRACE_MS 1000                   /* between interrupt and kill when the worker is gone */
 #define GIVE_UP_MS 2000                 /* a killed process in an uninterruptible wait is not waited for any longer */
 #define DRAIN_POLL_MS 10
+#define DIES_UNNOTICED 256u             /* added to the first output: no interrupt when the worker is gone */
 #define SPARE_FILES 256                 /* files for captured output that are kept to be used again: to make one costs as much as a fork */
 
 enum output { OUT_NULL, OUT_FILE, OUT_CAPTURE, OUT_SAME };
@@ -65,6 +66,7 @@ struct lane { uint32_t nvars, ncpus; const char *cpus, *vars[]; };
 
 struct launch {
   uint32_t id, environment, group, nargs, nvars, nlane, ncpus, stdin_bytes, out[2];
+  bool dies_unnoticed;
   char *args, *vars, *lane, *cwd, *control_group /* its cgroup.procs; empty: stays in that of this process */, *path[2];
   const char *cpus, *stdin_data;
 };
@@ -244,6 +246,8 @@ static struct launch parse_launch(struct cursor c) {
   l.ncpus = take32(&c);
   l.stdin_bytes = take32(&c); /* UINT32_MAX: no input */
   l.out[0] = take32(&c);
+  l.dies_unnoticed = (l.out[0] & DIES_UNNOTICED) != 0;
+  l.out[0] &= ~DIES_UNNOTICED;
   l.out[1] = take32(&c);
   if (l.environment >= ENVIRONMENTS || l.nargs == 0) die("bad request", 0);
   l.args = skip_strings(&c, l.nargs);
@@ -846,8 +850,12 @@ static void handle(struct cursor c) {
   }
 }
 
-static void signal_all(int signal) {
-  for (uint32_t i = 0; i < slots; i++) signal_task(&tasks[i], signal);
+static void interrupt_all(void) {
+  for (uint32_t i = 0; i < slots; i++) signal_task(&tasks[i], tasks[i].launch.dies_unnoticed ? SIGKILL : SIGINT);
+}
+
+static void kill_all(void) {
+  for (uint32_t i = 0; i < slots; i++) signal_task(&tasks[i], SIGKILL);
 }
 
 /* One read per turn, so that ends are reported while much comes in. */
@@ -859,7 +867,7 @@ static void read_requests(void) {
   if (n <= 0) {
     requests = -1;
     kill_at_ms = now_ms() + GRACE_MS;
-    signal_all(SIGINT);
+    interrupt_all();
     return;
   }
   in.end += (size_t)n;
@@ -886,7 +894,7 @@ static bool finish(uint32_t draining) {
   for (uint32_t i = 0; i < slots; i++) running += tasks[i].state == RUNNING;
   if (running == 0 || now_ms() > kill_at_ms + GIVE_UP_MS) return true;
   if (!killed && now_ms() >= kill_at_ms) {
-    signal_all(SIGKILL);
+    kill_all();
     killed = true;
   }
   return false;

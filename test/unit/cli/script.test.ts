@@ -63,12 +63,13 @@ describe('#HQ lines', () => {
   });
 
   test('of a script that a workflow system has made are strict', async () => {
-    world.write('.command.run', '#!/bin/bash\n#HQ --name nf-x\n#HQ --log /work/.command.log\n#HQ --time-limit 90sec\n');
-    const request = await sent(['--directives=file', '.command.run']);
+    world.write('made', '#!/bin/bash\n#HQ --name nf-x\n#HQ --log /work/log\n#HQ --time-limit 90sec\n');
+    const request = await sent(['--directives=file', 'made']);
     expect(request).toMatchObject({
       name: 'nf-x',
-      submit: { strict: true, stream: '/work/.command.log', tasks: { spec: { timeLimitMs: 90_000 } } },
+      submit: { strict: true, stream: '/work/log', tasks: { spec: { timeLimitMs: 90_000 } } },
     });
+    expect(request.submit.tasks.spec).not.toHaveProperty('wrapper');
   });
 
   test('give way to the command line; variables and resources of both count', async () => {
@@ -289,19 +290,12 @@ describe('who reads files', () => {
   const entry = COMMANDS.find(({ name }) => name === 'submit') as CommandEntry;
   test.each([
     [[], ['true'], false],
-    [[], ['run.sh'], true],
+    // The front sends its beginning.
+    [[], ['run.sh'], false],
     [['eachLine'], ['true'], true],
     [['fromJson'], ['true'], true],
   ])('the process of the client, where there are any: %j %j', (flags, command, expected) => {
     expect(entry.readsFiles?.([command], Object.fromEntries(flags.map((flag) => [flag, 'file'])))).toBe(expected);
-  });
-
-  test.each([
-    ['file', 'x', true],
-    ['off', 'x.sh', false],
-    ['stdin', 'x.sh', false],
-  ])('--directives=%s of %s: %s', (directives, program, expected) => {
-    expect(entry.readsFiles?.([[program]], { directives })).toBe(expected);
   });
 });
 

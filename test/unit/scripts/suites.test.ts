@@ -10,6 +10,6 @@ test('skips are forbidden in complete suites on CI, and in suites that the envir
   expect(forbidsSkips({ name: 'snakemake', complete: true }, {})).toBeUndefined();
 });
 
-test('the suite that needs Slurm says what the machine lacks', () => {
-  expect(SUITES.find(({ name }) => name === 'slurm')).toHaveProperty('lacks');
+test.each(['slurm', 'gridengine', 'nextflow'])('the suite %s says what the machine lacks', (wanted) => {
+  expect(SUITES.find(({ name }) => name === wanted)).toHaveProperty('lacks');
 });

@@ -180,25 +180,30 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
   function launch(
     id: number,
     sh: string,
-    o: { kind?: 'L' | 'Q'; group?: number; lane?: Record<string, string>; cpus?: number[] } = {},
+    o: { kind?: 'L' | 'Q'; group?: number; lane?: Record<string, string>; cpus?: number[]; diesUnnoticed?: boolean } = {},
   ): void {
-    const { kind = 'L', group = 0, lane = {}, cpus = [] } = o;
+    const { kind = 'L', group = 0, lane = {}, cpus = [], diesUnnoticed = false } = o;
     requests.environment(0, { PATH: process.env.PATH ?? '', MARKER: directory });
-    const rest = { environment: 0, vars: {}, cwd: directory, controlGroup: '', stdin: null, paths: [] };
-    requests.launch(kind, { ...rest, id, group, lane, cpus, args: ['sh', '-c', sh], outputs: ['null', 'null'] });
+    const rest = { environment: 0, common: {}, vars: {}, cwd: directory, controlGroup: '', stdin: null, paths: [] };
+    requests.launch(kind, { ...rest, id, group, lane, cpus, diesUnnoticed, args: ['sh', '-c', sh], outputs: ['null', 'null'] });
     send();
   }
 
   const made = (file: string): Promise<void> => vi.waitFor(() => expect(existsSync(join(directory, file))).toBe(true), { timeout: 5_000 });
 
-  test('when its requests end, tasks are interrupted, and killed when that does not help', async () => {
+  test('when its requests end, tasks are interrupted, and killed when that does not help, or when they must not notice', async () => {
     launch(1, 'trap "touch trapped; exit" INT; touch ready-1; sleep 60 & wait');
     launch(2, 'trap "" INT; touch ready-2; sleep 60; sleep 61');
+    launch(3, 'touch ready-3; until [ -e ready-4 ]; do sleep 0.01; done', { group: 5 });
+    launch(4, 'trap "touch noticed; exit" INT; touch ready-5; sleep 60 & wait', { kind: 'Q', group: 5, diesUnnoticed: true });
     await made('ready-1');
     await made('ready-2');
+    await made('ready-3');
+    writeFileSync(join(directory, 'ready-4'), '');
+    await made('ready-5');
     child.stdin?.end();
     expect(await exit).toBe(0);
-    expect(existsSync(join(directory, 'trapped'))).toBe(true);
+    expect([existsSync(join(directory, 'trapped')), existsSync(join(directory, 'noticed'))]).toEqual([true, false]);
     expect(processesWith(`MARKER=${directory}`)).toEqual([]);
     expect(stderr).toBe('');
   });
@@ -238,7 +243,7 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
       launch(1, 'touch ready; until [ -e go ]; do sleep 0.01; done', { group: 5, lane });
       await made('ready');
       launch(2, 'touch second', { kind: 'Q', group: 5 });
-      const rest = { environment: 0, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
+      const rest = { environment: 0, common: {}, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
       requests.launch('Q', { ...rest, id: 3, group: 5, args: ['/no/such/program'], outputs: ['null', 'null'] });
       launch(4, 'touch fourth', { kind: 'Q', group: 5 });
       requests.withdraw(2);
@@ -288,7 +293,7 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
 
   test('requests may be cut anywhere', async () => {
     requests.environment(3, { A: 'b' });
-    const rest = { environment: 3, group: 0, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
+    const rest = { environment: 3, group: 0, common: {}, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
     for (const id of [1, 2]) requests.launch('L', { ...rest, id, args: ['/bin/true'], outputs: ['null', 'null'] });
     requests.signal(99, 9);
     requests.release(99);

@@ -51,6 +51,7 @@ __all__ = [
     "HqEventWorkerConnected",
     "HqEventWorkerDisconnected",
     "HqEventWorkerLost",
+    "HqEventWorkerNotice",
     "HqEventWorkerReconnected",
     "JobDetail",
     "JobInfo",
@@ -217,6 +218,9 @@ class TaskSpec(_TaskSpec, total=False):
     retryMemFactor: float
     # start the task from a warm runner of its worker, where that is possible; left out: by its command
     warm: "TaskSpecWarm"
+    # nextflow: the command is Nextflow's .command.run in the working directory; where it ends without having written
+    # its .exitcode, hq writes it
+    wrapper: Literal["nextflow"]
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -267,6 +271,9 @@ class TaskPatch(TypedDict, total=False):
     retryMemFactor: float
     # start the task from a warm runner of its worker, where that is possible; left out: by its command
     warm: "TaskPatchWarm"
+    # nextflow: the command is Nextflow's .command.run in the working directory; where it ends without having written
+    # its .exitcode, hq writes it
+    wrapper: Literal["nextflow"]
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
 
@@ -317,6 +324,9 @@ class GraphTask(TypedDict, total=False):
     retryMemFactor: float
     # start the task from a warm runner of its worker, where that is possible; left out: by its command
     warm: "GraphTaskWarm"
+    # nextflow: the command is Nextflow's .command.run in the working directory; where it ends without having written
+    # its .exitcode, hq writes it
+    wrapper: Literal["nextflow"]
     # shown wherever the task is listed, e.g. a rule and its wildcards
     label: str
     # the next free id when left out
@@ -928,7 +938,7 @@ class WorkerInfoLastTaskStarted(TypedDict):
     atMs: float
 
 
-class WorkerInfo(TypedDict):
+class _WorkerInfo(TypedDict):
     id: int
     configuration: "WorkerConfiguration"
     # reconnecting: its connection broke, its tasks are kept
@@ -940,6 +950,12 @@ class WorkerInfo(TypedDict):
     # running ones included
     assignedTasks: int
     lastTaskStarted: Union["WorkerInfoLastTaskStarted", None]
+
+
+class WorkerInfo(_WorkerInfo, total=False):
+    # tasks that were canceled and whose processes may still be there: the worker has not confirmed their end; left out:
+    # none
+    stoppingTasks: int
 
 
 class QueueWorkerOptions(TypedDict, total=False):
@@ -1216,6 +1232,14 @@ class HqEventWorkerLost(TypedDict):
     reason: "WorkerEnd"
 
 
+class HqEventWorkerNotice(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["worker-notice"]
+    workerId: int
+    message: str
+
+
 class HqEventJobCreated(TypedDict):
     seq: int
     timeMs: float
@@ -1414,6 +1438,7 @@ HqEvent = Union[
     HqEventWorkerDisconnected,
     HqEventWorkerReconnected,
     HqEventWorkerLost,
+    HqEventWorkerNotice,
     HqEventJobCreated,
     HqEventJobClosed,
     HqEventJobCanceled,

@@ -25,9 +25,6 @@ const COMMAND_LINES = ['bin/command.js', 'bin/commandThread.js'];
 /** Large libraries that few commands need, each a file of its own, read when it is needed. */
 const LIBRARIES = { undici: 'lib/undici.js', yaml: 'lib/yaml.js', 'log-update': 'lib/log-update.js' };
 
-/** Modules of our own with a large library that few commands need: files of their own, too. They take and give plain data. */
-const PARTS = { 'cli/config/check.ts': 'lib/configCheck.js' };
-
 /** Batch systems that know the server by types alone, in a form that a server loads like a module of the user's. */
 const BATCH_SYSTEMS = { 'batch/gridengine.js': 'plugins/batch/gridengine/src/index.ts' };
 
@@ -44,35 +41,24 @@ export async function bundle() {
     return buildFile(inRoot('src', entry), output, plugins);
   });
   const libraries = Object.entries(LIBRARIES).map(([name, output]) => buildFile(name, output, []));
-  const parts = Object.entries(PARTS).map(([entry, output]) => buildFile(inRoot('src', entry), output, []));
   const batchSystems = Object.entries(BATCH_SYSTEMS).map(async ([output, entry]) => stranger(await buildFile(entry, output, [])));
-  const built = await Promise.all([...programs, ...libraries, ...parts, ...batchSystems]);
+  const built = await Promise.all([...programs, ...libraries, ...batchSystems]);
   // The sources are modules; what is made of them here is not.
   writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
   for (const { outputs } of built) checkZod(outputs);
   removeStale(
-    new Set(
-      [...Object.keys(PROGRAMS), ...Object.values(LIBRARIES), ...Object.values(PARTS), ...Object.keys(BATCH_SYSTEMS)].map((output) =>
-        join(dist, output),
-      ),
-    ),
+    new Set([...Object.keys(PROGRAMS), ...Object.values(LIBRARIES), ...Object.keys(BATCH_SYSTEMS)].map((output) => join(dist, output))),
   );
   return [...new Set(built.flatMap(({ inputs }) => Object.keys(inputs)))];
 }
 
-/** Leaves libraries and parts where they are. */
+/** Leaves the libraries where they are. */
 function besides(output) {
   const names = new RegExp(`^(${Object.keys(LIBRARIES).join('|')})$`);
-  const at = (file) => ({ path: relative(dirname(output), file), external: true });
+  const pathOf = (name) => relative(dirname(output), LIBRARIES[name]);
   return {
     name: 'besides',
-    setup: ({ onResolve }) => {
-      onResolve({ filter: names }, ({ path }) => at(LIBRARIES[path]));
-      onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
-        const part = PARTS[relative(inRoot('src'), resolve(resolveDir, path))];
-        return part === undefined ? undefined : at(part);
-      });
-    },
+    setup: ({ onResolve }) => onResolve({ filter: names }, ({ path }) => ({ path: pathOf(path), external: true })),
   };
 }
 

@@ -1,8 +1,8 @@
 /** `hq doc [AREA]`: the pages come with the package, so what it prints is a path on this host that is there without a network. */
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { builtFile } from '../../common/builtFile.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
@@ -28,13 +28,11 @@ async function open(context: Context, path: string): Promise<void> {
   const isThere = (program: string): boolean => folders.some((folder) => existsSync(join(folder, program)));
   const program = env['BROWSER'] || ['xdg-open', 'open'].find(isThere);
   if (program === undefined) throw new HqError('HQ_E_FILE', { path, detail: 'neither BROWSER is set nor is there xdg-open' });
-  const { failed, shortMessage } = await execa(program, [path], {
-    env,
-    extendEnv: false,
-    cwd,
-    cancelSignal: signal,
-    reject: false,
-    stdio: 'ignore',
-  }).then((result) => ({ failed: result.failed, shortMessage: result.shortMessage ?? '' }));
-  if (failed) throw new HqError('HQ_E_FILE', { path, detail: `${program} did not open it: ${shortMessage}` });
+  const child = spawn(program, [path], { env: env as NodeJS.ProcessEnv, cwd, signal, stdio: 'ignore' });
+  const trouble = await new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code) => resolve(code === 0 ? '' : `exit code ${code ?? 'none'}`));
+  });
+  signal.throwIfAborted();
+  if (trouble !== '') throw new HqError('HQ_E_FILE', { path, detail: `${program} did not open it: ${trouble}` });
 }

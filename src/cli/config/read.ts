@@ -1,10 +1,10 @@
 /** Reads and checks configuration files. Loaded where there is one; a server that runs commands for clients keeps what it has read until a file changes. */
 import { readFileSync } from 'node:fs';
+import { badField, firstBadField } from '../../protocol/badField.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { parseYaml } from '../yamlText.ts';
-import { checkConfig } from './check.ts';
 import type { ConfigFile } from './find.ts';
-import type { ConfigText } from './schema.ts';
+import { type ConfigText, configFile } from './schema.ts';
 
 /** A file that was read. */
 export interface ReadConfig {
@@ -32,9 +32,9 @@ function parse(path: string): ReadConfig {
     const line = parsed.lineOf(field);
     return line === undefined ? path : `${path}:${line}`;
   };
-  const checked = checkConfig(parsed.value ?? {});
-  if ('text' in checked) return { path, text: checked.text, where };
-  throw fault(where(checked.field), checked.detail);
+  const checked = configFile.safeParse(parsed.value ?? {});
+  if (checked.success) return { path, text: checked.data, where };
+  throw fault(where(firstBadField(checked.error)?.path ?? []), badField(checked.error, 'the file'));
 }
 
 function textOf(path: string): string {

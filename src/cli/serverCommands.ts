@@ -64,6 +64,13 @@ export const SERVER: CommandGroup = {
       load: async () => (await import('./commands/serverFiles.ts')).runBackup as RunCommand,
     },
     {
+      name: 'recover',
+      description: 'Make a sound journal out of a damaged one while no server runs; the damaged file is kept',
+      args: [['<dir>', 'server directory, or one of its numbered ones']],
+      examples: ['hq server recover ~/.hq-server'],
+      load: async () => (await import('./commands/recover.ts')).runRecover as RunCommand,
+    },
+    {
       name: 'install-service',
       description: 'Write a unit for systemd --user, which starts the server again after a failure and after a reboot',
       examples: ['hq server install-service --dry-run', 'hq server install-service --name hq-study'],

@@ -57,6 +57,7 @@ export interface ModifyQueueFlags {
   readonly timeLimit?: number;
   readonly backlog?: number;
   readonly maxWorkersPerAlloc?: number;
+  readonly workersPerAlloc?: number;
   readonly maxWorkerCount?: number | 'none';
   readonly workerTimeLimit?: number | 'none';
   readonly idleTimeout?: number;
@@ -72,6 +73,7 @@ export function modifyQueueOptions(): Option[] {
     val('-t, --time-limit <DURATION>', 'time limit of an allocation', positiveDurationMs),
     val('-b, --backlog <N>', 'most allocations that wait in the batch system at a time', count),
     val('-m, --max-workers-per-alloc <N>', 'most nodes of an allocation, with a worker each', count),
+    val('--workers-per-alloc <N>', 'the same as --max-workers-per-alloc', count).conflicts('maxWorkersPerAlloc'),
     val('--max-worker-count <N>', 'most workers of the queue, queued and running; none: no limit', orNone(integer(1, 0xffff_ffff))),
     val('--worker-time-limit <DURATION>', 'lifetime of a worker; none: the time limit', orNone(positiveDurationMs)),
     val('--idle-timeout <DURATION>', 'a worker without tasks ends after this time', positiveDurationMs),
@@ -84,9 +86,10 @@ export function modifyQueueOptions(): Option[] {
 
 /** @param rest arguments for the batch system; none: those of the queue stay @throws HqError HQ_E_USAGE */
 export function queueChangeOf(flags: ModifyQueueFlags, rest: readonly string[]): ModifyQueue {
-  const { timeLimit, workerTimeLimit, idleTimeout, drainBefore, ...same } = noneAsNull(flags);
+  const { timeLimit, workersPerAlloc, workerTimeLimit, idleTimeout, drainBefore, ...same } = noneAsNull(flags);
   const change = {
     ...same,
+    ...(workersPerAlloc === undefined ? {} : { maxWorkersPerAlloc: workersPerAlloc }),
     ...(timeLimit === undefined ? {} : { timeLimitMs: timeLimit }),
     ...(workerTimeLimit === undefined ? {} : { workerTimeLimitMs: workerTimeLimit }),
     ...(idleTimeout === undefined ? {} : { idleTimeoutMs: idleTimeout }),

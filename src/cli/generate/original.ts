@@ -94,6 +94,9 @@ export interface Difference {
 const extended = (why: string): Difference => ({ is: 'extended', why });
 const different = (why: string): Difference => ({ is: 'different', why });
 
+/** Of what `hq journal` prints. */
+const EVENTS = 'lines have `seq` in addition; of descriptions of jobs and submits only the name is told';
+
 /** By words after `hq`, alone or with one option; options of `submit` and `alloc add` count for their other spellings, too. Others are the same. */
 export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   '--server-dir': extended('the directory keeps its identity over restarts'),
@@ -129,6 +132,10 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'worker start --on-server-lost': different('`reconnect` is one more choice and the default (`stop` with `HQ_COMPAT=hyperqueue`)'),
   'worker start --detect-resources': extended('limits of control groups and batch jobs count; `--no-detect-resources` is `none`'),
   'server debug-dump': different('the state of this scheduler, with keys of its own'),
+  'journal export': different(EVENTS),
+  'journal replay': different(EVENTS),
+  'journal stream': different(EVENTS),
+  'server generate-access': different('other fields, with a certificate'),
   'journal report': different('a page of another look'),
   'worker stop': different('an unknown id ends with 1 (with 0 with `HQ_COMPAT=hyperqueue`)'),
   'alloc add': extended('`local`, `gridengine` and `plugin:PATH` beside `slurm` and `pbs`'),

@@ -16,6 +16,7 @@ const IMPORTERS: Readonly<Record<string, readonly [imports: number, commands: re
   'commands/jobFile.ts': [1, ['job validate']],
   'commands/journal.ts': [1, ['journal export']],
   'commands/journalReport.ts': [1, ['journal report']],
+  'commands/recover.ts': [2, ['server recover']],
   'commands/server.ts': [1, ['server start']],
   'commands/serverAccess.ts': [2, ['server generate-access']],
   'commands/worker.ts': [1, ['worker hwdetect']],

@@ -1,0 +1,108 @@
+/** The plugin nf-hyperqueue in a real Nextflow, on a server that somebody has started: what pipelines ask for and how tasks end. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { HqClient } from '../../src/client/client.ts';
+import { clientOf } from '../helpers/api.ts';
+import { Cluster } from '../helpers/cluster.ts';
+import type { PipelineResult } from './support/nextflow.ts';
+import { type PluginRunOptions, startWithPlugin } from './support/plugin.ts';
+
+let cluster: Cluster;
+let client: HqClient;
+
+beforeAll(async () => {
+  cluster = new Cluster();
+  await cluster.startServer();
+  await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=[0,1]']);
+  client = await clientOf(cluster);
+});
+
+afterAll(async () => {
+  client.close();
+  await cluster.stop();
+});
+
+const run = (o: PluginRunOptions): Promise<PipelineResult> => startWithPlugin(cluster, o).result();
+
+/** The job of the latest run. */
+async function lastJob() {
+  const job = (await client.listJobs({})).at(-1);
+  if (job === undefined) throw new Error('there is no job');
+  return job;
+}
+
+/** Files of the task in a row of the trace. */
+const filesOf = (row: Readonly<Record<string, string>> | undefined): string => row?.['workdir'] ?? 'no such row';
+
+test('a pipeline of 24 tasks is one job, sent in batches, with arrays, retries, fractions and measured metrics; -resume runs nothing again', async () => {
+  const first = startWithPlugin(cluster, { pipeline: 'mixed', trace: true });
+  const { code, output, trace, log } = await first.result();
+  expect(output).toMatch('sum 210');
+  expect(output).toMatch('memory 400');
+  expect(output).toMatch(/cpus \d,\d/);
+  expect(output).toMatch('hello 1 gpu');
+  expect(code).toBe(0);
+  const job = await lastJob();
+  expect(job).toMatchObject({ isOpen: false, taskCount: 25, stats: { finished: 24, failed: 1 } });
+  expect(log.match(/submitted \d+ task\(s\) in one request/g)?.length).toBeLessThan(20);
+  const tasks = await client.listTasks(job.id);
+  const gpu = await client.taskDetail(job.id, tasks.find(({ label }) => label === 'GPU')?.id ?? -1);
+  expect(gpu.spec).toMatchObject({ priority: 7, pin: 'omp', request: [{ resources: { cpus: 1, gpus: 0.5 } }] });
+  const res = await client.taskDetail(job.id, tasks.find(({ label }) => label === 'RES')?.id ?? -1);
+  expect(res.spec).toMatchObject({ timeLimitMs: 3_600_000, request: [{ resources: { cpus: 2, mem: 512 } }] });
+  expect(trace.filter(({ exit }) => exit === '17').map(({ name, native_id }) => [name, native_id?.split('@')[0]])).toEqual([
+    ['FLAKY', String(job.id)],
+  ]);
+  const row = trace.find(({ name }) => name === 'SUM');
+  expect(row?.['peak_rss']).toMatch(/^[\d.]+ MB$/);
+  expect(readFileSync(join(filesOf(row), '.command.trace'), 'utf8')).toMatch(
+    /^nextflow.trace\/v2\nrchar=\d+\n[\s\S]*realtime=\d+\n%cpu=\d+\nrss=\d+\npeak_rss=\d+\n$/,
+  );
+
+  const again = await run({ pipeline: 'mixed', directory: first.directory, args: ['-resume'] });
+  expect(again.output.match(/Cached process/g)).toHaveLength(24);
+  expect(await lastJob()).toMatchObject({ taskCount: 0 });
+});
+
+test('exit codes say what retry rules want to know: time 140, memory 137, signals, the script itself', async () => {
+  const { code, output, trace } = await run({ pipeline: 'ends', trace: true });
+  expect(trace.map(({ name, status, exit, attempt }) => `${name} ${attempt} ${status} ${exit}`).sort()).toEqual([
+    'FAILS 1 FAILED 3',
+    'KILLED 1 FAILED 137',
+    'MEMORY 1 FAILED 137',
+    'MEMORY 2 COMPLETED 0',
+    'TIME 1 FAILED 140',
+    'TIME 2 COMPLETED 0',
+  ]);
+  expect(output).toMatch(/TIME \(task \d+@\d+\): Time limit reached \(directive time\)/);
+  expect(output).toMatch(/MEMORY \(task \d+@\d+\): Memory limit exceeded: .* \(directive memory\)/);
+  expect(code).toBe(0);
+  const timed = filesOf(trace.find(({ exit }) => exit === '140'));
+  expect(readFileSync(join(timed, '.exitcode'), 'utf8')).toBe('140');
+  const failed = filesOf(trace.find(({ name }) => name === 'FAILS'));
+  expect(readFileSync(join(failed, '.command.out'), 'utf8')).toBe('out\n');
+  expect(readFileSync(join(failed, '.command.err'), 'utf8')).toBe('err\n');
+});
+
+test('what cannot be done is said in one line, and nothing runs', async () => {
+  const refused = (config: string): Promise<PipelineResult> => run({ pipeline: 'trivial', config, args: ['--tasks', '1'] });
+  const option = await refused(`process.clusterOptions = '--account=me'`);
+  expect(option.output).toMatch('clusterOptions: --account is not known; of `hq submit` these are: --priority');
+  expect(option.code).toBe(1);
+  const amount = await refused(`process.ext.hq = [gpus: 'many']`);
+  expect(amount.output).toMatch(/HyperQueue: .*'many'/);
+  const setting = await refused(`hq.cpu = 4`);
+  expect(setting.output).toMatch('there is no setting hq.cpu: known are cpus, serverDir,');
+  expect((await client.listJobs({})).at(-1)?.taskCount).toBe(0);
+});
+
+test("with hq.wrapper = 'nextflow' tasks have the wrapper as Nextflow writes it", async () => {
+  const ran = startWithPlugin(cluster, { pipeline: 'trivial', config: `hq.wrapper = 'nextflow'`, args: ['--tasks', '1'] });
+  expect((await ran.result()).code).toBe(0);
+  const work = join(ran.directory, 'work');
+  const folder = join(work, readdirSync(work)[0] ?? '');
+  const wrapper = join(folder, readdirSync(folder)[0] ?? '', '.command.run');
+  expect(existsSync(wrapper)).toBe(true);
+  expect(readFileSync(wrapper, 'utf8')).toMatch('nxf_launch | tee .command.out');
+});

@@ -1,5 +1,5 @@
 /** The plugin nf-hyperqueue in a real Nextflow, on a server that somebody has started: what pipelines ask for and how tasks end. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HqClient } from '../../src/client/client.ts';
@@ -105,4 +105,26 @@ test("with hq.wrapper = 'nextflow' tasks have the wrapper as Nextflow writes it"
   const wrapper = join(folder, readdirSync(folder)[0] ?? '', '.command.run');
   expect(existsSync(wrapper)).toBe(true);
   expect(readFileSync(wrapper, 'utf8')).toMatch('nxf_launch | tee .command.out');
+});
+
+test("from a host that is not the server's the plugin goes over TLS, to no other server than the one of the access file", async () => {
+  const folder = join(cluster.root, 'elsewhere');
+  const access = JSON.parse(readFileSync(join(cluster.serverDir, 'hq-current/access.json'), 'utf8'));
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'access.json'), JSON.stringify({ ...access, socket: { ...access.socket, hostname: 'another-host' } }));
+  const far = (): Promise<PipelineResult> => run({ pipeline: 'trivial', config: `hq.serverDir = '${folder}'`, args: ['--tasks', '3'] });
+  expect(await far()).toMatchObject({ code: 0 });
+  expect(await lastJob()).toMatchObject({ isOpen: false, stats: { finished: 3 } });
+  const other = new Cluster();
+  try {
+    await other.startServer();
+    const { client: foreign } = JSON.parse(readFileSync(join(other.serverDir, 'hq-current/access.json'), 'utf8'));
+    const mixed = { ...access, socket: null, client: { ...access.client, certificate: foreign.certificate } };
+    writeFileSync(join(folder, 'access.json'), JSON.stringify(mixed));
+    const { code, output } = await far();
+    expect(output).toMatch(/is not the server of .*access.json: it shows another certificate/);
+    expect(code).toBe(1);
+  } finally {
+    await other.stop();
+  }
 });

@@ -8,18 +8,18 @@ import hqbridge.client.EmbeddedServer;
 import hqbridge.client.EventStream;
 import hqbridge.client.Host;
 import hqbridge.client.HqException;
-import hqbridge.client.Json;
 import hqbridge.client.TaskIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import nextflow.Session;
 
 /**
@@ -30,6 +30,7 @@ final class Run {
     private static final String EVENT_TYPES = "task-started,task-finished,task-failed,task-restarted,tasks-canceled,tasks-aborted";
     /** A server that is restarted by hand or moves to another node is back well within this time. */
     static final long OFFLINE_LIMIT_S = 600;
+    private static final long OPEN_LIMIT_S = 20;
     private static final long RETRY_MS = 1_000;
     /** Workers come and go; asking once per batch of tasks is enough, once per task in a trickle of them is not needed. */
     private static final long SITE_MAX_AGE_NANOS = TimeUnit.SECONDS.toNanos(10);
@@ -170,7 +171,7 @@ final class Run {
         if (isClosed) return;
         isClosed = true;
         tickets.close();
-        if (opening.isDone() && !opening.isCompletedExceptionally()) {
+        if (isOpen()) {
             try {
                 if (leftovers != null) leftovers.finish();
                 client.call("POST", "/v1/jobs/" + jobId + "/close", null);
@@ -180,6 +181,19 @@ final class Run {
             stream.close();
         }
         client.close();
+    }
+
+    /** A server that is just being started would be nobody's: whoever ends before it is there waits a little. */
+    private boolean isOpen() {
+        try {
+            opening.get(OPEN_LIMIT_S, TimeUnit.SECONDS);
+            return true;
+        } catch (ExecutionException | TimeoutException error) {
+            return false;
+        } catch (InterruptedException error) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
     }
 
     private void open() throws HqException {

@@ -53,7 +53,7 @@ final class Wrapper extends BashWrapperBuilder {
     @Override
     public Path build() {
         Map<String, String> binding = makeBinding();
-        binding.put("hq_log", "exec > " + fileStr(folder.resolve(TaskRun.CMD_LOG)) + " 2>&1");
+        binding.put("hq_start", startSnippet());
         binding.put("hq_trace", isTraced ? traceSnippet() : null);
         try {
             Path wrapper = folder.resolve(TaskRun.CMD_RUN);
@@ -87,6 +87,15 @@ final class Wrapper extends BashWrapperBuilder {
         return stagingScript == null || stagingScript.isEmpty() ? null : "# stage input files\n" + stagingScript;
     }
 
+    /** A task that was lost with its worker starts again in the same directory, which has to be as it was before the first attempt. */
+    private String startSnippet() {
+        return """
+                exec > %s 2>&1
+                [[ ${HQ_INSTANCE_ID:-0} == 0 ]] || find %s -mindepth 1 -maxdepth 1 ! -name .command.run ! -name .command.sh ! -name .command.in \
+                    ! -name .command.log -exec rm -rf {} + || true
+                """.formatted(fileStr(folder.resolve(TaskRun.CMD_LOG)), fileStr(folder));
+    }
+
     /** What the kernel has counted for the wrapper and all its children that have ended: input, output; and the CPU's name. */
     private String traceSnippet() {
         String file = fileStr(folder.resolve(TaskRun.CMD_TRACE));
@@ -108,7 +117,7 @@ final class Wrapper extends BashWrapperBuilder {
             text = replaced(LAUNCH, text, "$1nxf_launch > {{stdout_file}} 2> {{stderr_file}} &");
             text = replaced(UNSTAGE, text, "$1(set -e; nxf_unstage_outputs) >> {{stdout_file}} 2>> {{stderr_file}}");
             text = replaced(EXIT, text, "$0\n$1{{hq_trace}}");
-            return replaced(DEBUG, text, "{{hq_log}}\n$0");
+            return replaced(DEBUG, text, "{{hq_start}}\n$0");
         } catch (IOException error) {
             return null;
         }

@@ -15,7 +15,7 @@ export interface CommandEntry {
   /** The last positional and everything after it is the task's command line. */
   readonly tail?: boolean;
   readonly examples?: readonly string[];
-  /** Of a short command that reads no files: a server runs it for clients on its host. Others are run by the client's process alone. */
+  /** Of a short command that reads no whole files: a server runs it for clients on its host. Others are run by the client's process alone. */
   readonly effect?: Effect;
   /** True when it reads files all the same, because of what was typed: then the client's process runs it. */
   readonly readsFiles?: (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => boolean;

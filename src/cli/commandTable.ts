@@ -378,6 +378,20 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
   },
   COMPARE,
   {
+    name: 'nextflow',
+    description: "Help Nextflow's built-in executor for hq",
+    commands: [
+      {
+        // Without an effect: it is about files of the client, and no server is needed.
+        name: 'config',
+        description: 'Print settings with which it is quick',
+        options: () => [val('--output <FILE>', 'write them into this file, which must not be there yet', text)],
+        examples: ['hq nextflow config --output hq.config'],
+        load: async () => (await import('./commands/nextflowConfig.ts')).runConfig as RunCommand,
+      },
+    ],
+  },
+  {
     // Without an effect, because it is about the process and the machine on which it was typed, not about the server's.
     name: 'doctor',
     description: 'Check this machine and the server directory; changes nothing',

@@ -14,6 +14,12 @@ export interface CliIo {
   readonly stderr: Writable & { isTTY?: boolean; columns?: number };
   /** Aborted on SIGINT or SIGTERM of the process; long waits end with it. The reason is the signal's name. */
   readonly signal: AbortSignal;
+  /**
+   * Where the command runs for a client whose files this process might not see as the client does: the client reads them.
+   * @param path as typed
+   * @returns the first FILE_START_BYTES bytes; a client that cannot read it runs the command itself, and this never resolves
+   */
+  readonly readFileStart?: (path: string) => Promise<Buffer>;
   /** Holds open connections to a server that a command may use and has to leave open; default: each command has its own. */
   readonly agent?: Agent;
 }

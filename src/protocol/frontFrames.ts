@@ -4,23 +4,31 @@
  */
 
 /** A front of another number is told to run the command itself. */
-export const FRONT_PROTOCOL = 1;
+export const FRONT_PROTOCOL = 2;
 
 /** In the directory of an identity while its server runs commands: `FRONT_FILE_HEAD`, version, host name and socket path, one a line. */
 export const FRONT_FILE = 'front';
 export const FRONT_FILE_HEAD = 'hq-front 1';
 
-/** From the front: hello (see `parseHello`), a piece of standard input (an empty one is its end), the name of a signal. */
+/**
+ * From the front: hello (see `parseHello`), a piece of standard input (an empty one is its end), the name of a signal, the beginning of a file that was
+ * wanted.
+ */
 export const HELLO = 0x48; // H
 export const INPUT = 0x49; // I
 export const SIGNAL = 0x53; // S
+export const FILE_START = 0x46; // F
 
-/** To the front: run it yourself; begun (one letter: what to do when the connection breaks); output; input is wanted; exit code. */
+/**
+ * To the front: run it yourself; begun (one letter: what to do when the connection breaks); output; input is wanted; the beginning of a file is wanted
+ * (its path, relative to the front's directory), which the front runs itself when it cannot be read; exit code.
+ */
 export const NOT_FOR_ME = 0x4e; // N
 export const BEGUN = 0x42; // B
 export const STDOUT = 0x4f; // O
 export const STDERR = 0x45; // E
 export const WANT_INPUT = 0x47; // G
+export const WANT_FILE = 0x52; // R
 export const EXIT = 0x58; // X
 
 /**
@@ -36,6 +44,8 @@ export const EFFECT_LETTERS: Readonly<Record<Effect, string>> = { reads: 'r', ch
 export const HELLO_LIMIT_BYTES = 8 * 2 ** 20;
 /** Largest frame after it. */
 export const INPUT_LIMIT_BYTES = 64 * 1024;
+/** So much of a wanted file is sent. */
+export const FILE_START_BYTES = 32 * 1024;
 
 /** Set by the front for the `hq.js` that it starts when the connection broke in mid-command. */
 export const CUT_VARIABLE = 'HQ_FRONT_CUT';

@@ -175,7 +175,7 @@ export class Recorder implements Outbox {
     for (const [workerId, batch] of this.batches) {
       const messages: ToWorker[] = [];
       if (batch.tasks.length > 0) {
-        this.entries.push({ kind: 'assigned', workerId, tasks: batch.tasks.map((task) => [task[0], task[1], task[2]] as const) });
+        this.entries.push({ kind: 'assigned', workerId, tasks: batch.tasks });
         this.entries.push(...batch.gangs);
         messages.push(['compute', batch.bodies, batch.tasks]);
       }

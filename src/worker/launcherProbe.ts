@@ -84,7 +84,7 @@ export async function runTrue(launcher: Launcher, o: { searchPath: string; contr
       const handle = launcher.launch(
         {
           command: ['true'],
-          env: { shared: { PATH: o.searchPath }, own: {} },
+          env: { shared: { PATH: o.searchPath }, common: {}, own: {} },
           cwd: '/',
           stdin: null,
           controlGroup: o.controlGroup,

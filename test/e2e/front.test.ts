@@ -174,6 +174,26 @@ describe.skipIf(!hasFront)('the front', () => {
     expect(JSON.stringify(info)).toContain(cwd);
   });
 
+  test('a script is read in the front, as far as its lines can stand in it; one that cannot be read is left to hq.js', async () => {
+    const cwd = join(cluster.work, 'scripts');
+    mkdirSync(cwd);
+    writeFileSync(join(cwd, 'run.sh'), `#!/bin/sh\n#HQ --name of-script\n${'# filler\n'.repeat(10_000)}#HQ --nonsense\n`);
+    writeFileSync(join(cwd, 'wrong'), '#HQ --nonsense\n');
+    for (const line of [
+      ['--output-mode', 'quiet', 'submit', './run.sh'],
+      ['--output-mode', 'quiet', 'submit', '--directives=file', 'wrong'],
+    ]) {
+      const plain = withoutIds(await run(line, { program: 'hq.js', cwd }));
+      expect(withoutIds(await alone(line, { cwd }))).toEqual(plain);
+      expect(withoutIds(await run(line, { program: 'sanitized', cwd }))).toEqual(plain);
+    }
+    expect(await cluster.json(['job', 'info', 'last'])).toMatchObject([{ info: { name: 'of-script' } }]);
+    const missing = ['submit', '--directives=file', 'missing'];
+    expect((await alone(missing, { cwd })).stderr).toMatch(WANTS_NODE);
+    expect(await run(missing, { cwd })).toEqual(await run(missing, { program: 'hq.js', cwd }));
+    expect((await alone(['submit', '--directives=file', '.'], { cwd })).stderr).toMatch(WANTS_NODE);
+  });
+
   test.each(['front', 'sanitized'] as const)('standard input is read in the front: %s', async (program) => {
     const input = 'line\n'.repeat(100_000);
     const result = await run(['--output-mode', 'quiet', 'submit', '--stdin', '--', 'cat'], { program, input });

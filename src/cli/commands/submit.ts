@@ -14,7 +14,7 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
   const { io, compat } = context;
   const program = command[0] as string;
   const stdin = typed.stdin === true ? await readAll(io.stdin, io.signal) : undefined;
-  const script = await readScript({ mode: typed.directives ?? 'auto', program, cwd: io.cwd, stdin });
+  const script = await readScript({ mode: typed.directives ?? 'auto', program, io, stdin });
   const flags = mergeFlags(typed, script.flags);
   refuseJobFlags(flags);
   if (script.ofNextflow) refuseForNextflow(flags);

@@ -28,6 +28,8 @@ export class Session {
   private readonly ended = new AbortController();
   private readonly hello: NodeJS.Timeout;
   private input: Input | null = null;
+  /** Takes the beginning of the file that was asked for. */
+  private wanted: ((start: Buffer) => void) | null = null;
 
   /** @param agent carries the requests of all sessions */
   constructor(socket: Socket, agent: Agent) {
@@ -57,6 +59,7 @@ export class Session {
   private take(body: Buffer): void {
     if (this.input === null) return this.begin(frames.parseHello(body));
     if (body[0] === frames.INPUT) this.input.add(body.subarray(1));
+    else if (body[0] === frames.FILE_START) this.wanted?.(Buffer.from(body.subarray(1)));
     else if (body[0] === frames.SIGNAL) this.ended.abort(body.toString('latin1', 1));
     else this.socket.destroy();
   }
@@ -73,6 +76,7 @@ export class Session {
       stdout: this.output(frames.STDOUT, hello.isTty[1], hello.columns[0]),
       stderr: this.output(frames.STDERR, hello.isTty[2], hello.columns[1]),
       signal: this.ended.signal,
+      readFileStart: (path) => this.askFor(path),
       agent: this.agent,
     };
     void this.run(hello.argv, io);
@@ -89,6 +93,13 @@ export class Session {
     if (code === null) return this.refuse();
     await Promise.all([finished(io.stdout), finished(io.stderr)]);
     this.finish(frames.EXIT, Buffer.of(code));
+  }
+
+  private askFor(path: string): Promise<Buffer> {
+    this.send(frames.WANT_FILE, Buffer.from(path));
+    return new Promise((resolve) => {
+      this.wanted = resolve;
+    });
   }
 
   private accepts(effect: frames.Effect | null): boolean {

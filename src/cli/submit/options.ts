@@ -59,14 +59,10 @@ export function submitOptions(): Option[] {
   ];
 }
 
-/**
- * Does a submit read files of the client: entries, or a script?
- * @param args of the command; the last one is the command line of the task
- */
-export function submitReadsFiles(args: readonly unknown[], options: Readonly<Record<string, unknown>>): boolean {
-  const [program = ''] = (args.at(-1) ?? []) as readonly string[];
-  const { eachLine, fromJson, directives } = options as Pick<SubmitFlags, 'eachLine' | 'fromJson' | 'directives'>;
-  return eachLine !== undefined || fromJson !== undefined || mayBeScript(directives, program);
+/** Does a submit read whole files of the client? A script is no such file: its beginning is enough. */
+export function submitReadsFiles(_args: readonly unknown[], options: Readonly<Record<string, unknown>>): boolean {
+  const { eachLine, fromJson } = options as Pick<SubmitFlags, 'eachLine' | 'fromJson'>;
+  return eachLine !== undefined || fromJson !== undefined;
 }
 
 /** Is the file of the program read for `#HQ` lines? */

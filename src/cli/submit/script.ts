@@ -6,6 +6,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { HqError } from '../../protocol/errors.ts';
+// Directives stand at the beginning of a script, which is as much of it as a client sends.
+import { FILE_START_BYTES as SCRIPT_BYTES } from '../../protocol/frontFrames.ts';
+import type { CliIo } from '../io.ts';
 import { reword } from '../usage.ts';
 import { isNextflowScript, nextflowWords } from './nextflowScript.ts';
 import { mayBeScript, submitOptions } from './options.ts';
@@ -23,17 +26,20 @@ export interface Script {
 
 const NO_SCRIPT: Script = { flags: {}, interpreter: [], ofNextflow: false };
 
-/** Directives stand at the beginning of a script, bytes. */
-const SCRIPT_BYTES = 32 * 1024;
 /** About this one command, not about tasks. */
 const NOT_IN_SCRIPTS: ReadonlySet<string> = new Set(['--stdin', '--directives', '--dry-run']);
 
 /**
- * @param o.program as typed; a path relative to `cwd`
+ * @param o.program as typed; a path relative to the working directory
  * @param o.stdin what was read for `--stdin`
  * @throws HqError HQ_E_USAGE, HQ_E_FILE (not for `auto`: the program may be in the worker's PATH alone), HQ_E_DIRECTIVE
  */
-export async function readScript(o: { mode: DirectiveMode; program: string; cwd: string; stdin: Buffer | undefined }): Promise<Script> {
+export async function readScript(o: {
+  mode: DirectiveMode;
+  program: string;
+  io: Pick<CliIo, 'cwd' | 'readFileStart'>;
+  stdin: Buffer | undefined;
+}): Promise<Script> {
   if (o.mode === 'stdin') {
     if (o.stdin === undefined) throw new HqError('HQ_E_USAGE', { detail: "the argument '--directives=stdin' needs '--stdin'" });
     return { ...NO_SCRIPT, flags: directivesIn(o.stdin.toString('utf8', 0, SCRIPT_BYTES), 'standard input', shellWords) };
@@ -47,10 +53,14 @@ export async function readScript(o: { mode: DirectiveMode; program: string; cwd:
   return { flags, interpreter: o.stdin === undefined ? interpreterOf(text) : [], ofNextflow };
 }
 
-async function readBeginning(path: string, { mode, cwd }: { mode: DirectiveMode; cwd: string }): Promise<string | null> {
+async function readBeginning(
+  path: string,
+  { mode, io }: { mode: DirectiveMode; io: Pick<CliIo, 'cwd' | 'readFileStart'> },
+): Promise<string | null> {
+  if (io.readFileStart !== undefined) return (await io.readFileStart(path)).toString('utf8');
   let file: FileHandle | undefined;
   try {
-    file = await open(resolve(cwd, path));
+    file = await open(resolve(io.cwd, path));
     const { buffer, bytesRead } = await file.read(Buffer.alloc(SCRIPT_BYTES), 0, SCRIPT_BYTES, 0);
     return buffer.toString('utf8', 0, bytesRead);
   } catch (error) {

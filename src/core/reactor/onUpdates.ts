@@ -125,7 +125,14 @@ function finished(core: Core, out: Outbox, o: { row: number; atMs: number; usage
   if (tasks.state[o.row] === SENT) {
     started(core, out, { row: o.row, workerId: tasks.worker[o.row] as number, atMs: o.atMs, variant: tasks.variant[o.row] as number });
   }
-  out.emit({ kind: 'finished', ...taskOf(core, o.row), atMs: o.atMs, usage: o.usage });
+  out.emit({
+    kind: 'finished',
+    jobId: tasks.jobId[o.row] as number,
+    taskId: tasks.taskId[o.row] as number,
+    instance: tasks.instance[o.row] as number,
+    atMs: o.atMs,
+    usage: o.usage,
+  });
   endTask(core, out, { row: o.row, state: FINISHED, atMs: o.atMs });
 }
 

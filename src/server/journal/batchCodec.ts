@@ -33,7 +33,7 @@ export const HOT = { assigned: 0, started: 1, ended: 2, requeued: 3, workerSeq: 
 
 /** Places of the fields behind the code of a hot entry, and how many numbers they are. */
 export const HOT_FIELDS = {
-  /** `count` times jobId, taskId, instance follow. */
+  /** `count` runs follow, see `ASSIGNED_RUN`. */
   assigned: { workerId: 0, count: 1, length: 2 },
   started: { jobId: 0, taskId: 1, instance: 2, workerId: 3, variant: 4, atMs: 5, length: 6 },
   /** `state` of `STATE_CODE`; `failure`: index of the failure among the cold ones or -1; NaN: not known, `wallMs` for no usage at all. */
@@ -57,6 +57,9 @@ export const HOT_FIELDS = {
   /** Index of the entry among the cold ones. */
   cold: { index: 0, length: 1 },
 } as const;
+
+/** Fields of a run of `assigned`: as many tasks of a job from `firstTask` on, in the same instance. The next tasks of an array are one run. */
+export const ASSIGNED_RUN = { jobId: 0, firstTask: 1, count: 2, instance: 3, length: 4 } as const;
 
 /** What crosses to the thread; all buffers are of their own. */
 export interface EncodedBatch {
@@ -82,7 +85,7 @@ export function encodeBatch({ entries, events, durable }: JournalBatch): Encoded
   const cold: (ColdEntry | Failure)[] = [];
   let length = 0;
   for (const entry of entries) {
-    const most = length + 16 + (entry.kind === 'assigned' ? entry.tasks.length * 3 : 0);
+    const most = length + 16 + (entry.kind === 'assigned' ? entry.tasks.length * ASSIGNED_RUN.length : 0);
     if (most > scratch.length) scratch = grown(scratch, most);
     length = encodeEntry(entry, length, cold);
   }
@@ -111,13 +114,7 @@ function encodeEntry(entry: JournalEntry, start: number, cold: (ColdEntry | Fail
     case 'assigned':
       out[at++] = HOT.assigned;
       out[at++] = entry.workerId;
-      out[at++] = entry.tasks.length;
-      for (const task of entry.tasks) {
-        out[at++] = task[0];
-        out[at++] = task[1];
-        out[at++] = task[2];
-      }
-      return at;
+      return encodeRuns(entry.tasks, at);
     case 'started':
       out[at++] = HOT.started;
       out[at++] = entry.jobId;
@@ -162,6 +159,33 @@ function encodeEntry(entry: JournalEntry, start: number, cold: (ColdEntry | Fail
       out[at++] = cold.push(packCold(entry)) - 1;
       return at;
   }
+}
+
+/** @param start place of the number of runs @returns place behind the runs */
+function encodeRuns(tasks: Extract<JournalEntry, { kind: 'assigned' }>['tasks'], start: number): number {
+  const out = scratch;
+  const { jobId, firstTask, count, instance, length } = ASSIGNED_RUN;
+  let runs = 0;
+  let at = start + 1 - length;
+  for (const task of tasks) {
+    const goesOn =
+      runs > 0 &&
+      out[at + jobId] === task[0] &&
+      (out[at + firstTask] as number) + (out[at + count] as number) === task[1] &&
+      out[at + instance] === task[2];
+    if (goesOn) {
+      out[at + count] = (out[at + count] as number) + 1;
+      continue;
+    }
+    at += length;
+    runs += 1;
+    out[at + jobId] = task[0];
+    out[at + firstTask] = task[1];
+    out[at + count] = 1;
+    out[at + instance] = task[2];
+  }
+  out[start] = runs;
+  return at + length;
 }
 
 function packCold(entry: Exclude<JournalEntry, { kind: HotKind }>): ColdEntry {

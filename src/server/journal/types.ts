@@ -41,7 +41,8 @@ export type JournalEntry =
   | {
       readonly kind: 'assigned';
       readonly workerId: number;
-      readonly tasks: readonly (readonly [job: number, task: number, instance: number])[];
+      /** What follows the three numbers is not the journal's. */
+      readonly tasks: readonly (readonly [job: number, task: number, instance: number, ...rest: unknown[]])[];
     }
   | {
       readonly kind: 'started';

@@ -22,8 +22,11 @@ const DEVICE_VARIABLES: Readonly<Record<string, Readonly<Record<string, '<labels
   'gpus/amd': { ROCR_VISIBLE_DEVICES: '<labels>' },
 };
 
-/** What a worker that runs inside a task of another server must not hand on: it tells what that task holds. */
-const OF_A_TASK = /^HQ_(?:ENTRY|CPUS|PIN|RESOURCE_.*|TASK_DIR|ERROR_FILENAME|ACCESS_KEY|NUM_NODES|NODE_FILE|HOST_FILE)$/;
+/** What tells who a task is and what it holds. A worker that runs inside a task of another server must not hand it on. */
+const OF_A_TASK =
+  /^HQ_(?:JOB_ID|TASK_ID|INSTANCE_ID|ENTRY|CPUS|PIN|RESOURCE_.*|TASK_DIR|ERROR_FILENAME|ACCESS_KEY|NUM_NODES|NODE_FILE|HOST_FILE)$/;
+
+const NOTHING: Variables = {};
 
 /** Variables of one entry of a request, and the text of the request. */
 interface EntryNames {
@@ -37,8 +40,8 @@ export class EnvironmentMaker {
   private readonly base: Variables;
   private readonly pool: ResourcePool;
   private readonly ofEntry = new WeakMap<ResolvedEntry, EntryNames>();
-  /** What tasks of one body and class have in common of their own variables. */
-  private readonly ofBody = new WeakMap<WireBody, { readonly queueClass: QueueClass; readonly vars: Variables }>();
+  /** What tasks of one body and class have in common. `names`: of each task's own variables are among them, set by the user. */
+  private readonly ofBody = new WeakMap<WireBody, { readonly queueClass: QueueClass; readonly vars: Variables; readonly names: boolean }>();
 
   /**
    * @param env environment of the worker
@@ -58,15 +61,12 @@ export class EnvironmentMaker {
    * @returns all variables of a task but those of its lane; those of the worker are shared by all tasks
    */
   make(task: HeldTask, directory: TaskDirectory | null): TaskEnvironment {
-    const { body } = task;
-    const env: Variables = { ...this.ofAll(task) };
-    env.HQ_JOB_ID = String(task.job);
-    env.HQ_TASK_ID = String(task.task);
-    env.HQ_INSTANCE_ID = String(task.instance);
-    if (task.entry !== null) env.HQ_ENTRY = task.entry;
-    if (body.request.length > 1) env.HQ_RESOURCE_VARIANT = String(task.variant);
-    if (directory !== null) Object.assign(env, directory.vars);
-    return { shared: this.base, own: env };
+    const own: Variables = { HQ_JOB_ID: String(task.job), HQ_TASK_ID: String(task.task), HQ_INSTANCE_ID: String(task.instance) };
+    if (task.entry !== null) own.HQ_ENTRY = task.entry;
+    if (task.body.request.length > 1) own.HQ_RESOURCE_VARIANT = String(task.variant);
+    if (directory !== null) Object.assign(own, directory.vars);
+    const { vars, names } = this.ofAll(task);
+    return names ? { shared: this.base, common: NOTHING, own: { ...vars, ...own } } : { shared: this.base, common: vars, own };
   }
 
   /** @returns what a task holds, so that the next of its class can take it over */
@@ -84,17 +84,18 @@ export class EnvironmentMaker {
   }
 
   /** The user's variables, but for names that tell what the task holds: those come with the lane. */
-  private ofAll({ body, queueClass }: HeldTask): Variables {
+  private ofAll({ body, queueClass }: HeldTask): { readonly vars: Variables; readonly names: boolean } {
     const known = this.ofBody.get(body);
-    if (known?.queueClass === queueClass) return known.vars;
+    if (known?.queueClass === queueClass) return known;
     const vars: Variables = { ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
     for (const entry of queueClass.request.entries) {
       const names = this.namesOf(entry);
       for (const name of [names.request, names.values, names.amount, ...this.labelled(entry)]) delete vars[name];
     }
     if (body.pin !== undefined) vars.HQ_PIN = body.pin;
-    this.ofBody.set(body, { queueClass, vars });
-    return vars;
+    const made = { queueClass, vars, names: Object.keys(vars).some((name) => OF_A_TASK.test(name) && name !== 'HQ_PIN') };
+    this.ofBody.set(body, made);
+    return made;
   }
 
   /** Variables beside HQ_RESOURCE_VALUES that name what is held of a resource. */

@@ -37,18 +37,29 @@ export function launchText(
   }
 }
 
+/** Commands and common variables, the same objects for very many tasks, that have been looked through without a finding. */
+const possible = new WeakSet<object>();
+
 /** @returns the reason when a text of the launch, or a variable of its lane, cannot be handed to the operating system */
 export function impossibleText(spec: LaunchSpec, laneVars: Lane['vars']): string | undefined {
-  const program = JSON.stringify(spec.command[0] ?? '');
-  for (const arg of spec.command)
-    if (arg.includes('\0')) return `Cannot execute ${program}: a null byte in a command or its arguments is not possible`;
-  for (const vars of [spec.env.own, laneVars])
-    for (const name in vars)
-      if (name.includes('\0') || vars[name]?.includes('\0'))
-        return `Cannot execute ${program}: a null byte in an environment variable is not possible`;
-  for (const path of [spec.cwd, pathOf(spec.stdout), pathOf(spec.stderr)])
-    if (path.includes('\0')) return `Cannot execute ${program}: a null byte in a path is not possible`;
+  const { command, env } = spec;
+  if (!possible.has(command) && command.some((arg) => arg.includes('\0'))) return noNullByte(spec, 'a command or its arguments');
+  possible.add(command);
+  if ((!possible.has(env.common) && hasNullByte(env.common)) || hasNullByte(env.own) || hasNullByte(laneVars))
+    return noNullByte(spec, 'an environment variable');
+  possible.add(env.common);
+  if (spec.cwd.includes('\0') || pathOf(spec.stdout).includes('\0') || pathOf(spec.stderr).includes('\0'))
+    return noNullByte(spec, 'a path');
   return undefined;
+}
+
+function hasNullByte(vars: Lane['vars']): boolean {
+  for (const name in vars) if (name.includes('\0') || vars[name]?.includes('\0')) return true;
+  return false;
+}
+
+function noNullByte({ command }: LaunchSpec, where: string): string {
+  return `Cannot execute ${JSON.stringify(command[0] ?? '')}: a null byte in ${where} is not possible`;
 }
 
 function pathOf(target: LaunchSpec['stdout'] | LaunchSpec['stderr']): string {

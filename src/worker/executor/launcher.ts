@@ -14,10 +14,16 @@ export type OutputTarget =
   /** A fresh file, made by `Launcher.capture`; for one launch. */
   | { readonly kind: 'capture'; readonly capture: Capture };
 
-/** Variables of a task. What many tasks have in common is the same object for all of them, so that it is handed over once. */
+/**
+ * Variables of a task. What many tasks have in common is the same object for all of them, so that it is handed over once (`shared`) or at least
+ * put into words once (`common`).
+ */
 export interface TaskEnvironment {
+  /** Of all tasks of a worker. */
   readonly shared: Readonly<Record<string, string>>;
-  /** These win over all others. */
+  /** Of all tasks that are alike; these win over those of the lane. */
+  readonly common: Readonly<Record<string, string>>;
+  /** Of this one; none of them is among the common ones. */
   readonly own: Readonly<Record<string, string>>;
 }
 

@@ -57,6 +57,14 @@ const COPY_STDIN_BYTES = 16 * 1024;
 
 const LAUNCH_HEAD_BYTES = 45;
 
+type Variables = Readonly<Record<string, string>>;
+
+/** Texts in a row, each with its null byte. */
+interface Text {
+  readonly text: string;
+  readonly count: number;
+}
+
 export interface LaunchRequest {
   readonly id: number;
   /** Number of the shared environment. */
@@ -65,9 +73,11 @@ export interface LaunchRequest {
   readonly group: number;
   /** Without null bytes, as all texts. */
   readonly args: readonly string[];
-  readonly vars: Readonly<Record<string, string>>;
+  /** Variables that are the same object for many tasks. */
+  readonly common: Variables;
+  readonly vars: Variables;
   /** Variables and CPUs of the lane; nothing when it waits for one. */
-  readonly lane: Readonly<Record<string, string>>;
+  readonly lane: Variables;
   readonly cwd: string;
   /** File through which it enters its control group; empty for none. */
   readonly controlGroup: string;
@@ -87,6 +97,8 @@ export class RequestBatch {
   private start = 0;
   private at = 0;
   private pieces: Uint8Array[] = [];
+  /** Texts of what is the same object for many tasks. */
+  private readonly texts = new WeakMap<object, Text>();
 
   /** @returns what is to be written, in order; empty when there is nothing */
   take(): Uint8Array[] {
@@ -97,12 +109,7 @@ export class RequestBatch {
   }
 
   environment(number: number, vars: Readonly<Record<string, string>>): void {
-    let text = '';
-    let count = 0;
-    for (const name in vars) {
-      text += `${name}=${vars[name]}\0`;
-      count += 1;
-    }
+    const { text, count } = varsText(vars);
     const head = this.begin('E', 13 + textRoom(text));
     this.put(number);
     this.put(count);
@@ -112,18 +119,10 @@ export class RequestBatch {
 
   /** @param kind L to start it now, Q to let it wait for a lane of its group */
   launch(kind: 'L' | 'Q', o: LaunchRequest): void {
-    let text = '';
-    for (const arg of o.args) text += `${arg}\0`;
-    let [vars, lane] = [0, 0];
-    for (const name in o.vars) {
-      text += `${name}=${o.vars[name]}\0`;
-      vars += 1;
-    }
-    for (const name in o.lane) {
-      text += `${name}=${o.lane[name]}\0`;
-      lane += 1;
-    }
-    text += `${o.cwd}\0${o.controlGroup}\0`;
+    const args = this.known(o.args, argsText);
+    const common = this.known(o.common, varsText);
+    const [vars, lane] = [varsText(o.vars), varsText(o.lane)];
+    let text = `${args.text}${common.text}${vars.text}${lane.text}${o.cwd}\0${o.controlGroup}\0`;
     for (const path of o.paths) text += `${path}\0`;
     const { stdin } = o;
     const copied = stdin === null || stdin.length > COPY_STDIN_BYTES ? 0 : stdin.length;
@@ -131,9 +130,9 @@ export class RequestBatch {
     this.put(o.id);
     this.put(o.environment);
     this.put(o.group);
-    this.put(o.args.length);
-    this.put(vars);
-    this.put(lane);
+    this.put(args.count);
+    this.put(common.count + vars.count);
+    this.put(lane.count);
     this.put(o.cpus.length);
     this.put(stdin === null ? NONE : stdin.length);
     this.put(OUTPUT_CODES[o.outputs[0]] + (o.diesUnnoticed === true ? DIES_UNNOTICED : 0));
@@ -170,6 +169,15 @@ export class RequestBatch {
     this.end(head, 0);
   }
 
+  private known<T extends object>(of: T, make: (of: T) => Text): Text {
+    let text = this.texts.get(of);
+    if (text === undefined) {
+      text = make(of);
+      this.texts.set(of, text);
+    }
+    return text;
+  }
+
   /** @returns position of the frame, whose length `end` fills in */
   private begin(kind: string, roomBytes: number): number {
     if (this.slab.length - this.at < roomBytes) {
@@ -195,6 +203,22 @@ export class RequestBatch {
     if (this.at > this.start) this.pieces.push(this.slab.subarray(this.start, this.at));
     this.start = this.at;
   }
+}
+
+function argsText(args: readonly string[]): Text {
+  let text = '';
+  for (const arg of args) text += `${arg}\0`;
+  return { text, count: args.length };
+}
+
+function varsText(vars: Variables): Text {
+  let text = '';
+  let count = 0;
+  for (const name in vars) {
+    text += `${name}=${vars[name]}\0`;
+    count += 1;
+  }
+  return { text, count };
 }
 
 /** One character takes three bytes at most; for long texts it is worth counting. */

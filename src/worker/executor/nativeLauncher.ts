@@ -2,11 +2,10 @@
  * Starts tasks through hqspawn, a tiny C program: this process neither forks nor touches the file system for a task. When hqspawn dies, its
  * tasks die with it and are reported as failed, and it is started again.
  */
-import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import type { TaskEnd } from '../heldTask.ts';
-import { type Capture, type Captured, captureError } from './capture.ts';
+import { type Capture, captureError } from './capture.ts';
 import { GroupReaper } from './groupReaper.ts';
 import type {
   Lane,
@@ -17,13 +16,14 @@ import type {
   LaunchSpec,
   LaunchUsage,
   OnExit,
-  OutputTarget,
   QueuedEvents,
   QueuedHandle,
 } from './launcher.ts';
 import { type AnswerEnd, ENVIRONMENTS, type LaunchStep, NONE } from './launcherFrames.ts';
 import { LauncherProcess } from './launcherProcess.ts';
 import { impossibleText, launchText } from './launchText.ts';
+import { NativeCapture } from './nativeCapture.ts';
+import { NativeRun } from './nativeRun.ts';
 
 const SIGNAL_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.signals)
@@ -32,7 +32,8 @@ const SIGNAL_NAMES: ReadonlyMap<number, string> = new Map(
     .map(([name, number]) => [number, name]),
 );
 
-const NOTHING = Buffer.alloc(0);
+const NO_VARS: Lane['vars'] = {};
+const NO_CPUS: readonly number[] = [];
 
 export interface NativeLauncherOptions {
   /** The program hqspawn, or one that speaks as it does. */
@@ -55,23 +56,6 @@ export interface NativeLauncherOptions {
   onBroken(why: string): void;
 }
 
-/** A task between its launch and its end. */
-interface Run {
-  readonly id: number;
-  readonly spec: LaunchSpec;
-  readonly cpus: Lane['cpus'];
-  readonly onExit: OnExit;
-  readonly captures: readonly [NativeCapture | undefined, NativeCapture | undefined];
-  readonly handle: QueuedHandle & { pid: number };
-  /** Set while it waits for a lane. */
-  onReturned: QueuedEvents['onReturned'] | null;
-  /** Unix time, milliseconds. */
-  startedAtMs: number;
-}
-
-/** The lane of a task that waits for one. */
-const NO_LANE: Omit<Lane, 'group'> = { vars: {}, cpus: null };
-
 export class NativeLauncher implements Launcher {
   readonly entersGroups = true;
   readonly queue: LaunchQueue = { add: (spec, group, events) => this.enqueue(spec, group, events) };
@@ -80,7 +64,7 @@ export class NativeLauncher implements Launcher {
   private process: LauncherProcess;
   /** `starting` -> `up` -> `restarting` -> `up` ...; `broken` and `closed` are final. */
   private mode: 'starting' | 'up' | 'restarting' | 'broken' | 'closed' = 'starting';
-  private runs = new Map<number, Run>();
+  private runs = new Map<number, NativeRun>();
   private lastId = 0;
   /** Shared environments that hqspawn has, by number. */
   private readonly environments: LaunchSpec['env']['shared'][] = [];
@@ -117,52 +101,50 @@ export class NativeLauncher implements Launcher {
   }
 
   launch(spec: LaunchSpec, lane: Lane, onExit: OnExit): LaunchHandle {
-    return this.begin('L', { spec, lane, onExit, onReturned: null });
+    return this.begin('L', new NativeRun(this.nextId(), this, { spec, cpus: lane.cpus, onExit, onReturned: null }), lane.group, lane.vars);
   }
 
   private enqueue(spec: LaunchSpec, group: number, { onExit, onReturned }: QueuedEvents): QueuedHandle {
-    return this.begin('Q', { spec, lane: { ...NO_LANE, group }, onExit, onReturned });
+    return this.begin('Q', new NativeRun(this.nextId(), this, { spec, cpus: null, onExit, onReturned }), group, NO_VARS);
   }
 
-  private begin(kind: 'L' | 'Q', o: Pick<Run, 'spec' | 'onExit' | 'onReturned'> & { lane: Lane }): QueuedHandle {
-    const { spec, lane } = o;
+  private nextId(): number {
     this.lastId = (this.lastId % (NONE - 1)) + 1;
-    const id = this.lastId;
-    const handle: QueuedHandle & { pid: number } = {
-      pid: 0,
-      signalGroup: (signal) => this.signal(id, signal),
-      withdraw: () => this.withdraw(id),
-    };
-    const captures = [captureOf(spec.stdout), captureOf(spec.stderr)] as const;
-    const run: Run = { id, spec, cpus: lane.cpus, onExit: o.onExit, onReturned: o.onReturned, captures, handle, startedAtMs: 0 };
-    const impossible = impossibleText(spec, lane.vars);
+    return this.lastId;
+  }
+
+  /** @param laneVars variables of its lane; none when it waits for one */
+  private begin(kind: 'L' | 'Q', run: NativeRun, group: number, laneVars: Lane['vars']): NativeRun {
+    const { id, spec } = run;
+    const impossible = impossibleText(spec, laneVars);
     if (impossible !== undefined || this.mode === 'broken') {
       this.refuse(run, impossible);
-      return handle;
+      return run;
     }
     this.runs.set(id, run);
     const { process } = this;
     process.requests.launch(kind, {
       id,
       environment: this.environmentOf(spec.env.shared),
-      group: lane.group,
+      group,
       args: spec.command,
+      common: spec.env.common,
       vars: spec.env.own,
-      lane: lane.vars,
+      lane: laneVars,
       cwd: spec.cwd,
       controlGroup: spec.controlGroup ?? '',
-      cpus: lane.cpus ?? [],
+      cpus: run.cpus ?? NO_CPUS,
       stdin: spec.stdin,
       outputs: [spec.stdout.kind, spec.stderr.kind],
-      paths: pathsOf(spec),
+      paths: run.paths,
       diesUnnoticed: spec.diesUnnoticed === true,
     });
     process.flushSoon();
-    return handle;
+    return run;
   }
 
   /** What cannot be started ends at once; what would have to wait for a lane goes back, and ends so when it is started by itself. */
-  private refuse(run: Run, impossible: string | undefined): void {
+  private refuse(run: NativeRun, impossible: string | undefined): void {
     const end: TaskEnd = impossible === undefined ? lostEnd('it cannot be started') : { kind: 'spawn', error: impossible };
     setImmediate(() => (run.onReturned === null ? this.finish(run, end) : run.onReturned(false)));
   }
@@ -205,13 +187,15 @@ export class NativeLauncher implements Launcher {
     return number;
   }
 
-  private signal(id: number, signal: 'SIGINT' | 'SIGKILL'): void {
+  /** Called by runs: signals the group of one. */
+  signal(id: number, signal: 'SIGINT' | 'SIGKILL'): void {
     if (!this.runs.has(id)) return;
     this.process.requests.signal(id, constants.signals[signal]);
     this.process.flushSoon();
   }
 
-  private withdraw(id: number): void {
+  /** Called by runs: asks one back that waits for a lane. */
+  withdraw(id: number): void {
     if (!this.runs.has(id)) return;
     this.process.requests.withdraw(id);
     this.process.flushSoon();
@@ -220,9 +204,9 @@ export class NativeLauncher implements Launcher {
   private onStarted(id: number, o: { pid: number; fds: readonly [number, number]; atMs: number }): void {
     const run = this.runs.get(id);
     if (run === undefined) return;
-    run.handle.pid = o.pid;
+    run.pid = o.pid;
     run.startedAtMs = o.atMs;
-    for (const [index, capture] of run.captures.entries()) capture?.started(`/proc/${this.holderPid}/fd/${o.fds[index]}`);
+    for (const index of run.captured) run.captures[index]?.started(`/proc/${this.holderPid}/fd/${o.fds[index]}`);
   }
 
   private onReturned(id: number): void {
@@ -250,20 +234,18 @@ export class NativeLauncher implements Launcher {
     const run = this.runs.get(next);
     if (run === undefined) return null;
     run.onReturned = null;
-    return run.handle;
+    return run;
   }
 
   private onEnded(id: number, end: AnswerEnd, output: readonly [Buffer | undefined, Buffer | undefined]): void {
     const run = this.runs.get(id);
     if (run === undefined) return;
     this.runs.delete(id);
-    let open = 0;
-    for (const [index, capture] of run.captures.entries()) {
-      if (capture === undefined) continue;
+    let open = run.captured.length;
+    for (const index of run.captured) {
       const content = output[index];
-      if (content !== undefined) capture.ended(content);
-      open += 1;
-      capture.whenClosed(() => {
+      if (content !== undefined) run.captures[index]?.ended(content);
+      run.captures[index]?.whenClosed(() => {
         open -= 1;
         if (open === 0) this.release(id);
       });
@@ -280,8 +262,8 @@ export class NativeLauncher implements Launcher {
     this.process.flushSoon();
   }
 
-  private finish(run: Run, end: TaskEnd, next: LaunchEnd['next'] = null): void {
-    for (const capture of run.captures) capture?.ended(NOTHING);
+  private finish(run: NativeRun, end: TaskEnd, next: LaunchEnd['next'] = null): void {
+    run.endCaptures();
     run.onExit({ end, usage: null, time: null, next });
   }
 
@@ -297,8 +279,8 @@ export class NativeLauncher implements Launcher {
     for (const run of lost.values()) {
       if (run.onReturned !== null) run.onReturned(true);
       // The main process has died with hqspawn, but not what it has started.
-      else if (run.handle.pid === 0) this.finish(run, end);
-      else this.reaper.clear(run.handle.pid, () => this.finish(run, end));
+      else if (run.pid === 0) this.finish(run, end);
+      else this.reaper.clear(run.pid, () => this.finish(run, end));
     }
   }
 
@@ -317,55 +299,8 @@ export class NativeLauncher implements Launcher {
   }
 }
 
-/** Output in a file that hqspawn holds: small output comes with its answer, other is read from its descriptor. */
-class NativeCapture implements Capture {
-  private path: string | undefined;
-  private fd: number | undefined;
-  private content: Buffer | undefined;
-  private onClosed: (() => void) | undefined;
-
-  started(path: string): void {
-    this.path = path;
-  }
-
-  /** Everything is known; what has been opened goes on being read. */
-  ended(content: Buffer): void {
-    this.content = content;
-  }
-
-  whenClosed(action: () => void): void {
-    this.onClosed = action;
-  }
-
-  look(): Captured | undefined {
-    if (this.fd !== undefined) return { size: fstatSync(this.fd).size, source: this.fd };
-    if (this.content !== undefined) return { size: this.content.length, source: this.content };
-    if (this.path === undefined || statSync(this.path).size === 0) return undefined;
-    this.fd = openSync(this.path, 'r');
-    return { size: fstatSync(this.fd).size, source: this.fd };
-  }
-
-  close(): void {
-    if (this.fd !== undefined) closeSync(this.fd);
-    this.fd = undefined;
-    this.onClosed?.();
-    this.onClosed = undefined;
-  }
-}
-
 function lostEnd(why: string): TaskEnd {
   return { kind: 'internal', error: `The launcher of the worker has been lost: ${why}.` };
-}
-
-function captureOf(target: LaunchSpec['stderr']): NativeCapture | undefined {
-  return target.kind === 'capture' ? (target.capture as NativeCapture) : undefined;
-}
-
-function pathsOf({ stdout, stderr }: LaunchSpec): string[] {
-  const paths: string[] = [];
-  for (const target of [stdout, stderr] as readonly (OutputTarget | { readonly kind: 'same' })[])
-    if (target.kind === 'file') paths.push(target.path);
-  return paths;
 }
 
 /** As in <sys/wait.h>. */

@@ -179,6 +179,6 @@ function endOf(end: TaskEnd): LaunchEnd {
 /** `detached` makes a new session, and with it a process group of the child's pid. */
 function startProcess({ spec, lane, stdio }: { spec: LaunchSpec; lane: Lane; stdio: Stdio }): ChildProcess {
   const [program = '', ...args] = spec.command;
-  const env = { ...spec.env.shared, ...lane.vars, ...spec.env.own };
+  const env = { ...spec.env.shared, ...lane.vars, ...spec.env.common, ...spec.env.own };
   return spawn(program, args, { cwd: spec.cwd, env, detached: true, stdio });
 }

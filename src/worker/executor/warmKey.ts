@@ -8,13 +8,13 @@ const OF_ONE_TASK = /^HQ_|_VISIBLE_DEVICES$/;
 
 type Variables = Readonly<Record<string, string>>;
 
-/** Texts of shared environments, which are the same objects for very many tasks. */
+/** Texts of environments that are the same objects for very many tasks. */
 const known = new WeakMap<Variables, string>();
 
 /** @returns the whole environment but for what belongs to one task; what acts when a program starts (`PYTHON…`, `LD_…`, `LANG`, `TZ`) is in it */
 export function warmEnvironment({ env }: LaunchSpec, lane: Lane): Record<string, string> {
   const vars: Record<string, string> = {};
-  for (const from of [env.shared, lane.vars, env.own])
+  for (const from of [env.shared, lane.vars, env.common, env.own])
     for (const name in from) if (!OF_ONE_TASK.test(name)) vars[name] = from[name] as string;
   return vars;
 }
@@ -22,12 +22,17 @@ export function warmEnvironment({ env }: LaunchSpec, lane: Lane): Record<string,
 /** @returns a short text that is the same exactly for tasks of one run, interpreter, level, directory and environment */
 export function warmKey(warm: WarmSpec, spec: LaunchSpec, lane: Lane): string {
   const hash = createHash('sha1').update(JSON.stringify([warm.kind, warm.python, warm.run, warm.level, spec.cwd]));
-  let shared = known.get(spec.env.shared);
-  if (shared === undefined) {
-    shared = textOf(spec.env.shared);
-    known.set(spec.env.shared, shared);
+  const { shared, common, own } = spec.env;
+  return hash.update(knownText(shared)).update(textOf(lane.vars)).update(knownText(common)).update(textOf(own)).digest('base64');
+}
+
+function knownText(vars: Variables): string {
+  let text = known.get(vars);
+  if (text === undefined) {
+    text = textOf(vars);
+    known.set(vars, text);
   }
-  return hash.update(shared).update(textOf(lane.vars)).update(textOf(spec.env.own)).digest('base64');
+  return text;
 }
 
 function textOf(vars: Variables): string {

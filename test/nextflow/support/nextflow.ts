@@ -1,6 +1,6 @@
 /** Runs of the real Nextflow in a directory of their own, on the server of a cluster, without a network. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findJdk } from '../../../fixtures/nextflow/machine.mjs';
 import type { Cluster } from '../../helpers/cluster.ts';
@@ -14,7 +14,7 @@ const TRACE_FIELDS = 'task_id,native_id,name,status,exit,attempt,workdir,duratio
 export interface PipelineOptions {
   /** Text of main.nf. */
   readonly script: string;
-  /** Text of nextflow.config; the executor is `hq` unless it says something else. */
+  /** Text of nextflow.config, behind that of `hq nextflow config`. */
   readonly config?: string;
   /** Added to `nextflow run main.nf`. */
   readonly args?: readonly string[];
@@ -50,7 +50,7 @@ export class PipelineRun {
   constructor(cluster: Cluster, o: PipelineOptions) {
     this.directory = o.directory ?? mkdtempSync(join(cluster.root, 'pipeline-'));
     writeFileSync(join(this.directory, 'main.nf'), o.script);
-    const config = [`process.executor = 'hq'`, `trace.fields = '${TRACE_FIELDS}'`, 'trace.overwrite = true', o.config ?? ''];
+    const config = [tunedConfig(cluster), `trace.fields = '${TRACE_FIELDS}'`, 'trace.overwrite = true', o.config ?? ''];
     writeFileSync(join(this.directory, 'nextflow.config'), config.join('\n'));
     const args = ['run', 'main.nf', ...(o.trace === true ? ['-with-trace', TRACE_FILE] : []), ...(o.args ?? [])];
     this.child = spawn(NEXTFLOW, args, { cwd: this.directory, env: environment(cluster, o.env), stdio: ['ignore', 'pipe', 'pipe'] });
@@ -67,6 +67,15 @@ export class PipelineRun {
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 
+  /** Of all tasks, absolute. */
+  directories(): string[] {
+    const work = join(this.directory, 'work');
+    const below = (path: string): string[] => readdirSync(path).map((name) => join(path, name));
+    return below(work)
+      .filter((path) => /\/[0-9a-f]{2}$/.test(path))
+      .flatMap(below);
+  }
+
   async result(): Promise<PipelineResult> {
     const code = await this.ended;
     return { code, output: this.output, log: this.read('.nextflow.log'), trace: rowsOf(this.read(TRACE_FILE)) };
@@ -76,6 +85,11 @@ export class PipelineRun {
 /** Runs a pipeline to its end; never throws for an exit code. */
 export function runPipeline(cluster: Cluster, o: PipelineOptions): Promise<PipelineResult> {
   return new PipelineRun(cluster, o).result();
+}
+
+/** What users are told to take. */
+function tunedConfig(cluster: Cluster): string {
+  return execFileSync(join(COMMANDS, 'hq'), ['nextflow', 'config'], { encoding: 'utf8', env: cluster.env });
 }
 
 /** Everything that Nextflow and Java write lies in the cluster's directory. */

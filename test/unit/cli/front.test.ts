@@ -109,7 +109,28 @@ test('standard input is asked for by a command that reads it, and by no other', 
   expect(world.facade.changes[0]).toMatchObject(['createJob', { submit: { tasks: { spec: { stdin } } } }]);
 });
 
+test('the beginning of a script is asked for, and read by the front', async () => {
+  const front = new Front().hello(['--output-mode=quiet', 'submit', '--directives=file', '.command.run'], { cwd: '/of/the/front' });
+  await until(() =>
+    expect(front.received).toEqual([
+      ['B', 'c'],
+      ['R', '.command.run'],
+    ]),
+  );
+  front.send(frames.FILE_START, '#!/bin/bash\n#HQ --name nf-x\n#HQ --cpus 2\n');
+  expect(await front.end()).toBe('BROX');
+  expect(front.text('O')).toBe('1\n');
+  expect(world.facade.changes[0]).toMatchObject([
+    'createJob',
+    {
+      name: 'nf-x',
+      submit: { submitDir: '/of/the/front', tasks: { spec: { command: ['/bin/bash', '.command.run'], wrapper: 'nextflow' } } },
+    },
+  ]);
+});
+
 test.each([
+  ['commands that read whole files', ['submit', '--each-line', 'lines', '--', 'x']],
   ['commands that read files', ['job', 'cat', '1', 'stdout']],
   ['commands that are no short ones', ['server', 'stop']],
   ['logs', ['output-log', '/x', 'summary']],

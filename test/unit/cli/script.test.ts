@@ -290,19 +290,12 @@ describe('who reads files', () => {
   const entry = COMMANDS.find(({ name }) => name === 'submit') as CommandEntry;
   test.each([
     [[], ['true'], false],
-    [[], ['run.sh'], true],
+    // The front sends its beginning.
+    [[], ['run.sh'], false],
     [['eachLine'], ['true'], true],
     [['fromJson'], ['true'], true],
   ])('the process of the client, where there are any: %j %j', (flags, command, expected) => {
     expect(entry.readsFiles?.([command], Object.fromEntries(flags.map((flag) => [flag, 'file'])))).toBe(expected);
-  });
-
-  test.each([
-    ['file', 'x', true],
-    ['off', 'x.sh', false],
-    ['stdin', 'x.sh', false],
-  ])('--directives=%s of %s: %s', (directives, program, expected) => {
-    expect(entry.readsFiles?.([[program]], { directives })).toBe(expected);
   });
 });
 

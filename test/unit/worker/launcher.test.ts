@@ -44,11 +44,12 @@ describe.each(LAUNCHERS)('%s', (name) => {
     expect((await one.run({ command: ['printf', '%s\\0', ...odd] })).end).toEqual(OK);
     const arrived = readFileSync(join(one.directory, 'out'));
     expect(arrived.equals(Buffer.from(`${odd.join('\0')}\0`))).toBe(true);
-    const own = { 'odd name': '=x=', EMPTY: '', TEXT: 'ä€😀\n', REPLACED: 'yes', MARKER: one.directory };
-    await one.run({ command: ['env', '-0'], env: { shared: one.spec().env.shared, own } });
+    const common = { 'odd name': '=x=', EMPTY: '', REPLACED: 'yes' };
+    const own = { TEXT: 'ä€😀\n', MARKER: one.directory };
+    await one.run({ command: ['env', '-0'], env: { shared: one.spec().env.shared, common, own } });
     const vars = read('out').split('\0').slice(0, -1);
     expect([...vars].sort()).toEqual(
-      Object.entries({ ...one.spec().env.shared, ...own })
+      Object.entries({ ...one.spec().env.shared, ...common, ...own })
         .map((pair) => pair.join('='))
         .sort(),
     );
@@ -59,7 +60,7 @@ describe.each(LAUNCHERS)('%s', (name) => {
     const run = (id: number): Promise<Ended> =>
       one.run({
         sh: 'echo $ID $SHARED',
-        env: { shared: { ...one.spec().env.shared, SHARED: `s${id}` }, own: { ID: String(id), MARKER: one.directory } },
+        env: { shared: { ...one.spec().env.shared, SHARED: `s${id}` }, common: {}, own: { ID: String(id), MARKER: one.directory } },
         stdout: { kind: 'file', path: join(one.directory, `out-${id}`) },
       });
     await Promise.all(ids.map(run));
@@ -242,9 +243,10 @@ test.each(LAUNCHERS.filter((name) => name !== 'node'))('failures of %s are those
       { command: ['true', 'a'.repeat(3_000_000)] },
       { command: ['x\0y'] },
       { command: ['true', 'x\0y'] },
-      { env: { shared: one.spec().env.shared, own: { X: 'a\0b' } } },
+      { env: { shared: one.spec().env.shared, common: {}, own: { X: 'a\0b' } } },
+      { env: { shared: one.spec().env.shared, common: { X: 'a\0b' }, own: {} } },
       { cwd: '/a\0b' },
-      { command: ['sh', '-c', 'exit 4'], env: { shared: {}, own: {} } },
+      { command: ['sh', '-c', 'exit 4'], env: { shared: {}, common: {}, own: {} } },
       { stdout: file(at('plain.sh/out')) },
       { stdout: file(at('plain.sh/deep/out')) },
       { stdout: file('/') },

@@ -63,7 +63,7 @@ export class LauncherFixture {
     const { sh, lane: _lane, ...rest } = o;
     return {
       command: ['sh', '-c', sh ?? ''],
-      env: { shared: ENVIRONMENT, own: { MARKER: this.directory } },
+      env: { shared: ENVIRONMENT, common: {}, own: { MARKER: this.directory } },
       cwd: this.directory,
       stdin: null,
       controlGroup: null,

@@ -184,7 +184,7 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
   ): void {
     const { kind = 'L', group = 0, lane = {}, cpus = [], diesUnnoticed = false } = o;
     requests.environment(0, { PATH: process.env.PATH ?? '', MARKER: directory });
-    const rest = { environment: 0, vars: {}, cwd: directory, controlGroup: '', stdin: null, paths: [] };
+    const rest = { environment: 0, common: {}, vars: {}, cwd: directory, controlGroup: '', stdin: null, paths: [] };
     requests.launch(kind, { ...rest, id, group, lane, cpus, diesUnnoticed, args: ['sh', '-c', sh], outputs: ['null', 'null'] });
     send();
   }
@@ -243,7 +243,7 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
       launch(1, 'touch ready; until [ -e go ]; do sleep 0.01; done', { group: 5, lane });
       await made('ready');
       launch(2, 'touch second', { kind: 'Q', group: 5 });
-      const rest = { environment: 0, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
+      const rest = { environment: 0, common: {}, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
       requests.launch('Q', { ...rest, id: 3, group: 5, args: ['/no/such/program'], outputs: ['null', 'null'] });
       launch(4, 'touch fourth', { kind: 'Q', group: 5 });
       requests.withdraw(2);
@@ -293,7 +293,7 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
 
   test('requests may be cut anywhere', async () => {
     requests.environment(3, { A: 'b' });
-    const rest = { environment: 3, group: 0, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
+    const rest = { environment: 3, group: 0, common: {}, vars: {}, lane: {}, cwd: '/', controlGroup: '', cpus: [], stdin: null, paths: [] };
     for (const id of [1, 2]) requests.launch('L', { ...rest, id, args: ['/bin/true'], outputs: ['null', 'null'] });
     requests.signal(99, 9);
     requests.release(99);

@@ -63,7 +63,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     const { run = 'r', python = join(directory, 'python') } = o;
     const spec: LaunchSpec = {
       command: ['/bin/sh', '-c', sh],
-      env: { shared: ENVIRONMENT, own: { MARKER: directory, ...o.env } },
+      env: { shared: ENVIRONMENT, common: {}, own: { MARKER: directory, ...o.env } },
       cwd: directory,
       controlGroup: null,
       stdin: null,

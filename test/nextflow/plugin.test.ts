@@ -1,5 +1,5 @@
 /** The plugin nf-hyperqueue in a real Nextflow, on a server that somebody has started: what pipelines ask for and how tasks end. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HqClient } from '../../src/client/client.ts';
@@ -98,13 +98,32 @@ test('what cannot be done is said in one line, and nothing runs', async () => {
 });
 
 test("with hq.wrapper = 'nextflow' tasks have the wrapper as Nextflow writes it", async () => {
-  const ran = startWithPlugin(cluster, { pipeline: 'trivial', config: `hq.wrapper = 'nextflow'`, args: ['--tasks', '1'] });
-  expect((await ran.result()).code).toBe(0);
-  const work = join(ran.directory, 'work');
-  const folder = join(work, readdirSync(work)[0] ?? '');
-  const wrapper = join(folder, readdirSync(folder)[0] ?? '', '.command.run');
-  expect(existsSync(wrapper)).toBe(true);
-  expect(readFileSync(wrapper, 'utf8')).toMatch('nxf_launch | tee .command.out');
+  const { code, trace } = await run({
+    pipeline: 'trivial',
+    config: `hq.wrapper = 'nextflow'`,
+    args: ['--tasks', '1'],
+    trace: true,
+  });
+  expect(code).toBe(0);
+  const folder = filesOf(trace[0]);
+  expect(readFileSync(join(folder, '.command.run'), 'utf8')).toMatch('nxf_launch | tee .command.out');
+  expect(readdirSync(folder)).toContain('.command.log');
+});
+
+test('with hq.stream what tasks print goes into one log, and into files where Nextflow or a failure needs them', async () => {
+  const started = startWithPlugin(cluster, { pipeline: 'prints', config: `hq.stream = 'logs'`, trace: true });
+  const { code, output, trace } = await started.result();
+  expect(output).toMatch('[it, told');
+  expect(code).toBe(0);
+  const files = (name: string): string[] => readdirSync(filesOf(trace.find((row) => row['name'] === name))).sort();
+  const always = ['.command.run', '.command.sh', '.command.trace', '.exitcode'];
+  expect(files('TELLS')).toEqual(['.command.out', ...always]);
+  expect(files('SILENT')).toEqual([...always, 'made.txt']);
+  expect(files('FAILS')).toEqual(['.command.err', '.command.out', ...always]);
+  expect(readFileSync(join(filesOf(trace.find(({ exit }) => exit === '3')), '.command.err'), 'utf8')).toBe('why\n');
+  const job = await lastJob();
+  const silent = (await client.listTasks(job.id)).find(({ label }) => label === 'SILENT');
+  expect(await cluster.ok(['job', 'logs', `${job.id}.${silent?.id}`], { cwd: started.directory })).toMatch('out');
 });
 
 test("from a host that is not the server's the plugin goes over TLS, to no other server than the one of the access file", async () => {

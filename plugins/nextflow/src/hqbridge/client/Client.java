@@ -51,7 +51,23 @@ public final class Client implements AutoCloseable {
      * @throws HqException what the server refuses
      * @throws HqException.Unavailable when none answers
      */
-    public synchronized JsonElement call(String method, String target, JsonElement body) throws HqException {
+    public JsonElement call(String method, String target, JsonElement body) throws HqException {
+        return request(method, target, body).content();
+    }
+
+    /**
+     * Bytes that are no JSON.
+     *
+     * @param target path with its query
+     * @throws HqException as {@link #call}
+     */
+    public byte[] download(String target) throws HqException {
+        Answer answer = request("GET", target, null);
+        if (answer.status() != 200) answer.content();
+        return answer.data();
+    }
+
+    private synchronized Answer request(String method, String target, JsonElement body) throws HqException {
         byte[] content = body == null ? null : GSON.toJson(body).getBytes(StandardCharsets.UTF_8);
         boolean isReused = open();
         try {
@@ -89,13 +105,19 @@ public final class Client implements AutoCloseable {
         return false;
     }
 
-    private JsonElement exchange(String method, String target, byte[] content) throws IOException, HqException {
+    private Answer exchange(String method, String target, byte[] content) throws IOException {
         HttpConnection.Response response = connection.send(method, target, content, ANSWER_LIMIT_MS);
         byte[] data = response.readAllBytes();
         connection.rest();
         usedAt = System.nanoTime();
         if (response.isLast()) close();
-        return answer(response.status(), data);
+        return new Answer(response.status(), data);
+    }
+
+    private record Answer(int status, byte[] data) {
+        JsonElement content() throws HqException {
+            return answer(status, data);
+        }
     }
 
     /** @throws HqException what the server answered, when the status is no success */

@@ -145,7 +145,9 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
         if (!hasLauncher) handler.prepareLauncher();
         Ticket ticket = executor.run().newTicket();
         handler.isFollowedBy(ticket);
-        batch.put(handler, executor.requests().of(handler.getTask(), ticket.taskId(), provided));
+        JsonObject spec = executor.requests().of(handler.getTask(), ticket.taskId(), provided);
+        if (!handler.hasOwnWrapper()) spec.add("command", SharedFields.commandWithLog());
+        batch.put(handler, spec);
     }
 
     private void send(Map<HqTaskHandler, JsonObject> batch) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Set;
 import nextflow.exception.ProcessException;
 import nextflow.exception.ProcessUnrecoverableException;
@@ -12,6 +13,7 @@ import nextflow.processor.TaskBean;
 import nextflow.processor.TaskHandler;
 import nextflow.processor.TaskRun;
 import nextflow.processor.TaskStatus;
+import nextflow.script.params.StdOutParam;
 import nextflow.trace.TraceRecord;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,6 +27,7 @@ final class HqTaskHandler extends TaskHandler {
     private final HqExecutor executor;
     private volatile Ticket ticket;
     private volatile boolean isAccepted;
+    private volatile boolean hasOwnWrapper;
     private Usage usage;
 
     HqTaskHandler(TaskRun task, HqExecutor executor) {
@@ -55,8 +58,25 @@ final class HqTaskHandler extends TaskHandler {
     @Override
     public void prepareLauncher() {
         TaskBean bean = getTask().toTaskBean();
-        boolean isShort = executor.settings().ownWrapper() && Wrapper.isPossible() && !(bean.getStatsEnabled() && needsSampling());
-        (isShort ? new Wrapper(bean, bean.getStatsEnabled()) : new BashWrapperBuilder(bean)).build();
+        hasOwnWrapper = executor.settings().ownWrapper() && Wrapper.isPossible() && !(bean.getStatsEnabled() && needsSampling());
+        (hasOwnWrapper ? new Wrapper(bean, bean.getStatsEnabled(), output()) : new BashWrapperBuilder(bean)).build();
+    }
+
+    /** @return whether the wrapper says itself where its output goes */
+    boolean hasOwnWrapper() {
+        return hasOwnWrapper;
+    }
+
+    private Wrapper.Output output() {
+        if (executor.settings().stream() == null) return Wrapper.Output.FILES;
+        return printsForNextflow() ? Wrapper.Output.LOG_AND_STDOUT : Wrapper.Output.LOG;
+    }
+
+    /** Whether Nextflow reads the standard output. Processes with typed outputs (Nextflow 25.10) tell nothing of theirs, so that it may. */
+    private boolean printsForNextflow() {
+        Object debug = getTask().getConfig().get("debug");
+        boolean isTyped = getTask().getProcessor().getConfig().getClass().getSimpleName().endsWith("V2");
+        return isTyped || Boolean.TRUE.equals(debug) || getTask().getOutputs().keySet().stream().anyMatch(StdOutParam.class::isInstance);
     }
 
     /** Alone, without a batch; see {@link HqMonitor} for how tasks are submitted. */
@@ -81,6 +101,8 @@ final class HqTaskHandler extends TaskHandler {
         getTask().setStdout(folder.resolve(TaskRun.CMD_OUTFILE));
         getTask().setStderr(folder.resolve(TaskRun.CMD_ERRFILE));
         if (outcome.exitCode() != null) getTask().setExitStatus(outcome.exitCode());
+        boolean hasFailed = !Integer.valueOf(0).equals(outcome.exitCode());
+        if (hasFailed && executor.settings().stream() != null) fetchOutput(folder);
         if (outcome.reason() != null) explain(outcome, folder);
         usage = outcome.usage();
         if (usage != null && executor.settings().ownTrace() && executor.isTraced() && !needsSampling()) writeTrace(folder);
@@ -106,6 +128,19 @@ final class HqTaskHandler extends TaskHandler {
     @Override
     protected StringBuilder toStringBuilder(StringBuilder builder) {
         return super.toStringBuilder(builder.append("hq task: ").append(ticket).append("; "));
+    }
+
+    /** Reports of errors, and the people who read them, look into files. */
+    private void fetchOutput(Path folder) {
+        try {
+            for (String channel : List.of("stdout", "stderr")) {
+                Path file = folder.resolve(channel.equals("stdout") ? TaskRun.CMD_OUTFILE : TaskRun.CMD_ERRFILE);
+                byte[] data = Files.exists(file) ? null : executor.run().output(ticket, channel);
+                if (data != null) Files.write(file, data);
+            }
+        } catch (IOException error) {
+            LOG.debug("the output of {} could not be kept in {}: {}", ticket, folder, error.toString());
+        }
     }
 
     /** What the script has not caused itself is said where users look: in the log, and after what the task has printed. */

@@ -31,6 +31,8 @@ final class Run {
     /** A server that is restarted by hand or moves to another node is back well within this time. */
     static final long OFFLINE_LIMIT_S = 600;
     private static final long OPEN_LIMIT_S = 20;
+    /** Of what a failed task has printed: more does not go into a report. */
+    private static final int OUTPUT_LIMIT_BYTES = 1 << 20;
     private static final long RETRY_MS = 1_000;
     /** Workers come and go; asking once per batch of tasks is enough, once per task in a trickle of them is not needed. */
     private static final long SITE_MAX_AGE_NANOS = TimeUnit.SECONDS.toNanos(10);
@@ -110,10 +112,11 @@ final class Run {
         tasks.forEach(array::add);
         JsonObject graph = new JsonObject();
         graph.addProperty("kind", "graph");
-        graph.add("shared", SharedFields.of(System.getenv()));
+        graph.add("shared", SharedFields.of(System.getenv(), settings.stream() != null));
         graph.add("tasks", array);
         JsonObject body = new JsonObject();
         body.addProperty("submitDir", launchDir.toString());
+        if (settings.stream() != null) body.addProperty("stream", settings.stream().toString());
         // Where no other workers will come, a task that fits on none would wait for ever.
         body.addProperty("strict", !EmbeddedServer.mayGrow(site));
         body.add("tasks", graph);
@@ -151,6 +154,21 @@ final class Run {
     /** The end of this task has been taken note of. */
     void forget(Ticket ticket) {
         tickets.remove(ticket);
+    }
+
+    /**
+     * What a task has printed, out of the log of the job.
+     *
+     * @param channel stdout or stderr
+     * @return at most the last MiB; null: nothing was kept
+     */
+    byte[] output(Ticket ticket, String channel) {
+        String target = "/v1/jobs/" + ticket.jobId() + "/tasks/" + ticket.taskId() + "/output/" + channel + "?tail=" + OUTPUT_LIMIT_BYTES;
+        try {
+            return client.download(target);
+        } catch (HqException error) {
+            return null;
+        }
     }
 
     /** Cancels one task; what the server does not know any more needs none. */

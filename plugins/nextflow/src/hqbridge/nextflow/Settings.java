@@ -13,11 +13,12 @@ import nextflow.exception.AbortOperationException;
  * @param hasTimeLimit whether the directive {@code time} is a time limit
  * @param hasTimeRequest whether a task starts only on a worker that lives at least as long as its {@code time}
  * @param ownWrapper whether the wrapper of tasks leaves out what the server does; else Nextflow's, unchanged
+ * @param stream absolute directory of the consolidated log; null: the output of tasks goes into files in their directories
  * @param ownTrace whether CPU time and memory are those that the worker measures; else Nextflow's wrapper samples them
  */
-record Settings(Path serverDir, Integer cpus, boolean hasTimeLimit, boolean hasTimeRequest, boolean ownWrapper, boolean ownTrace) {
+record Settings(Path serverDir, Integer cpus, boolean hasTimeLimit, boolean hasTimeRequest, boolean ownWrapper, Path stream, boolean ownTrace) {
     private static final TreeSet<String> NAMES =
-            new TreeSet<>(java.util.List.of("serverDir", "cpus", "timeLimit", "timeRequest", "wrapper", "trace"));
+            new TreeSet<>(java.util.List.of("serverDir", "cpus", "timeLimit", "timeRequest", "wrapper", "stream", "trace"));
     private static final String DEFAULT_DIR = ".hq-server";
     private static final String OURS = "hq";
 
@@ -42,6 +43,7 @@ record Settings(Path serverDir, Integer cpus, boolean hasTimeLimit, boolean hasT
                 flag("timeLimit", values.get("timeLimit"), true),
                 flag("timeRequest", values.get("timeRequest"), false),
                 ownWrapper,
+                stream(values.get("stream"), ownWrapper),
                 ownWrapper && isOurs("trace", values.get("trace")));
     }
 
@@ -51,6 +53,12 @@ record Settings(Path serverDir, Integer cpus, boolean hasTimeLimit, boolean hasT
         if (named == null || named.isEmpty()) return Path.of(home, DEFAULT_DIR);
         String expanded = named.equals("~") || named.startsWith("~/") ? home + named.substring(1) : named;
         return Path.of(expanded).toAbsolutePath().normalize();
+    }
+
+    private static Path stream(Object value, boolean ownWrapper) {
+        if (value == null) return null;
+        if (!ownWrapper) throw new AbortOperationException("hq.stream needs the wrapper of this plugin: leave out hq.wrapper");
+        return Path.of(value.toString()).toAbsolutePath().normalize();
     }
 
     private static Integer cpus(Object value) {

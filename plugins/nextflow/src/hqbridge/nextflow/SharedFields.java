@@ -5,6 +5,7 @@ import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import java.util.Map;
 import java.util.regex.Pattern;
+import nextflow.processor.TaskRun;
 
 /** Fields that all tasks of a run share (model taskPatch). */
 final class SharedFields {
@@ -21,8 +22,11 @@ final class SharedFields {
 
     private SharedFields() {}
 
-    /** @param environment of this process */
-    static JsonObject of(Map<String, String> environment) {
+    /**
+     * @param environment of this process
+     * @param isStreamed whether what tasks print goes into the log of the job
+     */
+    static JsonObject of(Map<String, String> environment, boolean isStreamed) {
         JsonObject env = new JsonObject();
         JsonArray secret = new JsonArray();
         environment.forEach((name, value) -> {
@@ -30,16 +34,26 @@ final class SharedFields {
             env.addProperty(name, value);
             if (SECRET.matcher(name).find()) secret.add(name);
         });
-        JsonArray command = new JsonArray();
-        command.add("/bin/bash");
-        command.add(".command.run");
         JsonObject shared = new JsonObject();
-        shared.add("command", command);
+        shared.add("command", words("/bin/bash", TaskRun.CMD_RUN));
         shared.add("env", env);
         shared.add("secretEnv", secret);
         // The wrapper writes files of its own.
-        shared.add("stdout", JsonNull.INSTANCE);
-        shared.add("stderr", JsonNull.INSTANCE);
+        if (!isStreamed) {
+            shared.add("stdout", JsonNull.INSTANCE);
+            shared.add("stderr", JsonNull.INSTANCE);
+        }
         return shared;
+    }
+
+    /** @return the command of a task whose wrapper is Nextflow's own: it leaves the log to who starts it */
+    static JsonArray commandWithLog() {
+        return words("/bin/bash", "-c", "exec /bin/bash " + TaskRun.CMD_RUN + " > " + TaskRun.CMD_LOG + " 2>&1");
+    }
+
+    private static JsonArray words(String... words) {
+        JsonArray command = new JsonArray();
+        for (String word : words) command.add(word);
+        return command;
     }
 }

@@ -31,18 +31,38 @@ final class Wrapper extends BashWrapperBuilder {
     /** Null: the running Nextflow's template is not one that is known here. */
     private static final String TEMPLATE = template();
 
+    /** Where the output of a task goes. */
+    enum Output {
+        /** Files in the task's directory, as with every executor. */
+        FILES(" > .command.out 2> .command.err", " >> .command.out 2>> .command.err"),
+        /** The consolidated log of the run. */
+        LOG("", ""),
+        /** The consolidated log, but for standard output, which Nextflow reads. */
+        LOG_AND_STDOUT(" > .command.out", " >> .command.out");
+
+        private final String launch;
+        private final String unstage;
+
+        Output(String launch, String unstage) {
+            this.launch = launch;
+            this.unstage = unstage;
+        }
+    }
+
     private final transient Path folder;
     private final boolean isTraced;
+    private final Output output;
 
     /**
      * @param bean of the task; its sampling is switched off
      * @param isTraced whether the user asked for metrics
      */
-    Wrapper(TaskBean bean, boolean isTraced) {
+    Wrapper(TaskBean bean, boolean isTraced, Output output) {
         super(bean);
         setStatsEnabled(false);
         folder = bean.getWorkDir();
         this.isTraced = isTraced;
+        this.output = output;
     }
 
     /** @return whether the running Nextflow's wrapper can be shortened */
@@ -54,6 +74,8 @@ final class Wrapper extends BashWrapperBuilder {
     public Path build() {
         Map<String, String> binding = makeBinding();
         binding.put("hq_start", startSnippet());
+        binding.put("hq_launch", "nxf_launch" + output.launch + " &");
+        binding.put("hq_unstage", "(set -e; nxf_unstage_outputs)" + output.unstage);
         binding.put("hq_trace", isTraced ? traceSnippet() : null);
         try {
             Path wrapper = folder.resolve(TaskRun.CMD_RUN);
@@ -69,6 +91,8 @@ final class Wrapper extends BashWrapperBuilder {
 
     @Override
     public String touchFile(Path file) {
+        // The server tells of the start; the file is for people who look into the directory.
+        if (output != Output.FILES) return null;
         // As long as it is no remote file, a builtin does it.
         String command = super.touchFile(file);
         return command.startsWith("touch /") ? ": > " + command.substring("touch ".length()) : command;
@@ -89,11 +113,11 @@ final class Wrapper extends BashWrapperBuilder {
 
     /** A task that was lost with its worker starts again in the same directory, which has to be as it was before the first attempt. */
     private String startSnippet() {
-        return """
-                exec > %s 2>&1
+        String log = output == Output.FILES ? "exec > " + fileStr(folder.resolve(TaskRun.CMD_LOG)) + " 2>&1\n" : "";
+        return log + """
                 [[ ${HQ_INSTANCE_ID:-0} == 0 ]] || find %s -mindepth 1 -maxdepth 1 ! -name .command.run ! -name .command.sh ! -name .command.in \
                     ! -name .command.log -exec rm -rf {} + || true
-                """.formatted(fileStr(folder.resolve(TaskRun.CMD_LOG)), fileStr(folder));
+                """.formatted(fileStr(folder));
     }
 
     /** What the kernel has counted for the wrapper and all its children that have ended: input, output; and the CPU's name. */
@@ -114,8 +138,8 @@ final class Wrapper extends BashWrapperBuilder {
         try (InputStream resource = BashWrapperBuilder.class.getResourceAsStream("command-run.txt")) {
             if (resource == null) return null;
             String text = new String(resource.readAllBytes(), StandardCharsets.UTF_8);
-            text = replaced(LAUNCH, text, "$1nxf_launch > {{stdout_file}} 2> {{stderr_file}} &");
-            text = replaced(UNSTAGE, text, "$1(set -e; nxf_unstage_outputs) >> {{stdout_file}} 2>> {{stderr_file}}");
+            text = replaced(LAUNCH, text, "$1{{hq_launch}}");
+            text = replaced(UNSTAGE, text, "$1{{hq_unstage}}");
             text = replaced(EXIT, text, "$0\n$1{{hq_trace}}");
             return replaced(DEBUG, text, "{{hq_start}}\n$0");
         } catch (IOException error) {

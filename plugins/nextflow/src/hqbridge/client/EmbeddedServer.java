@@ -69,6 +69,7 @@ public final class EmbeddedServer {
         Path folder = client.serverDir();
         try {
             Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            if (!Files.getOwner(folder).equals(Files.getOwner(Path.of("/proc/self")))) throw new IOException("it belongs to somebody else");
             Set<? extends OpenOption> options =
                     Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE, LinkOption.NOFOLLOW_LINKS);
             // Whoever holds it gives up after START_LIMIT_MS twice, so that waiting has an end.
@@ -80,7 +81,7 @@ public final class EmbeddedServer {
                 return client.serverInfo();
             }
         } catch (IOException error) {
-            String message = "the server directory " + folder + " cannot be used: " + error;
+            String message = "the server directory " + folder + " cannot be used: " + error.getMessage();
             throw new HqException("HQ_E_SERVER_DIR", message, "Set HQ_SERVER_DIR to a directory of your own");
         }
     }

@@ -29,15 +29,17 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
     private static final Logger LOG = LoggerFactory.getLogger(HqExecutor.LOG_NAME);
     /** Writing the wrappers of many tasks takes a while: the first ones should run meanwhile. */
     private static final long BATCH_NANOS = TimeUnit.MILLISECONDS.toNanos(40);
-    /** While that many tasks wait on the server, another one gains nothing by being there at once; a request for each would cost both sides. */
-    private static final int QUEUED_ENOUGH = 4;
-    /** How long tasks are gathered then: far less than those that wait will take. */
-    private static final long GATHER_MS = 25;
+    /**
+     * Least time between two requests. The first of a burst goes at once, what follows is gathered: a request for each task would cost both sides
+     * more than the task.
+     */
+    private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(25);
     private static final long TIMEOUT_CHECK_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final HqExecutor executor;
     private final Queue<HqTaskHandler> changed = new ConcurrentLinkedQueue<>();
     private RateLimiter rateLimit;
+    private long sentAt = System.nanoTime() - PAUSE_NANOS;
     private long checkedAt = System.nanoTime();
 
     /** @param options of the base class */
@@ -64,7 +66,7 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
 
     @Override
     protected int submitPendingTasks() {
-        if (executor.run().waiting() >= QUEUED_ENOUGH) gather();
+        gather();
         Map<HqTaskHandler, JsonObject> batch = new LinkedHashMap<>();
         int count = 0;
         long deadline = System.nanoTime() + BATCH_NANOS;
@@ -124,9 +126,11 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
         return array.getChildren().stream().map(child -> (HqTaskHandler) child).toList();
     }
 
-    private static void gather() {
+    private void gather() {
+        long restMs = TimeUnit.NANOSECONDS.toMillis(sentAt + PAUSE_NANOS - System.nanoTime());
+        if (restMs <= 0) return;
         try {
-            Thread.sleep(GATHER_MS);
+            Thread.sleep(restMs);
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();
         }
@@ -154,6 +158,7 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
         if (batch.isEmpty()) return;
         try {
             executor.run().submit(batch.values());
+            sentAt = System.nanoTime();
             LOG.debug("[HQ] submitted {} task(s) in one request", batch.size());
             batch.keySet().forEach(this::accept);
         } catch (HqException error) {

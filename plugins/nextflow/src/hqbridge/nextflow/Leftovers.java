@@ -8,6 +8,7 @@ import hqbridge.client.Host;
 import hqbridge.client.HqException;
 import hqbridge.client.Json;
 import hqbridge.client.TaskIds;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -88,7 +89,7 @@ final class Leftovers {
         task.setHash(hashOf(ticket.workDir()));
         try {
             Files.deleteIfExists(empty);
-        } catch (java.io.IOException error) {
+        } catch (IOException error) {
             LOG.debug("{} could not be removed: {}", empty, error.toString());
         }
         return ticket;

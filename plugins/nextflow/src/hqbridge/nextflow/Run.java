@@ -69,7 +69,8 @@ final class Run {
             try {
                 open();
                 opening.complete(null);
-            } catch (HqException | RuntimeException error) {
+            } catch (Throwable error) {
+                // Also a class that the running Nextflow does not have: whoever waits must hear of it.
                 opening.completeExceptionally(error);
             }
         }, "hq-open");
@@ -144,11 +145,6 @@ final class Run {
     Ticket claim(HqTaskHandler handler) {
         Ticket claimed = leftovers == null ? null : leftovers.claim(handler.getTask());
         return claimed == null ? null : tickets.add(claimed);
-    }
-
-    /** @return how many tasks have been submitted and have not started */
-    int waiting() {
-        return tickets.waiting();
     }
 
     /** The end of this task has been taken note of. */

@@ -1,6 +1,7 @@
 package hqbridge.nextflow;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import nextflow.exception.AbortOperationException;
@@ -18,7 +19,7 @@ import nextflow.exception.AbortOperationException;
  */
 record Settings(Path serverDir, Integer cpus, boolean hasTimeLimit, boolean hasTimeRequest, boolean ownWrapper, Path stream, boolean ownTrace) {
     private static final TreeSet<String> NAMES =
-            new TreeSet<>(java.util.List.of("serverDir", "cpus", "timeLimit", "timeRequest", "wrapper", "stream", "trace"));
+            new TreeSet<>(List.of("serverDir", "cpus", "timeLimit", "timeRequest", "wrapper", "stream", "trace"));
     private static final String DEFAULT_DIR = ".hq-server";
     private static final String OURS = "hq";
 

@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import java.nio.file.FileSystems;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import nextflow.exception.ProcessUnrecoverableException;
@@ -113,8 +114,8 @@ final class TaskRequest {
     /** The type is a vendor, or the model that workers call a resource of theirs after; any other names machines of a cloud. */
     private static String gpuName(String type, Set<String> provided) {
         if (type == null) return "gpus";
-        String named = "gpus/" + type.toLowerCase(java.util.Locale.ROOT);
-        if (GPU_VENDORS.contains(type.toLowerCase(java.util.Locale.ROOT)) || (provided != null && provided.contains(named))) return named;
+        String named = "gpus/" + type.toLowerCase(Locale.ROOT);
+        if (GPU_VENDORS.contains(type.toLowerCase(Locale.ROOT)) || (provided != null && provided.contains(named))) return named;
         return provided != null && provided.contains("gpus/" + type) ? "gpus/" + type : "gpus";
     }
 

@@ -1,13 +1,12 @@
 package hqbridge.nextflow;
 
 import java.nio.file.Path;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /** One task on the server and what is known of it. Written by the thread of the events; read by those of Nextflow. */
 final class Ticket {
     private final long jobId;
     private final long taskId;
-    private final AtomicBoolean isStarted = new AtomicBoolean();
+    private volatile boolean isStarted;
     private volatile Outcome outcome;
     private volatile HqTaskHandler handler;
     private volatile Path workDir;
@@ -27,12 +26,11 @@ final class Ticket {
 
     /** @return whether an attempt has started */
     boolean isStarted() {
-        return isStarted.get();
+        return isStarted;
     }
 
-    /** @return whether that is news */
-    boolean started() {
-        return !isStarted.getAndSet(true);
+    void started() {
+        isStarted = true;
     }
 
     /** @return null: it has not ended */

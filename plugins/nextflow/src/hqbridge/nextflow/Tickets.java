@@ -15,7 +15,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
@@ -46,7 +45,6 @@ final class Tickets implements EventStream.Listener {
         thread.setDaemon(true);
         return thread;
     });
-    private final AtomicInteger waiting = new AtomicInteger();
     private volatile boolean isEmbedded;
     /** Since when the server has been away; 0: it is there. */
     private volatile long lostAt;
@@ -64,19 +62,12 @@ final class Tickets implements EventStream.Listener {
         keeper.scheduleWithFixedDelay(this::lookAfter, LOOK_AFTER_S, LOOK_AFTER_S, TimeUnit.SECONDS);
     }
 
-    /** @return how many of these tasks have not started */
-    int waiting() {
-        return waiting.get();
-    }
-
     Ticket add(Ticket ticket) {
-        Ticket before = byId.put(keyOf(ticket.jobId(), ticket.taskId()), ticket);
-        if (before == null && !ticket.isStarted()) waiting.incrementAndGet();
+        byId.put(keyOf(ticket.jobId(), ticket.taskId()), ticket);
         return ticket;
     }
 
     void remove(Ticket ticket) {
-        started(ticket);
         byId.remove(keyOf(ticket.jobId(), ticket.taskId()));
     }
 
@@ -102,7 +93,7 @@ final class Tickets implements EventStream.Listener {
                 case "task-started" -> {
                     Ticket ticket = ticketOf(event);
                     if (ticket != null) {
-                        started(ticket);
+                        ticket.started();
                         tell(ticket);
                     }
                 }
@@ -150,7 +141,7 @@ final class Tickets implements EventStream.Listener {
     void update(long job, JsonObject task) {
         Ticket ticket = byId.get(keyOf(job, task.get("id").getAsLong()));
         if (ticket == null) return;
-        if (!task.get("state").getAsString().equals("waiting")) started(ticket);
+        if (!task.get("state").getAsString().equals("waiting")) ticket.started();
         Outcome outcome = Outcome.ofTask(task);
         if (outcome == null) tell(ticket);
         else end(ticket, () -> outcome);
@@ -175,13 +166,8 @@ final class Tickets implements EventStream.Listener {
 
     private void end(Ticket ticket, Supplier<Outcome> outcome) {
         if (ticket == null || ticket.outcome() != null) return;
-        started(ticket);
         ticket.ended(outcome.get());
         tell(ticket);
-    }
-
-    private void started(Ticket ticket) {
-        if (ticket.started()) waiting.decrementAndGet();
     }
 
     private void tell(Ticket ticket) {

@@ -1,64 +1,16 @@
 /** `npm run demo`: a real pipeline of 115 jobs through HyperQueue, its results checked against the known truth. */
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
-import { run } from './lib/command.mjs';
+import { checkResults, demoOptions, demoUsage, JOBS_PER_SAMPLE, makeWorkdir } from './lib/demo.mjs';
 import { stopServer, whatHappened } from './lib/hqServer.mjs';
-import { build, pipeline, root, venvBin } from './lib/paths.mjs';
+import { root } from './lib/paths.mjs';
 import { runWorkflow } from './lib/snakemake.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { ready } from './lib/steps.mjs';
-import { main, say, seconds, Trouble } from './lib/text.mjs';
+import { main, say, seconds } from './lib/text.mjs';
 
-const USAGE = `npm run demo -- [options]
-  --samples N       isolates to sequence, 11 jobs each (default 10)
-  --cpus N          jobs at the same time (default: the processors of this machine, at most 8)
-  --executor NAME   hyperqueue (default) or local, for comparison
-  --keep            keep the work directories of earlier runs`;
-
-/** More would only make the largest of the short jobs wait for each other's disk. */
-const MAX_DEFAULT_CPUS = 8;
 const EXECUTORS = ['hyperqueue', 'local'];
-const JOBS_PER_SAMPLE = 11;
 /** reference, cohort, distances, summary, all */
 const JOBS_PER_RUN = 5;
-
-function positive(name, text) {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new Trouble(`--${name} needs a whole number from 1, not ${text}`);
-  return number;
-}
-
-function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      samples: { type: 'string', default: '10' },
-      cpus: { type: 'string', default: String(Math.min(availableParallelism(), MAX_DEFAULT_CPUS)) },
-      executor: { type: 'string', default: 'hyperqueue' },
-      keep: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (!EXECUTORS.includes(values.executor)) throw new Trouble(`--executor is ${EXECUTORS.join(' or ')}, not ${values.executor}`);
-  return { ...values, samples: positive('samples', values.samples), cpus: positive('cpus', values.cpus) };
-}
-
-/** A copy of the pipeline in a directory of its own, so that it can be looked at and run again by hand. */
-function makeWorkdir(keep) {
-  const demos = join(build, 'demo');
-  if (!keep) rmSync(demos, { recursive: true, force: true });
-  const workdir = join(demos, new Date().toISOString().slice(0, 19).replaceAll(':', '-'));
-  mkdirSync(demos, { recursive: true });
-  cpSync(pipeline, workdir, { recursive: true });
-  return workdir;
-}
-
-async function checkResults(workdir, samples) {
-  const { code, output } = await run(venvBin('python'), [join(workdir, 'check.py'), workdir, '--samples', String(samples)]);
-  say(`\n${output.trim()}`);
-  return code === 0;
-}
 
 /** What the server knows must be what Snakemake says: every job that is not local was one finished task. */
 function checkTasks({ tasks, finished }, jobs) {
@@ -77,7 +29,7 @@ function printServer(happened, workdir) {
 }
 
 async function runDemo(options) {
-  const workdir = makeWorkdir(options.keep);
+  const workdir = makeWorkdir('demo', options.keep);
   const serverDir = join(workdir, 'hq');
   const isRemote = options.executor === 'hyperqueue';
   const jobs = JOBS_PER_SAMPLE * options.samples + JOBS_PER_RUN;
@@ -98,9 +50,9 @@ async function runDemo(options) {
 }
 
 await main(async () => {
-  const options = readOptions();
+  const options = demoOptions(EXECUTORS);
   if (options.help) {
-    say(USAGE);
+    say(demoUsage('demo', EXECUTORS));
     return 0;
   }
   await ready('compiled', 'environment');

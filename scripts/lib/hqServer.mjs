@@ -18,17 +18,26 @@ export async function ask(serverDir, ...args) {
   return JSON.parse(text);
 }
 
-/** The embedded server has ended with its last user; the journal knows everything, so a server on the same directory can tell. */
-async function startAgain(serverDir) {
-  const [command, args, { env }] = call(serverDir, 'server', 'start', '--host', '127.0.0.1', '--exit-when-idle', '1min');
+function startInBackground(serverDir, ...words) {
+  const [command, args, { env }] = call(serverDir, ...words);
   spawn(command, args, { env: { ...process.env, ...env }, stdio: 'ignore', detached: true }).unref();
+}
+
+/**
+ * Starts a server that ends when nobody has used it for a while.
+ * @param {{ workerCpus?: number }} [o] workerCpus: with a worker that has so many
+ */
+export async function startServer(serverDir, { workerCpus } = {}) {
+  startInBackground(serverDir, 'server', 'start', '--host', '127.0.0.1', '--exit-when-idle', '10min');
   await mustRun('hq server wait', ...call(serverDir, 'server', 'wait', '--timeout', '30s'));
+  if (workerCpus !== undefined) startInBackground(serverDir, 'worker', 'start', '--cpus', String(workerCpus));
 }
 
 /** Jobs and workers of the server, past ones included. */
 export async function whatHappened(serverDir) {
   const { code } = await run(...call(serverDir, 'server', 'info'));
-  if (code !== 0) await startAgain(serverDir);
+  // an embedded server has ended with its last user; the journal knows everything, so a server on the same directory can tell
+  if (code !== 0) await startServer(serverDir);
   const jobs = await ask(serverDir, 'job', 'list', '--all');
   const workers = await ask(serverDir, 'worker', 'list', '--all');
   const count = (state) => jobs.reduce((sum, job) => sum + (job.task_stats[state] ?? 0), 0);

@@ -2,26 +2,12 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.mjs';
+import { progressPrinter } from './demo.mjs';
 import { venvBin } from './paths.mjs';
 import { pythonEnv } from './suites.mjs';
-import { lastLines, say, Trouble } from './text.mjs';
+import { lastLines, Trouble } from './text.mjs';
 
-/** How often a log that is no terminal gets a line. */
-const PROGRESS_STEP_PERCENT = 25;
-
-const DONE = /^(\d+) of (\d+) steps \((\d+)%\) done/;
-
-/** Shows "N of M jobs": rewritten in place on a terminal, now and then elsewhere. */
-function progressPrinter() {
-  let shown = 0;
-  return (done, total, percent) => {
-    if (process.stdout.isTTY) process.stdout.write(`\r  ${done} of ${total} jobs${done === total ? '\n' : ''}`);
-    else if (percent >= shown + PROGRESS_STEP_PERCENT) {
-      shown = percent - (percent % PROGRESS_STEP_PERCENT);
-      say(`  ${done} of ${total} jobs`);
-    }
-  };
-}
+const DONE = /^(\d+) of (\d+) steps \(\d+%\) done/;
 
 /**
  * @param {{ workdir: string, executor: string, cpus: number, samples: number, env?: Record<string, string>,
@@ -31,14 +17,14 @@ function progressPrinter() {
 export async function runWorkflow({ workdir, executor, cpus, samples, env = {}, options = [] }) {
   const log = join(workdir, 'snakemake.log');
   const file = createWriteStream(log);
-  const print = progressPrinter();
+  const print = progressPrinter('jobs');
   let jobs = 0;
   const onLine = (line) => {
     file.write(`${line}\n`);
     const found = DONE.exec(line)?.slice(1).map(Number);
     if (found === undefined) return;
     jobs = found[0];
-    print(...found);
+    print(jobs, found[1]);
   };
   // The consolidated log of all jobs, which a run without failures would not keep.
   const logs = executor === 'local' ? [] : ['--hyperqueue-keep-logs', 'always'];

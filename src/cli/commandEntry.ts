@@ -19,6 +19,11 @@ export interface CommandEntry {
   readonly effect?: Effect;
   /** True when it reads files all the same, because of what was typed: then the client's process runs it. */
   readonly readsFiles?: (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => boolean;
+  /**
+   * True when a command that changes something finds out by itself whether it was done when the connection to the server that ran it was cut: it is begun
+   * again then.
+   */
+  readonly settlesCut?: (args: readonly unknown[], options: Readonly<Record<string, unknown>>) => boolean;
   load(): Promise<RunCommand>;
 }
 

@@ -4,7 +4,7 @@ import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
 import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
-import { submitOptions, submitReadsFiles } from './submit/options.ts';
+import { submitOptions, submitReadsFiles, submitSettlesCut } from './submit/options.ts';
 import { onServerLostOption, workerOptions } from './workerOptions.ts';
 
 const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
@@ -33,6 +33,7 @@ const SUBMIT: Omit<CommandEntry, 'name'> = {
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   effect: 'changes',
   readsFiles: submitReadsFiles,
+  settlesCut: submitSettlesCut,
   load: async () => (await submit()).runSubmit as RunCommand,
 };
 

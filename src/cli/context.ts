@@ -69,9 +69,8 @@ export class Context {
     this.io.stderr.write(`${line}\n`);
   }
 
-  /** Not in quiet mode: a script may read both streams as one, as Nextflow does, and take any line for the answer. */
   warn(line: string): void {
-    if (this.mode !== 'quiet') this.note(`WARN ${line}`);
+    this.note(`WARN ${line}`);
   }
 
   /** Output that is the same in every mode: host names, task output. The renderer then adds nothing. Resolves when more may be written. */

@@ -93,7 +93,8 @@ async function runCommand({ entry, args, options, globals }: Chosen, io: CliIo):
   }
   const context = new Context({ io, globals: { ...globals, debug }, mode, output: await makeOutput(mode, globals, io) });
   try {
-    if (io.env[CUT_VARIABLE] !== undefined) await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
+    if (io.env[CUT_VARIABLE] !== undefined && entry.settlesCut?.(args, options) !== true)
+      await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
     const run = await entry.load();
     const code = await run(context, args as never, options as never);
     if (!context.hasRawOutput) context.output.end();

@@ -229,6 +229,7 @@ export class WorkerState {
     task.allocation = null;
     task.state = 'ended';
     queueClass.running -= 1;
+    queueClass.likes.running -= 1;
     if (usage !== null) noteDuration(queueClass, usage.wallMs);
     if (next === null) this.pool.release(allocation);
     const outcome = outcomeOf(task, end);
@@ -259,6 +260,7 @@ export class WorkerState {
     task.allocation = allocation;
     task.startedAtMs = atMs;
     task.queueClass.running += 1;
+    task.queueClass.likes.running += 1;
     this.running.add(task);
   }
 
@@ -333,7 +335,7 @@ export class WorkerState {
       const allocation = this.pool.tryAllocate(request, kept, request.isRange ? this.queue.rivalsOf(task.queueClass) : undefined);
       if (allocation === undefined) {
         // What comes later must not push this one back for ever. Where its like runs, the end of that makes room for it: until then others use what is free.
-        if (task.queueClass.running === 0) this.pool.keepFor(request, kept);
+        if (task.queueClass.likes.running === 0) this.pool.keepFor(request, kept);
         return false;
       }
       this.runs(task, allocation, nowMs);

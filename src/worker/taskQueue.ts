@@ -21,6 +21,8 @@ export interface QueueClass {
   head: number;
   /** Tasks of it that run now. */
   running: number;
+  /** Tasks of the same request that run now, of whatever priority: the end of one makes room for another. Shared by their classes. */
+  readonly likes: { running: number };
   /** Duration of its tasks, exponentially averaged, milliseconds; null before the first has ended. */
   meanMs: number | null;
 }
@@ -35,6 +37,8 @@ export function noteDuration(queueClass: QueueClass, wallMs: number): void {
 
 export class TaskQueue {
   private readonly classes = new Map<string, QueueClass>();
+  /** By request. */
+  private readonly likes = new Map<string, QueueClass['likes']>();
   /** Classes with waiting tasks, highest priority first. */
   private active: QueueClass[] = [];
   private arrivals = 0;
@@ -48,11 +52,14 @@ export class TaskQueue {
 
   /** @returns the class of such tasks, made when new */
   classOf(o: Pick<QueueClass, 'priority' | 'request' | 'minTimeMs' | 'pin'>): QueueClass {
-    const key = `${o.priority} ${o.minTimeMs} ${o.pin} ${JSON.stringify(o.request)}`;
+    const request = JSON.stringify(o.request);
+    const key = `${o.priority} ${o.minTimeMs} ${o.pin} ${request}`;
     let found = this.classes.get(key);
     if (found === undefined) {
       this.lastId += 1;
-      found = { ...o, id: this.lastId, tasks: [], head: 0, running: 0, meanMs: null };
+      const likes = this.likes.get(request) ?? { running: 0 };
+      this.likes.set(request, likes);
+      found = { ...o, id: this.lastId, tasks: [], head: 0, running: 0, likes, meanMs: null };
       this.classes.set(key, found);
     }
     return found;
@@ -124,7 +131,9 @@ export class TaskQueue {
     }
     this.active = this.active.filter((one) => headOf(one) !== undefined);
     // Classes of jobs that are over would pile up during the life of a worker.
-    if (this.waiting === 0 && this.classes.size > COMPACT_AT) this.classes.clear();
+    if (this.waiting > 0 || this.classes.size <= COMPACT_AT) return;
+    this.classes.clear();
+    for (const [request, { running }] of this.likes) if (running === 0) this.likes.delete(request);
   }
 
   /** All waiting tasks in no particular order. */

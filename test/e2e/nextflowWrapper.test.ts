@@ -2,20 +2,33 @@
  * Tasks whose command is Nextflow's `.command.run`: what becomes of the exit code that Nextflow waits for, however the task ends. The scripts here do what
  * Nextflow's does (a trap leaves the code); tests with Nextflow itself are in test/nextflow.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Cluster, type HqProcess, processesBelow, waitFor } from '../helpers/cluster.ts';
+import { Cluster, FRONT, type HqProcess, processesBelow, waitFor } from '../helpers/cluster.ts';
 
 /** Built where there is a C compiler. */
 const HQSPAWN = resolve('dist/worker/launcher/hqspawn');
 
 let cluster: Cluster;
+let server: HqProcess;
 let worker: HqProcess;
 
 beforeEach(async () => {
   cluster = new Cluster();
-  await cluster.startServer();
+  server = await cluster.startServer();
   worker = await cluster.startWorker(['--cpus', '1', '--heartbeat', '1s']);
 });
 afterEach(() => cluster.stop());
@@ -149,3 +162,30 @@ test('a task that is lost with its worker for the last time has an exit code', a
   await waitFor('the exit code', () => task.read('.exitcode') === '143');
   expect(task.read('.command.err')).toMatch(/^hq: .*worker/i);
 });
+
+test.skipIf(!existsSync(FRONT))('a submit in whose middle the server is killed is done once, by the next server', async () => {
+  const directory = mkdtempSync(join(cluster.work, 'cut-'));
+  const path = join(directory, '.command.run');
+  execFileSync('mkfifo', [path]);
+  const submitted = cluster.hq(['--output-mode=quiet', 'submit', '--directives=file', '.command.run'], { cwd: directory });
+  // The server has begun the command and waits for the script, which its client can only begin to read.
+  const pipe = await waitFor('the client to open the script', () => openIfRead(path));
+  await server.kill('SIGKILL');
+  await cluster.startServer();
+  const script = '#!/bin/bash\n#HQ --name nf-cut\ntrue\n';
+  writeFileSync(join(directory, 'file'), script);
+  renameSync(join(directory, 'file'), path);
+  writeSync(pipe, script);
+  closeSync(pipe);
+  expect(await submitted).toEqual({ code: 0, stdout: '1\n', stderr: '' });
+  expect(await cluster.json(['job', 'list', '--all'])).toMatchObject([{ name: 'nf-cut' }]);
+});
+
+/** @returns the writing end of a pipe that somebody reads */
+function openIfRead(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+}

@@ -175,7 +175,7 @@ export class CliFacade implements ServerFacade {
     if (request.submit?.strict === true && this.warnings.length > 0)
       throw new HqError('HQ_E_UNMET_REQUEST', { detail: this.warnings.join('; ') });
     const waiting = request.submit === undefined ? 0 : countOf(request.submit);
-    this.jobs.push(job(jobId, { name: request.name, isOpen: request.open, stats: { ...NO_TASKS, waiting } }));
+    this.jobs.push(job(jobId, { name: request.name, isOpen: request.open, labels: request.labels, stats: { ...NO_TASKS, waiting } }));
     this.changed('createJob', request);
     return { jobId, taskIds: this.job(jobId).taskIds, warnings: this.warnings };
   }
@@ -218,7 +218,7 @@ export class CliFacade implements ServerFacade {
     this.changed('forgetJob', jobId);
   }
 
-  async listJobs(filter: { live: boolean; ids?: string }): Promise<JobInfo[]> {
+  async listJobs(filter: { live: boolean; ids?: string; labels?: Record<string, string> }): Promise<JobInfo[]> {
     if (this.lostListings > 0) {
       this.lostListings -= 1;
       throw new HqError('HQ_E_SERVER_GONE', { detail: 'killed' });
@@ -226,7 +226,8 @@ export class CliFacade implements ServerFacade {
     const ids = filter.ids === undefined ? null : IntArray.parse(filter.ids);
     return this.jobs
       .filter(({ stats, isOpen }) => !filter.live || isOpen || stats.running + stats.waiting > 0)
-      .filter(({ id }) => ids === null || (typeof ids !== 'string' && ids.has(id)));
+      .filter(({ id }) => ids === null || (typeof ids !== 'string' && ids.has(id)))
+      .filter(({ labels }) => Object.entries(filter.labels ?? {}).every(([key, value]) => labels[key] === value));
   }
 
   async jobDetail(jobId: number): Promise<JobDetail> {

@@ -42,6 +42,8 @@ export interface SimTask {
   readonly variant: number;
   /** Equal for tasks that stand in one queue of a worker. */
   readonly like: string;
+  /** Equal for tasks that ask for the same, whatever their priority. */
+  readonly request: string;
   running: boolean;
 }
 
@@ -106,14 +108,24 @@ export class CoreSim implements Outbox {
     const { tasks, classes } = this.core;
     const worker = this.worker(workerId);
     const [job, task, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
-    const classOf = `${tasks.requestClass[row]} ${tasks.variant[row]}`;
+    const request = `${tasks.requestClass[row]} ${tasks.variant[row]}`;
     const entries = classes.get(tasks.requestClass[row] as number).request.variants[tasks.variant[row] as number]?.entries ?? [];
     const needs = new Map(
       entries.map((entry) => [entry.name, entry.policy === 'all' ? (worker.capacity.get(entry.name) ?? 0) : entry.units]),
     );
     const priority = tasks.priority[row] as number;
     const variant = tasks.variant[row] as number;
-    const sent = { key: `${job}.${task}.${instance}`, job, task, instance, priority, needs, variant, like: `${priority} ${classOf}` };
+    const sent = {
+      key: `${job}.${task}.${instance}`,
+      job,
+      task,
+      instance,
+      priority,
+      needs,
+      variant,
+      like: `${priority} ${request}`,
+      request,
+    };
     worker.inbox.push(() => worker.tasks.push({ ...sent, running: false }));
   }
 
@@ -324,7 +336,7 @@ export class CoreSim implements Outbox {
     const queue = worker.tasks
       .map((task, index) => ({ task, index }))
       .sort((a, b) => b.task.priority - a.task.priority || a.index - b.index);
-    const running = new Set(worker.tasks.filter((task) => task.running).map(({ like }) => like));
+    const running = new Set(worker.tasks.filter((task) => task.running).map(({ request }) => request));
     // As a real worker: what waits for no end of its like is kept from what comes after it.
     const kept = new Map<string, number>();
     const blocked = new Set<string>();
@@ -333,11 +345,11 @@ export class CoreSim implements Outbox {
       if (task.running || blocked.has(like)) continue;
       if (![...task.needs].every(([name, units]) => units <= (free.get(name) ?? 0) - (kept.get(name) ?? 0))) {
         blocked.add(like);
-        if (!running.has(like)) for (const [name, units] of task.needs) kept.set(name, (kept.get(name) ?? 0) + units);
+        if (!running.has(task.request)) for (const [name, units] of task.needs) kept.set(name, (kept.get(name) ?? 0) + units);
         continue;
       }
       take(task);
-      running.add(like);
+      running.add(task.request);
       task.running = true;
       this.starts.push(task.key);
       worker.outgoing.push([UPDATE_STARTED, task.job, task.task, task.instance, this.nowMs, task.variant]);

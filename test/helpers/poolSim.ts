@@ -95,7 +95,7 @@ export class PoolSim extends CoreSim {
       const allocation = pool.tryAllocate(request, kept, rivalsOf(request, waiting));
       if (allocation === undefined) {
         blocked.add(like);
-        if (!worker.tasks.some((other) => other.running && other.like === like)) pool.keepFor(request, kept);
+        if (!worker.tasks.some((other) => other.running && other.request === task.request)) pool.keepFor(request, kept);
         continue;
       }
       waiting.delete(task);

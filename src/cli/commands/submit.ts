@@ -1,10 +1,11 @@
 /** `hq submit` (= `hq job submit`) and `hq job submit-task`: from flags to one request. */
+import { resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
 import type { TaskSpecInput } from '../../protocol/schema/task.ts';
 import type { Context } from '../context.ts';
 import { readAll } from '../readAll.ts';
 import { arrayTasks } from '../submit/entries.ts';
-import { errorForNextflow, plainLogOf, refuseForNextflow } from '../submit/nextflowScript.ts';
+import { isSubmitOfNextflow, plainLogOf, refuseForNextflow } from '../submit/nextflowScript.ts';
 import { mergeFlags, readScript } from '../submit/script.ts';
 import { type Sending, sendSubmit } from '../submit/send.ts';
 import { jobFailLimit, type SubmitFlags, taskSpecOf } from '../submit/spec.ts';
@@ -21,7 +22,9 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
   const plain = taskSpecOf([...script.interpreter, ...command], { flags, scriptResources: script.flags, compat, stdin, env: io.env });
   const spec: TaskSpecInput = script.ofNextflow ? { ...plain, wrapper: 'nextflow' } : plain;
   const { ids, entries } = await arrayTasks(flags, io.cwd);
-  for (const warning of submitWarnings({ flags, taskCount: entries?.length ?? ids?.length ?? 1 })) context.warn(warning);
+  // Nextflow reads both streams as one, and takes any line for the answer.
+  const mayWarn = context.mode !== 'quiet' || flags.directives !== 'file';
+  if (mayWarn) for (const warning of submitWarnings({ flags, taskCount: entries?.length ?? ids?.length ?? 1 })) context.warn(warning);
   const maxFails = jobFailLimit(flags, compat);
   const sending: Sending = {
     ...flags,
@@ -39,10 +42,9 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
     },
     header: { name: flags.name ?? programName(program), ...(maxFails === undefined ? {} : { maxFails }) },
   };
-  if (!script.ofNextflow) return sendSubmit(context, sending);
-  return sendSubmit(context, sending).catch((error: unknown) => {
-    throw errorForNextflow(error);
-  });
+  if (!isSubmitOfNextflow(typed, program)) return sendSubmit(context, sending);
+  const { submitOnce } = await import('../submit/submitOnce.ts');
+  return submitOnce(context, { sending, directory: resolve(io.cwd, flags.cwd ?? '') });
 }
 
 export async function runSubmitTask(context: Context, [job, command]: [number, string[]], flags: SubmitFlags): Promise<number | undefined> {

@@ -1,9 +1,9 @@
 /**
  * What is special about `.command.run`, the script that Nextflow's own executor submits for a task: how Nextflow writes its `#HQ` lines, and what must
- * not be asked for it. Pure; called by `script.ts` and `spec.ts`. Written as in nextflow-io/nextflow, `HyperQueueExecutor` of 20.07 to 25.04.
+ * not be asked for it. Pure; called by `script.ts`, `spec.ts` and the commands that submit. Written as in nextflow-io/nextflow, `HyperQueueExecutor` of 20.07 to 25.04.
  */
 import { basename } from 'node:path';
-import { type ErrorCode, HqError } from '../../protocol/errors.ts';
+import { HqError } from '../../protocol/errors.ts';
 import type { StdioSpec } from '../../protocol/schema/task.ts';
 import { shellWords } from './shellWords.ts';
 import type { DirectiveMode, SubmitFlags } from './spec.ts';
@@ -13,8 +13,6 @@ const SCRIPT = '.command.run';
 /** Where Nextflow looks for all that the script has printed. */
 const LOG = '.command.log';
 
-const NOT_REACHED: ReadonlySet<ErrorCode> = new Set(['HQ_E_NO_SERVER', 'HQ_E_SERVER_UNREACHABLE']);
-
 /** One attempt is one directory there, and what is to be repeated is decided by the pipeline. */
 const NOT_FOR_NEXTFLOW: readonly [keyof SubmitFlags, string][] = [
   ['maxRetries', '--max-retries'],
@@ -23,8 +21,13 @@ const NOT_FOR_NEXTFLOW: readonly [keyof SubmitFlags, string][] = [
   ['fromJson', '--from-json'],
 ];
 
-export function isNextflowScript(mode: DirectiveMode, program: string): boolean {
+export function isNextflowScript(mode: DirectiveMode | undefined, program: string): boolean {
   return mode === 'file' && basename(program) === SCRIPT;
+}
+
+/** Is this submit as Nextflow does it: a job of its own, and nothing waited for? */
+export function isSubmitOfNextflow({ directives, job, wait, progress, dryRun }: SubmitFlags, program: string): boolean {
+  return isNextflowScript(directives, program) && job === undefined && wait !== true && progress !== true && dryRun !== true;
 }
 
 /**
@@ -65,17 +68,6 @@ function pathOf(value: string): string {
  */
 export function plainLogOf(stream: string | undefined): StdioSpec | undefined {
   return stream !== undefined && basename(stream) === LOG ? { path: stream, onClose: 'keep' } : undefined;
-}
-
-/**
- * Nextflow submits again when it reads certain words (`executor.submit.retry.reason`), so these are said exactly where nothing was submitted: nobody
- * knows that of a connection that was cut.
- * @param error of the submit of a script of Nextflow
- * @returns what to tell
- */
-export function errorForNextflow(error: unknown): unknown {
-  if (!(error instanceof HqError) || !NOT_REACHED.has(error.code)) return error;
-  return new HqError('HQ_E_NEXTFLOW_LATER', { detail: error.message }, { cause: error });
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { Option } from 'commander';
 import { PIN_MODES } from '../../protocol/resourceTerms.ts';
 import { append, decimal, durationMs, integer, jobName, opt, positiveDurationMs, text, val, weights } from '../options.ts';
+import { isSubmitOfNextflow } from './nextflowScript.ts';
 import type { DirectiveMode, SubmitFlags } from './spec.ts';
 import { typedResources } from './typed.ts';
 
@@ -63,6 +64,15 @@ export function submitOptions(): Option[] {
 export function submitReadsFiles(_args: readonly unknown[], options: Readonly<Record<string, unknown>>): boolean {
   const { eachLine, fromJson } = options as Pick<SubmitFlags, 'eachLine' | 'fromJson'>;
   return eachLine !== undefined || fromJson !== undefined;
+}
+
+/**
+ * Does a submit find out by itself whether it was done, when its connection was cut?
+ * @param args of the command; the last one is the command line of the task
+ */
+export function submitSettlesCut(args: readonly unknown[], options: Readonly<Record<string, unknown>>): boolean {
+  const [program = ''] = (args.at(-1) ?? []) as readonly string[];
+  return isSubmitOfNextflow(options as SubmitFlags, program);
 }
 
 /** Is the file of the program read for `#HQ` lines? */

@@ -16,7 +16,7 @@ export interface WaitFlags {
 export interface Sending extends WaitFlags {
   readonly submit: SubmitInput;
   /** Of the job that is made. */
-  readonly header: { readonly name: string; readonly maxFails?: number };
+  readonly header: { readonly name: string; readonly maxFails?: number; readonly labels?: Record<string, string> };
   /** An open job that gets the tasks instead. */
   readonly job?: number | undefined;
   /** Show what would become of it instead. */

@@ -10,7 +10,7 @@ import { place } from './place.ts';
 import { PlanView } from './planView.ts';
 import { prefill } from './prefill.ts';
 import { reserveForWaiting, reviewReservation } from './reserve.ts';
-import { retractAll, retractForHigherPriority, retractForIdleWorkers } from './retract.ts';
+import { retractAll, retractForHigherPriority, retractForIdleWorkers, retractStranded } from './retract.ts';
 import { topPriority } from './topPriority.ts';
 
 /**
@@ -36,6 +36,7 @@ export function plan(core: Core, out: Outbox, nowMs: number): void {
   const { kept, wakeAtMs } = reserveForWaiting(core, view, { placed: buckets });
   core.wakeAtMs = Math.min(wakeAtMs, core.delayed.nextMs(core.tasks));
   for (const worker of kept) retractAll(core, out, worker);
+  retractStranded(core, out, view.changed);
   const priority = topPriority(core, view);
   if (priority !== undefined) {
     const workers = priority > planned.priority ? view.workers : view.changed;

@@ -1,4 +1,4 @@
-/** Taking back tasks that were sent ahead and have not started: for a higher priority, and for workers that would sit idle. */
+/** Taking back tasks that were sent ahead and have not started: for a higher priority, for others on the same worker, and for workers that would sit idle. */
 import type { Core } from '../core.ts';
 import type { Outbox } from '../outbox.ts';
 import { markRetracting } from '../reactor/holds.ts';
@@ -28,6 +28,26 @@ function retractBelow(core: Core, out: Outbox, o: { worker: CoreWorker; priority
 /** Everything that was sent ahead to a worker is taken back: it is kept for another task. */
 export function retractAll(core: Core, out: Outbox, worker: CoreWorker): void {
   retractBelow(core, out, { worker, priority: Number.POSITIVE_INFINITY });
+}
+
+/**
+ * What was sent ahead waits for the end of its like. Where nothing of it is left, because something else has got its place, the worker would keep
+ * what is free for it, and what is given to the worker to start there would wait: take it back.
+ */
+export function retractStranded(core: Core, out: Outbox, workers: Iterable<CoreWorker>): void {
+  for (const worker of workers) {
+    if (worker.queued.size === worker.retracting) continue;
+    if (!hasStranded(worker)) continue;
+    for (const row of [...worker.queued].reverse()) {
+      if (core.tasks.hold[row] === HOLD_PREFILLED && !worker.reservedOf.has(core.tasks.requestClass[row] as number))
+        retract(core, out, row);
+    }
+  }
+}
+
+function hasStranded({ queuedOf, reservedOf }: CoreWorker): boolean {
+  for (const requestClass of queuedOf.keys()) if (!reservedOf.has(requestClass)) return true;
+  return false;
 }
 
 /** A worker has room for a task that another one only holds for later, and nothing that waits fits there: take that one back. */

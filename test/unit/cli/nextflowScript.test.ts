@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nextflowWords } from '../../../src/cli/submit/nextflowScript.ts';
 import { CliWorld } from '../../helpers/cli.ts';
+import { job } from '../../helpers/cliFacade.ts';
 
 let world: CliWorld;
 beforeEach(async () => {
@@ -94,6 +95,28 @@ test('a submit that reached no server says the words after which Nextflow tries 
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^ERROR Socket timed out: no running server was found at \/nowhere/)]);
   const { stderr: other } = await world.hq(['--server-dir', '/nowhere', '--output-mode=quiet', 'submit', 'true']);
   expect(other).toMatch(/^ERROR no running server/);
+});
+
+test.each([
+  ['done', true],
+  ['not done', false],
+])('a submit whose connection was cut, and that was %s, is done once', async (_what, done) => {
+  world.write('.command.run', script(['--name nf-x']));
+  world.facade.jobs.push(job(1));
+  const createJob = world.facade.createJob.bind(world.facade);
+  world.facade.createJob = async (request) => {
+    world.facade.createJob = createJob;
+    if (done) await createJob(request);
+    await world.closeServer();
+    await world.start();
+    throw new Error('nobody hears this');
+  };
+  expect(await world.hq(SUBMIT)).toEqual({ code: 0, stdout: '2\n', stderr: '' });
+  expect(world.facade.changes.map(([method]) => method)).toEqual(['createJob']);
+  // A front whose connection was cut begins the command again, and says so.
+  expect((await world.hq(SUBMIT, { env: { HQ_FRONT_CUT: '1' } })).stdout).toBe('2\n');
+  const other = await world.hq(['submit', 'true'], { env: { HQ_FRONT_CUT: '1' } });
+  expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('went away in mid-command')]);
 });
 
 describe('any path', () => {

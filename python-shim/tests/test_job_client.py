@@ -200,6 +200,26 @@ def test_variables_directories_and_alternatives_reach_the_task(client, tmp_path)
     assert client.results(submitted)[task] == ("1", "2", str(tmp_path / "work"), "1")
 
 
+def test_a_job_waits_for_others(client, tmp_path):
+    order = tmp_path / "order"
+    first = Job()
+    first.program(["sh", "-c", f"sleep 0.2; echo first >> {order}"])
+    submitted = client.submit(first)
+    second = Job(after_ok=[submitted])
+    second.program(["sh", "-c", f"echo second >> {order}"])
+    client.wait_for_jobs([client.submit(second)])
+    assert order.read_text().split() == ["first", "second"]
+    broken = Job()
+    broken.program(["false"])
+    failed = client.submit(broken)
+    client.wait_for_jobs([failed], raise_on_error=False)
+    late = Job(after_ok=[submitted, failed.id])
+    late.program(["true"])
+    job = client.submit(late)
+    assert not client.wait_for_jobs([job], raise_on_error=False)
+    assert client.api.job(job.id)["stats"]["aborted"] == 1
+
+
 def test_tasks_of_a_running_job_are_added_and_canceled(client, tmp_path):
     job = Job(keep_open=True)
     submitted = client.submit(job)

@@ -9,8 +9,11 @@ import { Script } from 'node:vm';
 
 export type Program = 'command' | 'service';
 
-/** Names of the commands that start a server or a worker, or try what those would do, and of those that take minutes: all that are in `service.js` alone. */
-const SERVICE_WORDS: ReadonlySet<string> = new Set(['start', 'hwdetect', 'doctor', 'validate', 'compare']);
+/** Names of the commands that start a server or a worker, try what those would do, or read what they keep, and of those that take minutes: all that are in `service.js` alone. */
+const SERVICE_WORDS: ReadonlySet<string> = new Set([
+  ...['start', 'hwdetect', 'doctor', 'validate', 'compare'],
+  ...['generate-access', 'recover', 'export', 'report'],
+]);
 
 /** @param argv arguments after `hq`; those of a task count, too, which costs a command some milliseconds and is never wrong */
 export function programOf(argv: readonly string[]): Program {

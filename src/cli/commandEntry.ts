@@ -12,8 +12,8 @@ export interface CommandEntry {
   /** With a parser where the text is not simply handed over. */
   readonly args?: readonly (readonly [argument: string, description: string, parse?: (text: string) => unknown])[];
   readonly options?: () => Option[];
-  /** The last positional and everything after it is the task's command line. */
-  readonly tail?: boolean;
+  /** True: the last positional and everything after it is the task's command line. `arguments`: all that follows the first positional is handed over as it is. */
+  readonly tail?: true | 'arguments';
   readonly examples?: readonly string[];
   /** Of a short command that reads no whole files: a server runs it for clients on its host. Others are run by the client's process alone. */
   readonly effect?: Effect;

@@ -3,16 +3,16 @@ import type { Option } from 'commander';
 import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
-import { atMost, id, integer, jobName, opt, port, positiveDurationMs, text, val } from './options.ts';
-import { submitOptions, submitReadsFiles, submitSettlesCut } from './submit/options.ts';
-import { onServerLostOption, workerOptions } from './workerOptions.ts';
+import { JOURNAL } from './journal/commands.ts';
+import { atMost, id, integer, jobName, opt, orNone, positiveDurationMs, text, val } from './options.ts';
+import { SELECTOR_ARG } from './selectorArg.ts';
+import { SERVER } from './serverCommands.ts';
+import { afterOkOption, submitOptions, submitReadsFiles, submitSettlesCut } from './submit/options.ts';
+import { WORKER } from './workerCommands.ts';
 
-const SELECTOR_ARG = ['<selector>', 'last, all or ids like 1-3,7'] as const;
 const LAST_SELECTOR_ARG = ['<selector>', 'last or ids like 1-3,7'] as const;
 const TASK_STATES = 'waiting,running,finished,failed,canceled,aborted';
 
-const server = () => import('./commands/server.ts');
-const worker = () => import('./commands/worker.ts');
 const job = () => import('./commands/job.ts');
 const jobShow = () => import('./commands/jobShow.ts');
 const jobFile = () => import('./commands/jobFile.ts');
@@ -38,128 +38,8 @@ const SUBMIT: Omit<CommandEntry, 'name'> = {
 };
 
 export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
-  {
-    name: 'server',
-    description: 'Start, stop and look at the server',
-    commands: [
-      {
-        name: 'start',
-        description: 'Run a server in the foreground',
-        options: () => [
-          val('--host <HOST>', 'address for clients and workers (default: this host)', text),
-          val('--client-port <PORT>', 'port for clients (default: the previous one, else a free one)', port),
-          val('--worker-port <PORT>', 'port for workers (default: the previous one, else a free one)', port),
-          val('--idle-timeout <DURATION>', 'default idle timeout of workers (default: none)', positiveDurationMs),
-          val('--journal <FILE>', 'journal file (default: journal.db in the server directory)', text),
-          val(
-            '--reconnect-timeout <DURATION>',
-            'how long workers of a previous server may take to come back (default: 2min)',
-            positiveDurationMs,
-          ),
-          val('--exit-when-idle <DURATION>', 'end after this time without users and tasks (default: never)', positiveDurationMs),
-          opt('--new', 'start with a new identity and an empty journal'),
-          opt('--disable-client-authentication-and-encryption', 'loopback only'),
-          opt('--disable-worker-authentication-and-encryption', 'loopback only'),
-        ],
-        examples: ['hq server start', 'hq server start --host login1 --client-port 4711'],
-        load: async () => (await server()).runStart as RunCommand,
-      },
-      {
-        name: 'stop',
-        description: 'Stop the server and its workers',
-        options: () => [opt('--keep-workers', 'leave workers and their tasks alone; they return to the next server')],
-        load: async () => (await server()).runStop as RunCommand,
-      },
-      { name: 'info', description: 'Show the running server', effect: 'reads', load: async () => (await server()).runInfo as RunCommand },
-      {
-        name: 'wait',
-        description: 'Wait until a server answers',
-        options: () => [val('--timeout <DURATION>', 'how long at most (default: 5min)', positiveDurationMs)],
-        effect: 'reads',
-        load: async () => (await server()).runWait as RunCommand,
-      },
-    ],
-  },
-  {
-    name: 'worker',
-    description: 'Start, stop and look at workers',
-    commands: [
-      {
-        name: 'start',
-        description: 'Run a worker in the foreground',
-        options: () => [
-          ...workerOptions(),
-          val(
-            '--time-limit <DURATION>',
-            'lifetime of the worker (default: the rest of the batch job around it, else none)',
-            positiveDurationMs,
-          ),
-          val('--heartbeat <DURATION>', 'heartbeat interval (default: 8s)', positiveDurationMs),
-          onServerLostOption('reconnect'),
-          opt(
-            '--mem-enforce <ACTION>',
-            "what happens to a task that uses more memory than its 'mem' request: on (it is killed), warn (a line in the log of the worker) or off (default: on)",
-          ).choices(['on', 'warn', 'off']),
-          opt('--manager <MANAGER>', 'batch system around the worker: detect, none, pbs or slurm (default: detect)').choices([
-            'detect',
-            'none',
-            'pbs',
-            'slurm',
-          ]),
-          val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
-          val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),
-        ],
-        examples: [
-          'hq worker start --cpus 8 --resource licenses=4',
-          'hq worker start --cpus="[[0-3], [4-7]]" --resource "gpus=related[[0], [1]]"',
-        ],
-        load: async () => (await import('./commands/workerStart.ts')).runWorkerStart as RunCommand,
-      },
-      {
-        name: 'stop',
-        description: 'Stop workers',
-        args: [SELECTOR_ARG],
-        effect: 'changes',
-        load: async () => (await worker()).runStop as RunCommand,
-      },
-      {
-        name: 'list',
-        description: 'List workers',
-        options: () => [
-          opt('--all', 'also those that are gone').conflicts('filter'),
-          opt('--filter <STATE>', 'running or offline').choices(['running', 'offline']).conflicts('all'),
-        ],
-        effect: 'reads',
-        load: async () => (await worker()).runList as RunCommand,
-      },
-      {
-        name: 'info',
-        description: 'Show workers',
-        args: [SELECTOR_ARG],
-        effect: 'reads',
-        load: async () => (await worker()).runInfo as RunCommand,
-      },
-      {
-        name: 'wait',
-        description: 'Wait until this many workers are connected',
-        args: [['<count>', 'number of workers', integer(1, 0xffff_ffff)]],
-        load: async () => (await worker()).runWait as RunCommand,
-      },
-      {
-        name: 'hwdetect',
-        description: 'Show the resources of this machine',
-        options: () => [opt('--no-hyper-threading', 'one CPU per core')],
-        load: async () => (await worker()).runHwdetect as RunCommand,
-      },
-      {
-        name: 'address',
-        description: "Print a worker's host name",
-        args: [['<id>', 'worker id', id]],
-        effect: 'reads',
-        load: async () => (await worker()).runAddress as RunCommand,
-      },
-    ],
-  },
+  SERVER,
+  WORKER,
   { name: 'submit', ...SUBMIT },
   {
     name: 'job',
@@ -186,6 +66,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
         options: () => [
           val('--job <ID>', 'add to this open job', id),
+          afterOkOption(),
           opt('--strict', 'refuse tasks that no connected worker could ever run'),
           opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
           ...waiting(),
@@ -232,6 +113,22 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', atMost(200))],
         effect: 'changes',
         load: async () => (await job()).runCancel as RunCommand,
+      },
+      {
+        name: 'modify',
+        description: 'Change priority and limits of tasks that have not ended; what a worker has gets them with its next attempt',
+        args: [SELECTOR_ARG],
+        options: () => [
+          val('--tasks <IDS>', 'only these tasks (default: all that the job has now)', text),
+          val('--priority <N>', 'higher first', integer(-0x8000_0000, 0x7fff_ffff)),
+          val('--time-limit <DURATION>', 'kill a task after this time; none: never', orNone(positiveDurationMs)),
+          val('--crash-limit <N>', 'fail a task lost N times with its worker; or never-restart, unlimited', text),
+          val('--max-retries <N>', 'run a failed task again up to N times', integer(0, 65_535)),
+          val('--max-fails <N>', 'abort the job when more tasks than this have failed; none: never', orNone(integer(0, 0xffff_ffff))),
+        ],
+        examples: ['hq job modify 3 --priority 10', 'hq job modify last --tasks 5-9 --time-limit 2h'],
+        effect: 'changes',
+        load: async () => (await import('./commands/jobModify.ts')).runModify as RunCommand,
       },
       {
         name: 'close',
@@ -377,6 +274,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     examples: ['hq output-log logs/job-3.log stdout --task=42', 'hq output-log logs summary', 'hq output-log logs show --follow'],
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
   },
+  JOURNAL,
   COMPARE,
   {
     name: 'nextflow',

@@ -20,6 +20,16 @@ export function durationMs(text: string): number {
   return ms;
 }
 
+/** `none` stays itself (commander makes a text of null), everything else is what the parser makes of it; see `noneAsNull`. */
+export function orNone<T>(parse: (text: string) => T): (text: string) => T | 'none' {
+  return (text) => (text === 'none' ? text : parse(text));
+}
+
+/** @returns the options with null for `none`, as the API takes them */
+export function noneAsNull<T extends object>(options: T): { [K in keyof T]: 'none' extends T[K] ? Exclude<T[K], 'none'> | null : T[K] } {
+  return Object.fromEntries(Object.entries(options).map(([key, value]) => [key, value === 'none' ? null : value])) as never;
+}
+
 /** A duration above zero. */
 export function positiveDurationMs(text: string): number {
   const ms = durationMs(text);
@@ -70,6 +80,12 @@ export const port: (text: string) => number = integer(1, 65_535);
 export function text(value: string): string {
   if (value === '') throw new InvalidArgumentError('it is empty');
   return value;
+}
+
+/** Name of an allocation queue. */
+export function queueName(text: string): string {
+  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(text)) throw new InvalidArgumentError('a name of letters, digits, _, . and - is expected');
+  return text;
 }
 
 /** A name that is shown in one cell of a table. */

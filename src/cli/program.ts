@@ -168,7 +168,7 @@ function add(parent: Command, item: CommandEntry | CommandGroup, building: Build
     else command.argument(argument, description, parse);
   }
   for (const option of item.options?.() ?? []) command.addOption(option);
-  if (item.tail === true) command.passThroughOptions();
+  if (item.tail !== undefined) command.passThroughOptions();
   if (item.examples !== undefined) command.addHelpText('after', `\nExamples:\n${item.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(() => {
     const globals = command.optsWithGlobals<GlobalOptions>();

@@ -54,3 +54,25 @@ function detectList(typed: string): readonly Detectable[] {
     return known;
   });
 }
+
+/** Options of `hq worker start`. */
+export function workerStartOptions(): Option[] {
+  return [
+    ...workerOptions(),
+    val('--time-limit <DURATION>', 'lifetime of the worker (default: the rest of the batch job around it, else none)', positiveDurationMs),
+    val('--heartbeat <DURATION>', 'heartbeat interval (default: 8s)', positiveDurationMs),
+    onServerLostOption('reconnect'),
+    opt(
+      '--mem-enforce <ACTION>',
+      "what happens to a task that uses more memory than its 'mem' request: on (it is killed), warn (a line in the log of the worker) or off (default: on)",
+    ).choices(['on', 'warn', 'off']),
+    opt('--manager <MANAGER>', 'batch system around the worker: detect, none, pbs or slurm (default: detect)').choices([
+      'detect',
+      'none',
+      'pbs',
+      'slurm',
+    ]),
+    val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
+    val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),
+  ];
+}

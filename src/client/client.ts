@@ -6,15 +6,25 @@ import type { ServerDirOptions } from '../common/serverDir.ts';
 import type {
   AllocationInfo,
   CreateQueueInput,
+  ModifyQueue,
   QueueCreated,
   QueueExplanation,
   QueueInfo,
   RemoveQueue,
   TrialAnswer,
 } from '../protocol/schema/allocation.ts';
-import type { Health, LeaseEnded } from '../protocol/schema/control.ts';
+import type { DebugDump, Health, LeaseEnded, PruneRequest } from '../protocol/schema/control.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJobInput, JobDetail, JobInfo, Submitted } from '../protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJobInput,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+} from '../protocol/schema/job.ts';
 import type { PreviewRequestInput, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { SubmitInput, TaskDetail, TaskInfo, TaskState } from '../protocol/schema/task.ts';
@@ -86,6 +96,26 @@ export class HqClient {
     return this.post('/v1/server/stop', { body: request, ...options });
   }
 
+  /** The scheduler's state; may change with every version. */
+  debugDump(options?: Abortable): Promise<DebugDump> {
+    return this.get('/v1/server/dump', options);
+  }
+
+  /** Resolves when everything that has happened is on disk. */
+  flushJournal(options?: Abortable): Promise<void> {
+    return this.post('/v1/journal/flush', options);
+  }
+
+  /** Deletes completed jobs, workers and allocations that have ended, and old events. @param request.beforeMs only older ones; left out: up to now */
+  pruneJournal(request: PruneRequest = {}, options?: Abortable): Promise<void> {
+    return this.post('/v1/journal/prune', { body: request, ...options });
+  }
+
+  /** Copies the journal into a new file of the server's host. */
+  backupJournal(path: string, options?: Abortable): Promise<void> {
+    return this.post('/v1/journal/backup', { body: { path }, ...options });
+  }
+
   createJob(request: CreateJobInput, options?: Abortable): Promise<Submitted> {
     return this.post('/v1/jobs', { body: request, ...options });
   }
@@ -106,6 +136,11 @@ export class HqClient {
   /** Without `request.taskIds` every unfinished task. */
   cancel(jobId: number, request: CancelRequest = {}, options?: Abortable): Promise<CancelAnswer> {
     return this.post(`/v1/jobs/${jobId}/cancel`, { body: request, ...options });
+  }
+
+  /** Changes priority and limits of tasks that have not ended, and how many may fail. */
+  modifyJob(jobId: number, request: ModifyRequest, options?: Abortable): Promise<ModifyAnswer> {
+    return this.post(`/v1/jobs/${jobId}/modify`, { body: request, ...options });
   }
 
   forgetJob(jobId: number, options?: Abortable): Promise<void> {
@@ -193,6 +228,11 @@ export class HqClient {
   /** Why a queue submits nothing, and what its allocations wait for. */
   explainQueue(queueId: number, options?: Abortable): Promise<QueueExplanation> {
     return this.get(`/v1/queues/${queueId}/explain`, options);
+  }
+
+  /** What is submitted from now on is other; allocations stay. */
+  modifyQueue(queueId: number, change: ModifyQueue, options?: Abortable): Promise<void> {
+    return this.post(`/v1/queues/${queueId}/modify`, { body: change, ...options });
   }
 
   pauseQueue(queueId: number, options?: Abortable): Promise<void> {

@@ -2,6 +2,7 @@
 import { Capacity } from './capacity.ts';
 import { DelayedRows } from './delayedRows.ts';
 import { Dependencies } from './dependencies.ts';
+import { Gates } from './gates.ts';
 import type { Job } from './jobTable.ts';
 import { ReadyQueues } from './readyQueue.ts';
 import { RequestClasses, ResourceNames } from './requestClasses.ts';
@@ -46,6 +47,7 @@ export interface Core {
   readonly capacity: Capacity;
   readonly tasks: TaskTable;
   readonly dependencies: Dependencies;
+  readonly gates: Gates;
   readonly ready: ReadyQueues;
   readonly retryPolicies: RetryPolicies;
   readonly delayed: DelayedRows;
@@ -69,6 +71,7 @@ export function createCore(): Core {
     capacity: new Capacity(names),
     tasks: new TaskTable(),
     dependencies: new Dependencies(),
+    gates: new Gates(),
     ready: new ReadyQueues(),
     retryPolicies: new RetryPolicies(),
     delayed: new DelayedRows(),

@@ -32,6 +32,8 @@ export function checkInvariants(core: Core): void {
     retracting += worker.retracting;
   }
   checkGangs(core);
+  for (const gate of core.gates.all())
+    invariant(core.jobs.has(gate.jobId) && gate.remaining > 0, `gate ${gate.id} of job ${gate.jobId} is open or nobody's`);
   invariant(sameCounts(queued, core.planned.queued), 'rows queued ahead are miscounted');
   invariant(retracting === core.planned.retracting, `${retracting} rows are asked back, counted ${core.planned.retracting}`);
 }

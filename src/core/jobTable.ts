@@ -1,5 +1,6 @@
 /** Jobs in memory: those that are open or have unfinished tasks, with the map from task ids to rows. */
 import type { IntArray } from '../common/intArray.ts';
+import type { CrashLimit } from '../protocol/schema/task.ts';
 import { IdIndex } from './idIndex.ts';
 import { ABORTED, CANCELED, FAILED, FINISHED, RUNNING } from './taskTable.ts';
 
@@ -25,11 +26,20 @@ export interface JobStats {
   aborted: number;
 }
 
+/** What may be changed of a task after its submit; what is left out stays. */
+export interface TaskChange {
+  readonly priority?: number;
+  /** Null for no limit. */
+  readonly timeLimitMs?: number | null;
+  readonly crashLimit?: CrashLimit;
+  readonly maxRetries?: number;
+}
+
 export interface Job {
   readonly id: number;
   open: boolean;
   /** More failed tasks than this abort the rest; null for no limit. */
-  readonly maxFails: number | null;
+  maxFails: number | null;
   /** Sorted by smallest id. */
   readonly segments: Segment[];
   readonly stats: JobStats;
@@ -39,6 +49,10 @@ export interface Job {
   held: number;
   /** Set once maxFails was exceeded, so that tasks added later are aborted as well. */
   aborted: boolean;
+  /** Gates at which tasks of it wait, or have waited. */
+  readonly gates: number[];
+  /** Changes of tasks in the order in which they were made; tasks that workers had then get them with their next attempt. */
+  readonly changes: { readonly ids: IntArray; readonly change: TaskChange }[];
 }
 
 /** Public state of a row state. */
@@ -70,6 +84,8 @@ export function createJob(o: { id: number; open: boolean; maxFails: number | nul
     maxTaskId: -1,
     held: 0,
     aborted: false,
+    gates: [],
+    changes: [],
   };
 }
 

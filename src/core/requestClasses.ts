@@ -62,9 +62,22 @@ export class ResourceNames {
     return id;
   }
 
+  get size(): number {
+    return this.names.length;
+  }
+
+  /** Forgets all names but the first ones. */
+  cut(size: number): void {
+    for (const name of this.names.splice(size)) this.ids.delete(name);
+  }
+
   nameOf(id: number): string {
     return this.names[id] ?? `resource ${id}`;
   }
+}
+
+function keyOf(request: ResourceRequest, timeLimitMs: number): string {
+  return `${timeLimitMs} ${JSON.stringify(request.variants)}`;
 }
 
 export class RequestClasses {
@@ -81,7 +94,7 @@ export class RequestClasses {
    * @param timeLimitMs null for no limit
    */
   intern(request: ResourceRequest, timeLimitMs: number | null = null): RequestClass {
-    const key = `${timeLimitMs} ${JSON.stringify(request.variants)}`;
+    const key = keyOf(request, timeLimitMs ?? Number.POSITIVE_INFINITY);
     let found = this.byKey.get(key);
     if (found === undefined) {
       const variants = request.variants.map((variant) => this.compile(variant));
@@ -100,6 +113,17 @@ export class RequestClasses {
     const found = this.list[id];
     if (found === undefined) throw new Error(`unknown request class ${id}`);
     return found;
+  }
+
+  /** Runs a question whose classes and resource names nobody needs afterwards. */
+  forget<T>(ask: () => T): T {
+    const [classes, names] = [this.list.length, this.names.size];
+    try {
+      return ask();
+    } finally {
+      for (const { request, timeLimitMs } of this.list.splice(classes)) this.byKey.delete(keyOf(request, timeLimitMs));
+      this.names.cut(names);
+    }
   }
 
   private compile(variant: RequestVariant): ClassVariant {

@@ -39,6 +39,7 @@ export const ERRORS = {
     'You have used invalid parameter(s) after a #HQ directive. {where}: {detail}',
     'Possible are the options of `hq submit` that describe tasks; --directives=off ignores such lines',
   ),
+  HQ_E_HOST_FILE: failure(400, 'invalid host file {where}: {detail}', 'Write one host per line, as HOST or HOST:PORT'),
   HQ_E_ENTRIES: failure(
     400,
     "cannot make tasks of '{path}': {detail}",
@@ -94,6 +95,7 @@ export const ERRORS = {
     'the journal could not be written: {detail}',
     'Free disk space in the server directory; nothing of this request was kept',
   ),
+  HQ_E_BACKUP: failure(409, "the journal cannot be copied to '{path}': {detail}"),
   HQ_E_PORT: failure(500, 'cannot listen on port {port} of {host}: {detail}', 'Choose another with --client-port or --worker-port'),
 
   // Things that do not exist or cannot be done now
@@ -102,8 +104,14 @@ export const ERRORS = {
   HQ_E_WORKER_NOT_FOUND: failure(404, 'worker {worker} not found', 'List the workers with: hq worker list --all'),
   HQ_E_JOB_NOT_OPEN: failure(409, 'job {job} is not open', 'Only a job made with `hq job open` takes more tasks'),
   HQ_E_JOB_RUNNING: failure(409, 'job {job} is not finished', 'Wait for it or cancel it first'),
+  HQ_E_JOB_ENDED: failure(409, 'job {job} has ended', 'Only tasks that have not ended can be changed'),
   HQ_E_TASK_EXISTS: failure(409, 'task {task} already exists in job {job}'),
   HQ_E_DEPENDENCY: failure(400, 'task {task}: {detail}'),
+  HQ_E_AFTER_OK: failure(
+    409,
+    "cannot wait for '{input}': {detail}",
+    'Name tasks that exist, as JOB or JOB.TASKS; list them with: hq task list JOB',
+  ),
   HQ_E_EMPTY_SUBMIT: failure(400, 'there is no task to submit'),
   HQ_E_UNMET_REQUEST: failure(409, '{detail}', 'Start a worker that provides it, or submit without --strict'),
   HQ_E_EVENTS_GONE: failure(410, 'events before {first} are no longer kept', 'Read the state again and resume from {first}'),

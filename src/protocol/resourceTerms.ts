@@ -6,6 +6,11 @@ export const UNITS_PER_WHOLE = 10_000;
 /** Resource names: `cpus`, `mem`, `gpus/nvidia`, `licenses`. */
 export const RESOURCE_NAME: RegExp = /^[A-Za-z][A-Za-z0-9/_.-]*$/;
 
+/** Workers of an allocation queue with a name provide this and the name; a task with `--queue NAME` takes one of it. */
+export const QUEUE_RESOURCE = 'queue/';
+/** How many of it a worker has: more than tasks ever run on one. */
+export const QUEUE_PLACES = 1_000_000;
+
 /** How indices are picked out of groups; `all` takes everything the worker has of the resource. */
 export const ALLOCATION_POLICIES = ['compact', 'compact!', 'tight', 'tight!', 'scatter', 'all'] as const;
 

@@ -4,10 +4,10 @@ import { orderedIds } from '../common/orderedIds.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { JobDetail, JobInfo, SubmitInfo, TaskQuery } from '../protocol/schema/job.ts';
 import type { TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
-import { parseIds } from './jobService.ts';
+import { parseIds } from './ids.ts';
 import { type JobStore, liveJobInfo, storedJobInfo } from './jobStore.ts';
 import type { BulkRow, Journal, SubmitRow } from './journal/types.ts';
-import { type SubmitRecord, specAt, streamDir } from './specs.ts';
+import { currentSpecAt, type SubmitRecord, streamDir } from './specs.ts';
 import { type BulkEnd, redactSpec, taskDetail, taskInfo } from './taskView.ts';
 
 /** Specifications of a graph in a job's details, at most. */
@@ -146,7 +146,7 @@ function submitInfo(record: SubmitRecord): SubmitInfo {
     stream: streamDir(record),
     kind,
     taskIds: record.ids.toString(),
-    specs: Array.from({ length: count }, (_, index) => redactSpec(specAt(record, index))),
+    specs: Array.from({ length: count }, (_, index) => redactSpec(currentSpecAt(record, index))),
   };
 }
 

@@ -1,14 +1,18 @@
 /** Creating, extending, closing, canceling and forgetting jobs. Every change is one step of the turn loop; answers wait for the disk. */
-import { IntArray } from '../common/intArray.ts';
+import type { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
 import { type Job, rowOf, unfinishedCount } from '../core/jobTable.ts';
 import { onCancel, onClose } from '../core/reactor/onJob.ts';
 import { onJobCreated, onSubmit } from '../core/reactor/onSubmit.ts';
 import type { RequestClass } from '../core/requestClasses.ts';
 import { HqError } from '../protocol/errors.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, Submitted } from '../protocol/schema/job.ts';
+import type { QueueForTask } from '../protocol/schema/explain.ts';
+import type { CancelAnswer, CancelRequest, CreateJob, ModifyAnswer, ModifyRequest, Submitted } from '../protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { Submit } from '../protocol/schema/task.ts';
+import { type EndedEntries, lookUpEnded, NO_WAITS, resolveWaits, type Waits } from './awaited.ts';
+import { parseIds } from './ids.ts';
+import { modifyJob } from './jobModify.ts';
 import { countSecretTasks, type JobStore, type LiveJob } from './jobStore.ts';
 import type { Journal } from './journal/types.ts';
 import type { Recorder } from './recorder.ts';
@@ -30,6 +34,8 @@ export interface JobServiceOptions {
   readonly now: () => number;
   /** Could an allocation queue bring a worker for such tasks? */
   couldCome(requestClass: RequestClass): boolean;
+  /** What allocation queues do about such tasks. */
+  queuesFor(requestClass: RequestClass): QueueForTask[];
 }
 
 export class JobService {
@@ -41,10 +47,10 @@ export class JobService {
     this.lastJobId = options.lastJobId;
   }
 
-  /** @throws HqError HQ_E_EMPTY_SUBMIT and everything of `checkSubmit`; nothing is changed then */
+  /** @throws HqError HQ_E_EMPTY_SUBMIT, HQ_E_AFTER_OK and everything of `checkSubmit`; nothing is changed then */
   createJob(request: CreateJob): Promise<Submitted> {
     const { submit, open, ...header } = request;
-    return this.o.loop.transact(() => {
+    return this.waiting(submit, undefined, (waits) => {
       if (submit === undefined && !open) throw new HqError('HQ_E_EMPTY_SUBMIT');
       const jobId = this.lastJobId + 1;
       const checked = submit === undefined ? null : this.check(submit, { jobId, maxTaskId: -1, has: () => false });
@@ -55,22 +61,28 @@ export class JobService {
       this.o.recorder.entry({ kind: 'job', jobId, header, open, atMs });
       this.o.recorder.event({ type: 'job-created', jobId, name: header.name, open });
       if (submit === undefined || checked === null) return { jobId, taskIds: '', warnings: [] };
-      return this.enter(jobId, submit, checked);
+      return this.enter(jobId, submit, checked, waits);
     });
   }
 
-  /** Adds tasks to an open job. @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_NOT_OPEN and everything of `checkSubmit` */
+  /** Adds tasks to an open job. @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_NOT_OPEN, HQ_E_AFTER_OK and everything of `checkSubmit` */
   submitTasks(jobId: number, submit: Submit): Promise<Submitted> {
-    return this.o.loop.transact(() => {
+    return this.waiting(submit, jobId, (waits) => {
       const { core } = this.openJob(jobId);
-      return this.enter(jobId, submit, this.check(submit, idsOf(core)));
+      return this.enter(jobId, submit, this.check(submit, idsOf(core)), waits);
     });
   }
 
   /** What `createJob` or `submitTasks` would do. @throws HqError what they would throw; neither jobs nor tasks change in any case */
-  preview({ jobId, submit }: PreviewRequest): SubmitPreview {
+  async preview({ jobId, submit }: PreviewRequest): Promise<SubmitPreview> {
+    const { warnings } = await this.waits(submit, jobId);
     const ids = jobId === undefined ? { jobId: this.lastJobId + 1, maxTaskId: -1, has: () => false } : idsOf(this.openJob(jobId).core);
-    return previewSubmit(this.o.core, this.check(submit, ids), { nowMs: this.o.now(), couldCome: this.o.couldCome });
+    const seen = previewSubmit(this.o.core, this.check(submit, ids), {
+      nowMs: this.o.now(),
+      couldCome: this.o.couldCome,
+      queuesFor: this.o.queuesFor,
+    });
+    return { ...seen, warnings: [...warnings, ...seen.warnings] };
   }
 
   /** @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_NOT_OPEN */
@@ -103,6 +115,17 @@ export class JobService {
     });
   }
 
+  /** @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_ENDED, HQ_E_TASK_NOT_FOUND, HQ_E_ARRAY */
+  async modify(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    const { core, recorder, store, journal, loop } = this.o;
+    if (store.get(jobId) === undefined && (await journal.job(jobId)) === null) throw new HqError('HQ_E_JOB_NOT_FOUND', { job: jobId });
+    return loop.transact(() => {
+      const job = store.get(jobId);
+      if (job === undefined) throw new HqError('HQ_E_JOB_ENDED', { job: jobId });
+      return modifyJob({ core, recorder, nowMs: this.o.now() }, job, request);
+    });
+  }
+
   /** Drops an ended job from lists and journal. @throws HqError HQ_E_JOB_NOT_FOUND, HQ_E_JOB_RUNNING */
   async forgetJob(jobId: number): Promise<void> {
     if (this.o.store.get(jobId) === undefined && (await this.o.journal.job(jobId)) === null)
@@ -114,19 +137,46 @@ export class JobService {
     });
   }
 
+  /** Runs a step with what the submit waits for, as it is in the turn of the step. */
+  private async waiting<T>(submit: Submit | undefined, jobId: number | undefined, step: (waits: Waits) => T): Promise<T> {
+    const { loop, store } = this.o;
+    const afterOk = submit?.afterOk;
+    if (afterOk === undefined) return loop.transact(() => step(NO_WAITS));
+    // In the usual case all of them are in memory, and nothing has to be looked up.
+    for (let ended: EndedEntries = new Map(); ; ended = await lookUpEnded(afterOk, { ...this.o, lastJobId: this.lastJobId })) {
+      const known = ended;
+      const done = await loop.transact(() => {
+        const waits = resolveWaits(afterOk, { ended: known, store, jobId });
+        return waits === null ? null : { value: step(waits) };
+      });
+      if (done !== null) return done.value;
+    }
+  }
+
+  private async waits({ afterOk }: Submit, jobId: number | undefined): Promise<Waits> {
+    if (afterOk === undefined) return NO_WAITS;
+    for (;;) {
+      const ended = await lookUpEnded(afterOk, { ...this.o, lastJobId: this.lastJobId });
+      const waits = resolveWaits(afterOk, { ended, store: this.o.store, jobId });
+      if (waits !== null) return waits;
+    }
+  }
+
   private check(submit: Submit, job: JobIds): CheckedSubmit {
     const checked = checkSubmit(submit, job);
     if (submit.strict) {
-      const unmet = unmetRequests(this.o.core, checked.traits, this.o.couldCome);
+      const { core, couldCome } = this.o;
+      const unmet = core.classes.forget(() => unmetRequests(core, checked.traits, couldCome));
       if (unmet.length > 0) throw new HqError('HQ_E_UNMET_REQUEST', { detail: unmet.join('; ') });
     }
     return checked;
   }
 
-  private enter(jobId: number, submit: Submit, checked: CheckedSubmit): Submitted {
+  private enter(jobId: number, given: Submit, checked: CheckedSubmit, { afterOk, awaited, unsuccessful, warnings }: Waits): Submitted {
     const { core, recorder } = this.o;
     const { live } = this.o.store.get(jobId) as { live: LiveJob };
     const submitIndex = live.submits.length;
+    const submit = afterOk === undefined ? given : { ...given, afterOk: [...afterOk] };
     const base = { jobId, submitIndex, ids: checked.ids, submit, serverUid: this.o.serverUid, sharedBody: null };
     live.submits.push({ ...base, secretTasksLeft: countSecretTasks(base, checked.ids.length) });
     const wasIdle = live.finishedAtMs !== null;
@@ -134,12 +184,12 @@ export class JobService {
     const [taskIds, atMs] = [checked.ids.toString(), this.o.now()];
     recorder.entry({ kind: 'submit', jobId, submitIndex, taskIds, submit, atMs });
     recorder.event({ type: 'tasks-submitted', jobId, ids: taskIds });
-    onSubmit(core, recorder, { jobId, submitIndex, ...checked, nowMs: atMs });
+    onSubmit(core, recorder, { jobId, submitIndex, ...checked, awaited, unsuccessful, nowMs: atMs });
     const job = core.jobs.get(jobId);
     if (wasIdle && job !== undefined && unfinishedCount(job) > 0) {
       recorder.entry({ kind: 'job-stats', jobId, stats: { ...job.stats }, finishedAtMs: null, completed: false });
     }
-    return { jobId, taskIds, warnings: unmetRequests(core, checked.traits, this.o.couldCome) };
+    return { jobId, taskIds, warnings: [...warnings, ...unmetRequests(core, checked.traits, this.o.couldCome)] };
   }
 
   private openJob(jobId: number): { live: LiveJob; core: NonNullable<ReturnType<JobStore['get']>>['core'] } {
@@ -158,11 +208,4 @@ export class JobService {
 
 function idsOf(job: Job): JobIds {
   return { jobId: job.id, maxTaskId: job.maxTaskId, has: (taskId) => rowOf(job, taskId) >= 0 };
-}
-
-/** @throws HqError HQ_E_ARRAY */
-export function parseIds(text: string): IntArray {
-  const ids = IntArray.parse(text);
-  if (typeof ids === 'string') throw new HqError('HQ_E_ARRAY', { input: text, detail: ids });
-  return ids;
 }

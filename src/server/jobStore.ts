@@ -13,7 +13,8 @@ import { wrapperDirectory } from './wrapperEnds.ts';
 
 export interface LiveJob {
   readonly jobId: number;
-  readonly header: JobHeader;
+  /** Replaced when the job is changed. */
+  header: JobHeader;
   readonly submittedAtMs: number;
   readonly submits: SubmitRecord[];
   cancelReason: string | null;

@@ -3,12 +3,17 @@
  * `hq server start` by dynamic import.
  */
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
+import type { ServerAccess } from './identity/serverAccess.ts';
 import { JournalThread } from './journal/journalLink.ts';
 import type { ServerProcess } from './serverProcess.ts';
 
 export interface RunServerOptions {
   /** Absolute path of the server directory. */
   readonly serverDir: string;
+  /** Absolute path of a full access record: its secrets are used, and its addresses and ports where no others are given. */
+  readonly accessFile?: string;
+  /** Address for workers where it is another one; absent: `host`. */
+  readonly workerHost?: string;
   /** Address written into the access files; a loopback address is also the only one that is listened on. */
   readonly host?: string;
   readonly clientPort?: number;
@@ -51,12 +56,17 @@ export async function runServer(options: RunServerOptions): Promise<number> {
 }
 
 /** Loads most of the program while the journal's thread comes up and reads what it has. */
-async function openServer(options: RunServerOptions, thread: JournalThread | null): Promise<ServerProcess> {
-  const { openIdentity } = await import('./identity/identity.ts');
+async function openServer(given: RunServerOptions, thread: JournalThread | null): Promise<ServerProcess> {
+  const [{ openIdentity }, { paceTimes }] = await Promise.all([import('./identity/identity.ts'), import('./autoalloc/pace.ts')]);
+  // Before anything is made: a bad variable is refused here.
+  paceTimes(given.env);
+  const access = given.accessFile === undefined ? null : (await import('./identity/serverAccess.ts')).readServerAccess(given.accessFile);
+  const options = access === null ? given : placed(given, access);
   const identity = await openIdentity({
     serverDir: options.serverDir,
     fresh: options.fresh,
     ...(options.journalPath === undefined ? {} : { journalPath: options.journalPath }),
+    ...(access === null ? {} : { secrets: access }),
   });
   const [{ takeJournal }, { makeLog }] = await Promise.all([import('./identity/takeJournal.ts'), import('./logStream.ts')]);
   const log = makeLog(options.stderr, options.debug);
@@ -65,4 +75,15 @@ async function openServer(options: RunServerOptions, thread: JournalThread | nul
   // Both are waited for, so that a failure of one leaves nothing behind that nobody hears of.
   const [taken, { ServerProcess }] = await Promise.all([taking, loading]);
   return new ServerProcess({ options, log, ...taken });
+}
+
+/** Addresses and ports of the record, where the command line gives no others. */
+function placed(given: RunServerOptions, { client, worker }: ServerAccess): RunServerOptions {
+  return {
+    ...given,
+    host: given.host ?? client.host,
+    ...(given.host === undefined ? { workerHost: worker.host } : {}),
+    clientPort: given.clientPort ?? client.port,
+    workerPort: given.workerPort ?? worker.port,
+  };
 }

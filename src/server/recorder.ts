@@ -14,7 +14,7 @@ import type { TaskKey, ToWorker, WireBody, WireTask } from '../protocol/messages
 import type { EventBody } from '../protocol/schema/event.ts';
 import { type EventPage, EventWriter } from './journal/eventCodec.ts';
 import type { JournalEntry } from './journal/types.ts';
-import { bodyWithRequest, entryAt, type SubmitRecord, wireBody } from './specs.ts';
+import { bodyWith, entryAt, type SubmitRecord, wireBody } from './specs.ts';
 import type { WrapperEnd } from './wrapperEnds.ts';
 
 /** Frames of one worker in this turn. */
@@ -80,12 +80,13 @@ export class Recorder implements Outbox {
   assign(workerId: number, row: number): void {
     const { tasks, gangs } = this.core;
     const [jobId, taskId, instance] = [tasks.jobId[row] as number, tasks.taskId[row] as number, tasks.instance[row] as number];
-    const segment = segmentOf(this.core.jobs.get(jobId) as Job, taskId);
+    const job = this.core.jobs.get(jobId) as Job;
+    const segment = segmentOf(job, taskId);
     const record = segment === undefined ? undefined : this.specs.record(jobId, segment.submitIndex);
     if (segment === undefined || record === undefined) throw new Error(`task ${jobId}.${taskId} has no submit`);
     const index = row - segment.base;
     const batch = this.batchOf(workerId);
-    const body = bodyIndexOf(batch, this.bodyOf(record, row, index));
+    const body = bodyIndexOf(batch, this.bodyOf(record, { row, index, isChanged: job.changes.length > 0 }));
     const [entry, variant] = [entryAt(record, index), tasks.variant[row] as number];
     const gang = gangs.get(row);
     if (gang === undefined) batch.tasks.push([jobId, taskId, instance, body, entry, variant]);
@@ -95,12 +96,13 @@ export class Recorder implements Outbox {
     }
   }
 
-  /** What a task that was run again asks for may be more than was submitted. */
-  private bodyOf(record: SubmitRecord, row: number, index: number): WireBody {
+  /** What a task that was run again asks for may be more than was submitted, and some of it may have been changed since. */
+  private bodyOf(record: SubmitRecord, { row, index, isChanged }: { row: number; index: number; isChanged: boolean }): WireBody {
     const { tasks, retryPolicies, classes } = this.core;
     const body = wireBody(record, index);
-    if (tasks.retries[row] === 0 || retryPolicies.get(tasks.retryPolicy[row] as number).memFactor === 1) return body;
-    return bodyWithRequest(body, classes.get(tasks.requestClass[row] as number));
+    const isGrown = tasks.retries[row] !== 0 && retryPolicies.get(tasks.retryPolicy[row] as number).memFactor !== 1;
+    if (!isGrown && !isChanged) return body;
+    return bodyWith(body, classes.get(tasks.requestClass[row] as number), tasks.priority[row] as number);
   }
 
   control(workerId: number, kind: ControlKind, row: number): void {

@@ -3,7 +3,8 @@ import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
 import { onRestoreDone, onRestoreSubmit, onRestoreWorker } from '../core/reactor/onRestore.ts';
 import { onJobCreated } from '../core/reactor/onSubmit.ts';
-import { parseIds } from './jobService.ts';
+import { storedAwaited } from './awaited.ts';
+import { parseIds } from './ids.ts';
 import type { JobStore } from './jobStore.ts';
 import { countSecretTasks } from './jobStore.ts';
 import type { Restored, SubmitRow, TaskRow, WorkerRow } from './journal/types.ts';
@@ -72,9 +73,17 @@ function restoreSubmit(row: SubmitRow, o: RestoreTarget & { jobId: number; tasks
   const base = { jobId, submitIndex: row.submitIndex, ids, submit: row.submit, serverUid: o.serverUid, sharedBody: null };
   const record = { ...base, secretTasksLeft: 0 };
   o.store.get(jobId)?.live.submits.push(record);
-  const event = { jobId, submitIndex: row.submitIndex, ids, ...analyseSubmit(row.submit), nowMs: row.atMs };
+  const event = {
+    jobId,
+    submitIndex: row.submitIndex,
+    ids,
+    ...analyseSubmit(row.submit),
+    awaited: storedAwaited(row.submit),
+    nowMs: row.atMs,
+  };
   const ended = o.ended.flatMap((end) => within(end, ids));
-  const unfinished = onRestoreSubmit(o.core, { event, tasks: rowsOf(o.tasks, ids), ended });
+  const changes = (row.submit.modifications ?? []).map(({ taskIds, change }) => ({ ids: parseIds(taskIds), change }));
+  const unfinished = onRestoreSubmit(o.core, { event, tasks: rowsOf(o.tasks, ids), ended, changes });
   record.secretTasksLeft = countSecretTasks(record, unfinished);
 }
 

@@ -4,17 +4,29 @@
  */
 import type { Core } from '../core/core.ts';
 import { createCore } from '../core/core.ts';
+import { debugDump } from '../core/debugDump.ts';
 import { rowOf, unfinishedCount } from '../core/jobTable.ts';
 import { RUNNING } from '../core/taskTable.ts';
 import { HqError } from '../protocol/errors.ts';
+import type { DebugDump } from '../protocol/schema/control.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJob,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+  TaskQuery,
+} from '../protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../protocol/schema/preview.ts';
 import type { ServerInfo } from '../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
 import type { WorkerInfo } from '../protocol/schema/worker.ts';
-import { type EventFilter, LEASE_ENDED, type OutputOptions, type ServerFacade } from './api/facade.ts';
+import { type EventFilter, type JournalFacade, LEASE_ENDED, type OutputOptions, type ServerFacade } from './api/facade.ts';
 import { QueueApi } from './autoalloc/queueApi.ts';
 import { AllocationService } from './autoalloc/service.ts';
 import { EventHub } from './eventHub.ts';
@@ -136,6 +148,7 @@ export class HqServer implements ServerFacade {
     this.queues = new QueueApi({ core, loop, service: this.allocations, source, now });
     this.jobs = new JobService({
       couldCome: (requestClass) => this.queues.couldCome(requestClass),
+      queuesFor: (requestClass) => this.queues.forClass(requestClass),
       core,
       store,
       recorder,
@@ -202,6 +215,17 @@ export class HqServer implements ServerFacade {
     await this.allocations.cancelAndClose();
   }
 
+  debugDump(): DebugDump {
+    return { tako: debugDump(this.core, this.o.now()) };
+  }
+
+  readonly journal: JournalFacade = {
+    // An empty step: what was posted before it is on disk when it is.
+    flush: () => this.loop.transact(() => {}),
+    prune: ({ beforeMs = this.o.now() }) => this.o.journal.prune(beforeMs),
+    backup: ({ path }) => this.o.journal.backup(path),
+  };
+
   createJob(request: CreateJob): Promise<Submitted> {
     return this.jobs.createJob(request);
   }
@@ -220,6 +244,10 @@ export class HqServer implements ServerFacade {
 
   cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer> {
     return this.jobs.cancel(jobId, request);
+  }
+
+  modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    return this.jobs.modify(jobId, request);
   }
 
   forgetJob(jobId: number): Promise<void> {

@@ -38,6 +38,7 @@ export class ServerProcess {
   private readonly journal: Journal;
   private readonly startedAtMs = Date.now();
   private readonly hosts: string[];
+  private readonly workerHosts: string[];
   private readonly server: HqServer;
   private readonly ended: Promise<End>;
   private end: (end: End) => void = () => {};
@@ -54,6 +55,7 @@ export class ServerProcess {
     this.identity = o.identity;
     this.journal = o.journal;
     this.hosts = serverAddresses({ host: o.options.host });
+    this.workerHosts = o.options.workerHost === undefined ? this.hosts : serverAddresses({ host: o.options.workerHost });
     this.ended = new Promise((resolve) => {
       this.end = resolve;
     });
@@ -121,7 +123,7 @@ export class ServerProcess {
     this.clientPort = tcp.port as number;
     this.workers = await onPort(options.workerPort, identity.lastPorts.worker, (port) =>
       listen({
-        host: this.bindAddress(options.disableWorkerAuth),
+        host: this.bindAddress(options.disableWorkerAuth, options.workerHost),
         port,
         tls: options.disableWorkerAuth ? null : { key, certificate: cert },
         onConnection: (connection) => this.server.gateway.accept(connection),
@@ -131,8 +133,7 @@ export class ServerProcess {
   }
 
   /** Every address unless only this host can be meant; without authentication never more than loopback. */
-  private bindAddress(withoutAuth: boolean): string {
-    const { host } = this.options;
+  private bindAddress(withoutAuth: boolean, host: string | undefined = this.options.host): string {
     return withoutAuth || host === '127.0.0.1' || host === 'localhost' ? '127.0.0.1' : '0.0.0.0';
   }
 
@@ -146,6 +147,7 @@ export class ServerProcess {
     const { options } = this;
     writeAccess(this.identity, {
       hosts: this.hosts,
+      workerHosts: this.workerHosts,
       clientPort: this.clientPort,
       workerPort: this.workers?.port ?? 0,
       socketPath: this.socketPath,
@@ -200,7 +202,7 @@ export class ServerProcess {
       journalPath: this.identity.journalPath,
       clientHost: this.hosts[0] ?? hostname(),
       clientPort: this.clientPort,
-      workerHost: this.hosts[0] ?? hostname(),
+      workerHost: this.workerHosts[0] ?? hostname(),
       workerPort: this.workers?.port ?? 0,
       socketPath: this.socketPath,
     };

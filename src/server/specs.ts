@@ -6,17 +6,21 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { IntArray } from '../common/intArray.ts';
 import { fillPlaceholders } from '../common/placeholders.ts';
 import { parseRequest } from '../common/requestText.ts';
+import type { TaskChange } from '../core/jobTable.ts';
 import type { RequestClass } from '../core/requestClasses.ts';
 import type { WireBody } from '../protocol/messages/worker.ts';
 import type { StdioSpec, Submit, TaskPatch, TaskSpec } from '../protocol/schema/task.ts';
 import { taskSpec } from '../protocol/schema/task.ts';
+import { parseIds } from './ids.ts';
+import type { StoredSubmit } from './journal/types.ts';
 
 /** One submit of a job. */
 export interface SubmitRecord {
   readonly jobId: number;
   readonly submitIndex: number;
   readonly ids: IntArray;
-  readonly submit: Submit;
+  /** Replaced when something of its tasks is changed. */
+  submit: StoredSubmit;
   readonly serverUid: string;
   /** Unfinished tasks of a submit with secret variables; when it falls to 0 their values are deleted from the journal. */
   secretTasksLeft: number;
@@ -41,6 +45,20 @@ export function specAt(record: SubmitRecord, index: number): TaskSpec {
   if (tasks.kind === 'array') return tasks.spec;
   const task = tasks.tasks[index];
   return task === undefined ? DEFAULTS : mergeSpec(tasks.shared, task);
+}
+
+/** The same as it is now, after all that was changed since. */
+export function currentSpecAt(record: SubmitRecord, index: number): TaskSpec {
+  const { modifications = [] } = record.submit;
+  const taskId = record.ids.at(index) as number;
+  return modifications.reduce(
+    (spec, { taskIds, change }) => (parseIds(taskIds).has(taskId) ? changed(spec, change) : spec),
+    specAt(record, index),
+  );
+}
+
+function changed({ timeLimitMs: old, ...spec }: TaskSpec, { timeLimitMs = old ?? null, ...change }: TaskChange): TaskSpec {
+  return { ...spec, ...change, ...(timeLimitMs === null ? {} : { timeLimitMs }) };
 }
 
 export function labelAt(record: SubmitRecord, index: number): string | null {
@@ -81,23 +99,24 @@ export function wireBody(record: SubmitRecord, index: number): WireBody {
   return body;
 }
 
-/** Bodies with another request than the submitted one, by the body and the request's class. */
-const otherBodies = new WeakMap<WireBody, Map<number, WireBody>>();
+/** Bodies with other requests, limits or priorities than the submitted ones, by the body, the request's class and the priority. */
+const otherBodies = new WeakMap<WireBody, Map<string, WireBody>>();
 
 /**
- * The body of a task that asks for more than was submitted for it; the same object for every task of an array that asks for the same.
+ * The body of a task that asks for something else than was submitted for it; the same object for every task of an array that asks for the same.
  * @param body as submitted
  */
-export function bodyWithRequest(body: WireBody, { id, request }: RequestClass): WireBody {
+export function bodyWith(body: WireBody, { id, request, timeLimitMs }: RequestClass, priority: number): WireBody {
   let known = otherBodies.get(body);
   if (known === undefined) {
     known = new Map();
     otherBodies.set(body, known);
   }
-  let other = known.get(id);
+  const key = `${id} ${priority}`;
+  let other = known.get(key);
   if (other === undefined) {
-    other = { ...body, request: request.variants };
-    known.set(id, other);
+    other = { ...body, request: request.variants, priority, timeLimitMs: Number.isFinite(timeLimitMs) ? timeLimitMs : null };
+    known.set(key, other);
   }
   return other;
 }

@@ -1,8 +1,9 @@
-/** What a checked submit would meet: its requests, and which workers fit each. Called by the job service; all that it adds to the core are request classes. */
+/** What a checked submit would meet: its requests, and which workers fit each. Called by the job service; nothing is left of it in the core. */
 import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
 import { explainRequest } from '../core/explain/explain.ts';
 import type { RequestClass } from '../core/requestClasses.ts';
+import type { QueueForTask } from '../protocol/schema/explain.ts';
 import type { SubmitPreview } from '../protocol/schema/preview.ts';
 import type { CheckedSubmit } from './submitCheck.ts';
 import { unmetRequests } from './unmet.ts';
@@ -21,9 +22,16 @@ export interface PreviewOptions {
   readonly nowMs: number;
   /** Could an allocation queue bring a worker for such tasks? */
   couldCome(requestClass: RequestClass): boolean;
+  /** What allocation queues would do about such tasks. */
+  queuesFor(requestClass: RequestClass): QueueForTask[];
 }
 
-export function previewSubmit(core: Core, { ids, traits }: CheckedSubmit, { nowMs, couldCome }: PreviewOptions): SubmitPreview {
+/** @returns what the submit would answer, and where its tasks fit */
+export function previewSubmit(core: Core, submit: CheckedSubmit, options: PreviewOptions): SubmitPreview {
+  return core.classes.forget(() => preview(core, submit, options));
+}
+
+function preview(core: Core, { ids, traits }: CheckedSubmit, { nowMs, couldCome, queuesFor }: PreviewOptions): SubmitPreview {
   const [only] = traits;
   const groups: readonly { requestClass: RequestClass; priority: number; ids: IntArray }[] =
     traits.length === 1 && only !== undefined
@@ -37,6 +45,7 @@ export function previewSubmit(core: Core, { ids, traits }: CheckedSubmit, { nowM
       taskIds: group.ids.toString(),
       taskCount: group.ids.length,
       variants: explainRequest(core, group.requestClass, { priority: group.priority, nowMs }),
+      queues: queuesFor(group.requestClass),
     })),
     moreRequests: Math.max(0, groups.length - SHOWN_REQUESTS),
   };

@@ -5,7 +5,9 @@ import { type Job, rowOf, segmentOf } from '../core/jobTable.ts';
 import { isEnded } from '../core/reactor/transitions.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { TaskExplanation } from '../protocol/schema/explain.ts';
+import type { Submit } from '../protocol/schema/task.ts';
 import type { QueueApi } from './autoalloc/queueApi.ts';
+import { storedAwaited } from './awaited.ts';
 import type { JobQueries } from './jobQueries.ts';
 import type { JobStore } from './jobStore.ts';
 import { depsAt } from './specs.ts';
@@ -29,13 +31,17 @@ export async function explainTask(o: TaskExplainOptions, jobId: number, taskId: 
     const queues = explained.queue === null ? [] : o.queues.forClass(o.core.classes.get(o.core.tasks.requestClass[row] as number));
     return { jobId, taskId, dependencies: dependenciesOf(o.store, job, taskId), ...explained, queues };
   }
-  const { state, instance, error, deps } = await o.queries.taskDetail(jobId, taskId);
-  const base = { jobId, taskId, state, instance, dependencies: new Set(deps).size };
+  const { state, instance, error, deps, afterOk } = await o.queries.taskDetail(jobId, taskId);
+  const base = { jobId, taskId, state, instance, dependencies: new Set(deps).size + awaitedCount({ afterOk }) };
   return { ...base, reason: { kind: 'ended', error }, queue: null, queues: [], variants: [] };
 }
 
 function dependenciesOf(store: JobStore, job: Job, taskId: number): number {
   const segment = segmentOf(job, taskId);
   const record = segment === undefined ? undefined : store.record(job.id, segment.submitIndex);
-  return record === undefined ? 0 : new Set(depsAt(record, record.ids.indexOf(taskId))).size;
+  return record === undefined ? 0 : new Set(depsAt(record, record.ids.indexOf(taskId))).size + awaitedCount(record.submit);
+}
+
+function awaitedCount(submit: Pick<Submit, 'afterOk'>): number {
+  return storedAwaited(submit).reduce((sum, { taskIds }) => sum + taskIds.length, 0);
 }

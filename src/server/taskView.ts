@@ -4,7 +4,7 @@ import { fillPlaceholders } from '../common/placeholders.ts';
 import type { StdioSpec, TaskDetail, TaskInfo, TaskSpec } from '../protocol/schema/task.ts';
 import { redactEnv } from './journal/redact.ts';
 import type { TaskRow } from './journal/types.ts';
-import { depsAt, entryAt, labelAt, type SubmitRecord, specAt, wireBody } from './specs.ts';
+import { currentSpecAt, depsAt, entryAt, labelAt, type SubmitRecord, wireBody } from './specs.ts';
 
 /** State of a task that has no row of its own. */
 export interface BulkEnd {
@@ -43,8 +43,9 @@ export function taskInfo(record: SubmitRecord, index: number, known: { row: Task
 export function taskDetail(record: SubmitRecord, index: number, known: { row: TaskRow | null; bulk: BulkEnd | null }): TaskDetail {
   return {
     ...taskInfo(record, index, known),
-    spec: redactSpec(specAt(record, index)),
+    spec: redactSpec(currentSpecAt(record, index)),
     deps: depsAt(record, index),
+    afterOk: record.submit.afterOk ?? [],
     entry: entryAt(record, index),
   };
 }

@@ -5,15 +5,19 @@ import { resolveServerDir } from '../common/serverDir.ts';
 import { type WorkerAccess, workerAccess } from '../protocol/accessFile.ts';
 import { badField } from '../protocol/badField.ts';
 import { HqError } from '../protocol/errors.ts';
-import { WORKER_ACCESS_FILE } from '../protocol/serverFiles.ts';
+import { CLIENT_ACCESS_FILE, WORKER_ACCESS_FILE } from '../protocol/serverFiles.ts';
 
 /**
  * @param serverDir absolute path of a server directory, of one of its numbered subdirectories, or of an access file itself
  * @returns the access file of one identity; which one is current is asked once, so that a worker never changes its server
  */
 export function findWorkerAccess(serverDir: string): string {
-  const isFile = statSync(serverDir, { throwIfNoEntry: false })?.isFile() === true;
-  return isFile ? serverDir : join(resolveServerDir(serverDir), WORKER_ACCESS_FILE);
+  const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  if (isFile(serverDir)) return serverDir;
+  const dir = resolveServerDir(serverDir);
+  const [own, other] = [join(dir, WORKER_ACCESS_FILE), join(dir, CLIENT_ACCESS_FILE)];
+  // The part for workers may have been copied under HyperQueue's name.
+  return !isFile(own) && isFile(other) ? other : own;
 }
 
 /**

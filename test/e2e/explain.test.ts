@@ -42,7 +42,11 @@ test('a task that waits for a place, and for others; then it runs, and has ended
     ],
   };
   const { jobId } = await client.createJob({ name: 'graph', submit: { submitDir: cluster.work, tasks: graph } });
-  expect((await explain(jobId, 1)).reason).toEqual({ kind: 'dependencies', unfinished: 1, tasks: [{ taskId: 0, state: 'waiting' }] });
+  expect((await explain(jobId, 1)).reason).toEqual({
+    kind: 'dependencies',
+    unfinished: 1,
+    tasks: [{ jobId, taskId: 0, state: 'waiting' }],
+  });
   writeFileSync(join(cluster.work, 'go'), '');
   await cluster.ok(['job', 'wait', `${wide},${small},${jobId}`]);
   expect(await cluster.ok(['task', 'explain', small, '9'])).toBe(`Task 9 of job ${small} is FINISHED\n`);

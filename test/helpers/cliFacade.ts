@@ -1,14 +1,25 @@
 /** The server behind the command line in unit tests: jobs, tasks and workers as plain data, every changing call recorded, events on demand. */
 import { IntArray } from '../../src/common/intArray.ts';
 import { HqError } from '../../src/protocol/errors.ts';
+import type { DebugDump } from '../../src/protocol/schema/control.ts';
 import type { EventBody, HqEvent } from '../../src/protocol/schema/event.ts';
 import type { TaskExplanation } from '../../src/protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../src/protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJob,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+  TaskQuery,
+} from '../../src/protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../../src/protocol/schema/preview.ts';
 import type { ServerInfo } from '../../src/protocol/schema/serverInfo.ts';
 import { type Submit, type TaskDetail, type TaskInfo, taskSpec } from '../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../src/protocol/schema/worker.ts';
-import { type EventFilter, LEASE_ENDED, type ServerFacade } from '../../src/server/api/facade.ts';
+import { type EventFilter, type JournalFacade, LEASE_ENDED, type ServerFacade } from '../../src/server/api/facade.ts';
 import { checkSubmit } from '../../src/server/submitCheck.ts';
 import { FakeQueues } from './fakeQueues.ts';
 
@@ -92,6 +103,7 @@ export function task(jobId: number, id: number, given: Partial<TaskDetail> = {})
     usage: null,
     spec: taskSpec.parse({ command: ['echo', 'hello'] }),
     deps: [],
+    afterOk: [],
     entry: null,
     ...given,
   };
@@ -170,6 +182,16 @@ export class CliFacade implements ServerFacade {
     this.changed('stopServer', options);
   }
 
+  debugDump(): DebugDump {
+    return { tako: { jobs: [] } };
+  }
+
+  readonly journal: JournalFacade = {
+    flush: async () => this.changed('flush'),
+    prune: async (request) => this.changed('prune', request),
+    backup: async (request) => this.changed('backup', request),
+  };
+
   async createJob(request: CreateJob): Promise<Submitted> {
     const jobId = (this.jobs.at(-1)?.id ?? 0) + 1;
     if (request.submit?.strict === true && this.warnings.length > 0)
@@ -178,6 +200,12 @@ export class CliFacade implements ServerFacade {
     this.jobs.push(job(jobId, { name: request.name, isOpen: request.open, labels: request.labels, stats: { ...NO_TASKS, waiting } }));
     this.changed('createJob', request);
     return { jobId, taskIds: this.job(jobId).taskIds, warnings: this.warnings };
+  }
+
+  async modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    this.job(jobId);
+    this.changed('modifyJob', jobId, request);
+    return { modified: 3, withWorker: 1 };
   }
 
   async submitTasks(jobId: number, submit: Submit): Promise<Submitted> {
@@ -195,7 +223,7 @@ export class CliFacade implements ServerFacade {
       taskIds,
       taskCount: ids.length,
       warnings: this.warnings,
-      requests: [{ taskIds, taskCount: ids.length, variants }],
+      requests: [{ taskIds, taskCount: ids.length, variants, queues: this.explanation.queues ?? [] }],
       moreRequests: 0,
     };
   }

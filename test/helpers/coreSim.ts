@@ -202,13 +202,19 @@ export class CoreSim implements Outbox {
     this.turn(() => onJobCreated(this.core, { jobId, open: true, maxFails }));
   }
 
-  submit(jobId: number, ids: string, o: { traits?: TaskTraits | TaskTraits[]; deps?: number[][] } = {}): void {
+  submit(
+    jobId: number,
+    ids: string,
+    o: { traits?: TaskTraits | TaskTraits[]; deps?: number[][]; after?: [jobId: number, ids: string][] } = {},
+  ): void {
     const parsed = IntArray.parse(ids);
     if (typeof parsed === 'string') throw new Error(parsed);
     const list = o.traits === undefined ? [traits()] : [o.traits].flat();
     const submitIndex = this.nextSubmit;
     this.nextSubmit += 1;
-    this.turn(() => onSubmit(this.core, this, { jobId, submitIndex, ids: parsed, traits: list, deps: o.deps ?? [], nowMs: this.nowMs }));
+    const awaited = (o.after ?? []).map(([awaitedJob, text]) => ({ jobId: awaitedJob, taskIds: IntArray.parse(text) as IntArray }));
+    const event = { jobId, submitIndex, ids: parsed, traits: list, deps: o.deps ?? [], awaited, nowMs: this.nowMs };
+    this.turn(() => onSubmit(this.core, this, event));
   }
 
   close(jobId: number): void {

@@ -4,6 +4,7 @@ import {
   type AllocationInfo,
   type CreateQueue,
   createQueue,
+  type ModifyQueue,
   type QueueCreated,
   type QueueExplanation,
   type QueueInfo,
@@ -70,6 +71,11 @@ export class FakeQueues implements QueueFacade {
     this.record('createQueue', request);
     if (request.trial && this.trialError !== null) throw this.trialError;
     return { queueId: this.queues.length + 1, warnings: this.warnings };
+  }
+
+  async modify(queueId: number, change: ModifyQueue): Promise<void> {
+    this.known(queueId);
+    this.record('modifyQueue', queueId, change);
   }
 
   async trial(params: QueueParams): Promise<TrialAnswer> {

@@ -81,6 +81,9 @@ export class HandJournal implements Journal {
   events(): Promise<{ first: number; pages: [] }> {
     return Promise.resolve({ first: 1, pages: [] });
   }
+  backup(): Promise<void> {
+    return Promise.resolve();
+  }
   prune(): Promise<void> {
     return Promise.resolve();
   }

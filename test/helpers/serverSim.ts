@@ -143,6 +143,8 @@ export class ServerSim extends CoreSim {
               this.core.delayed.dueOf(tasks, row) ?? 0,
               (this.core.gangs.get(row) ?? []).join('+'),
               JSON.stringify(this.core.classes.get(tasks.requestClass[row] as number).request),
+              // What a worker has may be as it was before a change.
+              ...(tasks.worker[row] === 0 ? this.limitsOf(row) : []),
             ]
           : [];
         rows.push([submitIndex, tasks.taskId[row], state, ...attempt].join(' '));
@@ -162,6 +164,12 @@ export class ServerSim extends CoreSim {
       cancelReason: live?.cancelReason,
       finishedAtMs: live?.finishedAtMs,
     };
+  }
+
+  private limitsOf(row: number): unknown[] {
+    const { tasks, classes, retryPolicies } = this.core;
+    const { maxRetries } = retryPolicies.get(tasks.retryPolicy[row] as number);
+    return [tasks.priority[row], classes.get(tasks.requestClass[row] as number).timeLimitMs, tasks.crashLimit[row], maxRetries];
   }
 
   private boot(): void {
@@ -187,6 +195,7 @@ export class ServerSim extends CoreSim {
       ...{ core: this.core, store: this.store, recorder: this.recorder, loop: { transact } as unknown as TurnLoop },
       ...{ journal: {} as Journal, serverUid: 'uid', lastJobId: restored.maxJobId, now: () => this.nowMs },
       couldCome: () => false,
+      queuesFor: () => [],
     });
     this.turnChanges = [];
     this.frames = [];

@@ -84,6 +84,16 @@ export class JournalModel {
         this.change(entry.jobId, { taskCount: taskCount + count, finishedAtMs: null, stats: { ...stats, waiting: stats.waiting + count } });
         return;
       }
+      case 'job-modified':
+        return this.change(entry.jobId, { header: entry.header });
+      case 'tasks-modified': {
+        const submits = this.jobs.get(entry.jobId)?.submits ?? [];
+        const old = submits[entry.submitIndex];
+        if (old === undefined) return;
+        const modifications = [...(old.submit.modifications ?? []), entry.modification];
+        submits[entry.submitIndex] = { ...old, submit: { ...old.submit, modifications } };
+        return;
+      }
       case 'job-closed':
         return this.change(entry.jobId, { open: false });
       case 'job-canceled':

@@ -23,6 +23,8 @@ const tasks = fc.record({
   timeRequestMs: fc.constantFrom(0, 0, 300),
   nodes: fc.constantFrom(0, 0, 0, 0, 2),
   deps: fc.boolean(),
+  /** Which job it waits for, and which of its tasks; null: none, all. */
+  after: fc.option(fc.record({ job: fc.nat(), task: fc.option(fc.nat(), { nil: null }) }), { nil: null, freq: 2 }),
   secret: fc.boolean(),
 });
 
@@ -33,6 +35,19 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('submit' as const), pick, tasks }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('close' as const), pick }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('modify' as const),
+      pick,
+      which: fc.option(fc.nat(), { nil: undefined }),
+      priority: fc.option(fc.integer({ min: -2, max: 2 }), { nil: undefined }),
+      timeLimitMs: fc.constantFrom(undefined, null, 60_000),
+      maxRetries: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }),
+      crashLimit: fc.constantFrom(undefined, 1, 'unlimited' as const),
+      maxFails: fc.constantFrom(undefined, null, 0, 3),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), pick, which: fc.option(fc.nat(), { nil: null }) }) },
   {
     weight: 2,
@@ -68,8 +83,8 @@ function requestOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never)
   ];
 }
 
-/** A graph whose tasks may depend on a task of the job or of the submit before them. */
-function submitOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, firstId: number): SubmitInput {
+/** A graph whose tasks may depend on a task of the job or of the submit before them, and which may wait for tasks of any job. */
+function submitOf(sim: ServerSim, spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, firstId: number): SubmitInput {
   const shared = {
     command: ['true'],
     request: spec.nodes > 0 ? [{ nodes: spec.nodes }] : requestOf(spec),
@@ -81,16 +96,28 @@ function submitOf(spec: typeof tasks extends fc.Arbitrary<infer T> ? T : never, 
   const list = Array.from({ length: spec.count }, (_, i) =>
     spec.deps && firstId + i > 0 ? { deps: [((firstId + i) * 7) % (firstId + i)] } : {},
   );
-  return { submitDir: '/w', tasks: { kind: 'graph', shared, tasks: list } };
+  const awaited =
+    spec.after === null
+      ? undefined
+      : chosen(
+          [...sim.core.jobs.values()].filter(({ taskCount }) => taskCount > 0),
+          spec.after.job,
+        );
+  const which = spec.after?.task ?? null;
+  const afterOk =
+    awaited === undefined
+      ? {}
+      : { afterOk: [{ job: awaited.id, ...(which === null ? {} : { tasks: String(which % (awaited.maxTaskId + 1)) }) }] };
+  return { submitDir: '/w', ...afterOk, tasks: { kind: 'graph', shared, tasks: list } };
 }
 
-function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submit' | 'close' | 'cancel' }>): void {
+function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submit' | 'close' | 'cancel' | 'modify' }>): void {
   const jobs = [...sim.core.jobs.values()];
   // A refusal of the service would be a rejected promise; the steps below are such that there is none.
   switch (next.do) {
     case 'create': {
       const { open, maxFails } = next;
-      const given = { name: 'job', open, ...(maxFails === undefined ? {} : { maxFails }), submit: submitOf(next.tasks, 0) };
+      const given = { name: 'job', open, ...(maxFails === undefined ? {} : { maxFails }), submit: submitOf(sim, next.tasks, 0) };
       void sim.jobs.createJob(createJob.parse(given));
       return;
     }
@@ -99,7 +126,7 @@ function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submi
         jobs.filter(({ open }) => open),
         next.pick,
       );
-      if (job !== undefined) void sim.jobs.submitTasks(job.id, submit.parse(submitOf(next.tasks, job.maxTaskId + 1)));
+      if (job !== undefined) void sim.jobs.submitTasks(job.id, submit.parse(submitOf(sim, next.tasks, job.maxTaskId + 1)));
       return;
     }
     case 'close': {
@@ -108,6 +135,13 @@ function applyToJobs(sim: ServerSim, next: Extract<Step, { do: 'create' | 'submi
         next.pick,
       );
       if (job !== undefined) void sim.jobs.closeJob(job.id);
+      return;
+    }
+    case 'modify': {
+      const job = chosen(jobs, next.pick);
+      const { do: _do, pick: _pick, which, ...change } = next;
+      const some = which === undefined || job === undefined || job.taskCount === 0 ? {} : { taskIds: String(which % (job.maxTaskId + 1)) };
+      if (job !== undefined) void sim.jobs.modify(job.id, { ...some, ...change });
       return;
     }
     case 'cancel': {
@@ -127,6 +161,7 @@ function apply(sim: ServerSim, next: Step): void {
     case 'submit':
     case 'close':
     case 'cancel':
+    case 'modify':
       return applyToJobs(sim, next);
     case 'join':
       if (workers.length < 5)
@@ -171,7 +206,9 @@ function applyToWorker(
 
 /** Only what changes the server's memory may be its last act: a worker that comes or starts something would not be undone. */
 function isLastAct(next: Step | null | undefined): next is Step {
-  return next !== null && next !== undefined && ['create', 'submit', 'close', 'cancel', 'report', 'lose', 'leave'].includes(next.do);
+  return (
+    next !== null && next !== undefined && ['create', 'submit', 'close', 'cancel', 'modify', 'report', 'lose', 'leave'].includes(next.do)
+  );
 }
 
 function ends(changes: readonly Change[]): string[] {

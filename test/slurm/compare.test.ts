@@ -106,6 +106,32 @@ describe('compare array', () => {
     TEST_MS,
   );
 
+  test(
+    'a repeat that fails takes the earlier ones not along: they are reported, and the command fails',
+    async () => {
+      const real = (await execa('sh', ['-c', 'command -v sbatch'])).stdout;
+      const bin = join(folder, 'bin');
+      mkdirSync(bin);
+      const script = `#!/bin/sh\nls -d ${folder}/report/2-* > /dev/null 2>&1 || exec ${real} "$@"\necho 'sbatch: error: closed for today' >&2\nexit 1\n`;
+      writeFileSync(join(bin, 'sbatch'), script, { mode: 0o755 });
+      const args = ['compare', 'array', '--tasks', '2', '--sleep', '10ms', '--nodes', '4', '--repeats', '2', ...PLACE, '--out', 'report'];
+      const env = { ...ENVIRONMENT, PATH: `${bin}:${ENVIRONMENT.PATH}` };
+      const { exitCode, stdout, stderr } = await execa(process.execPath, [HQ, ...args], {
+        cwd: folder,
+        env,
+        reject: false,
+        stdin: 'ignore',
+      });
+      expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^ERROR .*closed for today/m) });
+      expect(stdout).toContain('wall time');
+      expect(readReport('report').runs.map(({ repeat, side }) => [repeat, side])).toEqual([
+        [1, 'hyperqueue'],
+        [1, 'sbatch-array'],
+      ]);
+    },
+    TEST_MS,
+  );
+
   test('what Slurm refuses ends the comparison with its words', async () => {
     const { exitCode, stderr } = await compare('array', '--tasks', '1', '--sleep', '1s', ...PLACE, '--alloc-arg=--constraint=nothing');
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^ERROR Slurm refused: .*[Ii]nvalid feature/m) });

@@ -33,6 +33,8 @@ class Job:
     :param labels: ours: free key-value pairs, by which jobs are found
     :param result_limit: ours: bytes that a pickled result may take; 0: results are not kept
     :param keep_open: ours: more tasks may be added after the submit, with `JobClient.extend`, until it is closed
+    :param after_ok: ours: submitted jobs, or their ids; its tasks start when all tasks that these have now have finished, and
+        are aborted when one of them does not
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Job:
         labels: Optional[Mapping[str, str]] = None,
         result_limit: int = DEFAULT_RESULT_LIMIT,
         keep_open: bool = False,
+        after_ok: Sequence[HasJobId] = (),
     ) -> None:
         self.tasks: List[Task] = []
         self.max_fails = max_fails
@@ -57,6 +60,7 @@ class Job:
             raise ValidationException(f"result_limit={result_limit!r} is no number of bytes")
         self.result_limit = result_limit
         self.keep_open = keep_open
+        self.after_ok = [job_id_of(job) for job in after_ok]
 
     def task_by_id(self, task_id: int) -> Task:
         """:raises KeyError: when the job has no such task"""

@@ -176,7 +176,10 @@ class JobClient:
             if functions and job.result_limit > 0:
                 data.make()
                 data.add_results(functions)
-            return {"submitDir": submit_dir, "tasks": graph_of(job, tasks, self.python_env, data)}
+            body: Dict[str, Any] = {"submitDir": submit_dir, "tasks": graph_of(job, tasks, self.python_env, data)}
+            if job.after_ok:
+                body["afterOk"] = [{"job": job_id} for job_id in job.after_ok]
+            return body
         except OSError as error:
             detail = f"{data.path} cannot be written: {error.strerror or error}"
             raise HqError(

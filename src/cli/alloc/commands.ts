@@ -1,7 +1,7 @@
 /** The commands of `hq alloc`: part of the command table. */
 import type { CommandGroup, RunCommand } from '../commandEntry.ts';
 import { id, opt } from '../options.ts';
-import { queueOptions } from './options.ts';
+import { modifyQueueOptions, queueOptions } from './options.ts';
 
 const alloc = () => import('../commands/alloc.ts');
 
@@ -57,6 +57,15 @@ export const ALLOC: CommandGroup = {
       args: [QUEUE_ARG],
       effect: 'reads',
       load: async () => (await alloc()).runExplain as RunCommand,
+    },
+    {
+      name: 'modify',
+      description: 'Change what a queue submits from now on; allocations that are queued or run stay as they are',
+      args: [QUEUE_ARG, ['[args...]', 'behind --: for sbatch or qsub, word for word, instead of the earlier ones']],
+      options: modifyQueueOptions,
+      examples: ['hq alloc modify 1 --backlog 4 --max-worker-count none', 'hq alloc modify 1 --time-limit 2h -- --partition=short'],
+      effect: 'changes',
+      load: async () => (await alloc()).runModify as RunCommand,
     },
     {
       name: 'pause',

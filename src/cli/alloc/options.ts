@@ -1,10 +1,10 @@
 /** The options of `hq alloc add` and `hq alloc dry-run`, and the queue that they describe. */
 import type { Option } from 'commander';
 import { HqError } from '../../protocol/errors.ts';
-import type { CreateQueueInput } from '../../protocol/schema/allocation.ts';
+import type { CreateQueueInput, ModifyQueue } from '../../protocol/schema/allocation.ts';
 import type { OnServerLost } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
-import { durationMs, integer, opt, positiveDurationMs, text, val } from '../options.ts';
+import { durationMs, integer, noneAsNull, opt, orNone, positiveDurationMs, text, val } from '../options.ts';
 import { onServerLostOption, type WorkerFlags, workerOptions } from '../workerOptions.ts';
 
 /** As commander delivers them; durations in milliseconds. */
@@ -50,6 +50,52 @@ export function queueOptions(o: { trial: boolean }): Option[] {
     ...(o.trial ? [opt('--no-dry-run', 'do not submit an allocation for a trial first')] : []),
     ...workerOptions(),
   ];
+}
+
+/** As commander delivers them. */
+export interface ModifyQueueFlags {
+  readonly timeLimit?: number;
+  readonly backlog?: number;
+  readonly maxWorkersPerAlloc?: number;
+  readonly maxWorkerCount?: number | 'none';
+  readonly workerTimeLimit?: number | 'none';
+  readonly idleTimeout?: number;
+  readonly drainBefore?: number | 'none';
+  readonly workerStartCmd?: string;
+  readonly workerStopCmd?: string;
+  readonly workerWrapCmd?: string;
+}
+
+/** Options of `hq alloc modify`. */
+export function modifyQueueOptions(): Option[] {
+  return [
+    val('-t, --time-limit <DURATION>', 'time limit of an allocation', positiveDurationMs),
+    val('-b, --backlog <N>', 'most allocations that wait in the batch system at a time', count),
+    val('-m, --max-workers-per-alloc <N>', 'most nodes of an allocation, with a worker each', count),
+    val('--max-worker-count <N>', 'most workers of the queue, queued and running; none: no limit', orNone(integer(1, 0xffff_ffff))),
+    val('--worker-time-limit <DURATION>', 'lifetime of a worker; none: the time limit', orNone(positiveDurationMs)),
+    val('--idle-timeout <DURATION>', 'a worker without tasks ends after this time', positiveDurationMs),
+    val('--drain-before <DURATION>', 'a worker gets nothing new for so long before its end; none: the default', orNone(durationMs)),
+    val('--worker-start-cmd <SHELL>', 'run on each node before the worker; none: nothing', orNone(text)),
+    val('--worker-stop-cmd <SHELL>', 'run on each node after the worker; none: nothing', orNone(text)),
+    val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker; none: nothing', orNone(text)),
+  ];
+}
+
+/** @param rest arguments for the batch system; none: those of the queue stay @throws HqError HQ_E_USAGE */
+export function queueChangeOf(flags: ModifyQueueFlags, rest: readonly string[]): ModifyQueue {
+  const { timeLimit, workerTimeLimit, idleTimeout, drainBefore, ...same } = noneAsNull(flags);
+  const change = {
+    ...same,
+    ...(timeLimit === undefined ? {} : { timeLimitMs: timeLimit }),
+    ...(workerTimeLimit === undefined ? {} : { workerTimeLimitMs: workerTimeLimit }),
+    ...(idleTimeout === undefined ? {} : { idleTimeoutMs: idleTimeout }),
+    ...(drainBefore === undefined ? {} : { drainBeforeMs: drainBefore }),
+    ...(rest.length === 0 ? {} : { additionalArgs: [...rest] }),
+  };
+  if (Object.keys(change).length === 0)
+    throw new HqError('HQ_E_USAGE', { detail: 'there is nothing to change: give an option, or arguments for the batch system behind --' });
+  return change;
 }
 
 /** @param o.rest arguments for the batch system, word for word @throws HqError HQ_E_USAGE */

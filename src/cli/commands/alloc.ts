@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
 import type { AllocationState } from '../../protocol/schema/allocation.ts';
-import { type QueueFlags, queueParamsOf } from '../alloc/options.ts';
+import { type ModifyQueueFlags, type QueueFlags, queueChangeOf, queueParamsOf } from '../alloc/options.ts';
 import type { Context } from '../context.ts';
 
 /** The batch system and, behind it, what is for the batch system. */
@@ -48,6 +48,11 @@ export async function runInfo(context: Context, [queueId]: [number], { filter }:
 
 export async function runExplain(context: Context, [queueId]: [number]): Promise<undefined> {
   context.output.queueExplanation(await (await context.client()).explainQueue(queueId));
+}
+
+export async function runModify(context: Context, [queueId, rest]: [number, string[]], flags: ModifyQueueFlags): Promise<undefined> {
+  await (await context.client()).modifyQueue(queueId, queueChangeOf(flags, rest));
+  context.output.done(`Allocation queue ${queueId} successfully modified`);
 }
 
 export async function runPause(context: Context, [queueId]: [number]): Promise<undefined> {

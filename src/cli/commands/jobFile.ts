@@ -10,6 +10,7 @@ export interface SubmitFileOptions extends WaitFlags {
   readonly job?: number;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
+  readonly afterOk?: string[];
 }
 
 export async function runSubmitFile(context: Context, [path]: [string], options: SubmitFileOptions): Promise<undefined> {
@@ -20,6 +21,7 @@ export async function runSubmitFile(context: Context, [path]: [string], options:
     context.warn(`'name' and 'max_fails' of ${path} are not used: job ${job} has its own`);
   return sendSubmit(context, {
     ...options,
+    afterOk: [...(file.after_ok ?? []), ...(options.afterOk ?? [])],
     submit: submitOf(file, { submitDir: context.io.cwd, isNewJob: job === undefined, strict: options.strict === true }),
     header: { name: jobNameOf(file, path), ...(file.max_fails === undefined ? {} : { maxFails: file.max_fails }) },
   });

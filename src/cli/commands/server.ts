@@ -13,6 +13,7 @@ const SILENT_MAX_MS = 2_000;
 const WAIT_TIMEOUT_MS = 300_000;
 
 interface StartOptions {
+  readonly accessFile?: string;
   readonly host?: string;
   readonly clientPort?: number;
   readonly workerPort?: number;
@@ -38,6 +39,7 @@ export async function runStart(context: Context, _args: [], options: StartOption
     fresh: options.new === true,
     disableClientAuth: options.disableClientAuthenticationAndEncryption === true,
     disableWorkerAuth: options.disableWorkerAuthenticationAndEncryption === true,
+    ...(options.accessFile === undefined ? {} : { accessFile: resolve(io.cwd, options.accessFile) }),
     ...(options.host === undefined ? {} : { host: options.host }),
     ...(options.clientPort === undefined ? {} : { clientPort: options.clientPort }),
     ...(options.workerPort === undefined ? {} : { workerPort: options.workerPort }),

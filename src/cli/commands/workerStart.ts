@@ -10,7 +10,8 @@ import type { WorkerOverrides } from '../../worker/options.ts';
 import type { Context } from '../context.ts';
 import type { WorkerFlags } from '../workerOptions.ts';
 
-interface StartOptions extends WorkerFlags {
+/** As commander delivers them; durations in milliseconds. */
+export interface StartOptions extends WorkerFlags {
   readonly timeLimit?: number;
   readonly heartbeat?: number;
   readonly onServerLost?: OnServerLost;
@@ -28,7 +29,8 @@ export async function runWorkerStart(context: Context, _args: [], options: Start
   return runWorker({ serverDir: context.serverDir, overrides, io, onRegistered: (worker) => context.output.workerStarted(worker) });
 }
 
-function overridesOf(context: Context, options: StartOptions): WorkerOverrides {
+/** @throws HqError HQ_E_USAGE, HQ_E_RESOURCE_DESCRIPTOR */
+export function overridesOf(context: Context, options: StartOptions): WorkerOverrides {
   const resources = (options.resource ?? []).map(parseResourceOption);
   if (options.cpus !== undefined && resources.some(({ descriptor }) => descriptor.name === 'cpus')) {
     throw new HqError('HQ_E_USAGE', { detail: '--cpus and --resource cpus= say the same thing twice: use one of them' });

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
-import type { CompareSetting } from '../../protocol/schema/compare.ts';
+import type { ComparedRun, CompareSetting } from '../../protocol/schema/compare.ts';
 import { makeReport } from '../../report/compare/figures.ts';
 import { comparePage } from '../../report/compare/page.ts';
 import type { Context } from '../context.ts';
@@ -29,32 +29,48 @@ export async function compareAndReport(context: Context, { flags, ground, settin
   const { slurm, partition, configuration, nodes, timeLimitMs } = ground;
   const directory = makeDirectory(context, flags.out);
   const keep = flags.keep === true;
-  const runs = await compareRuns({
-    ...{ slurm, sides: sides(directory), directory, env: io.env, signal: io.signal, keep, repeats: flags.repeats ?? REPEATS },
-    note: (line) => context.note(line),
-    warn: (line) => context.warn(line),
-  }).finally(() => {
+  const runs: ComparedRun[] = [];
+  const reportOn = (some: ComparedRun[]): void => {
+    const report = makeReport(
+      {
+        ...setting,
+        createdAt: new Date().toISOString(),
+        host: hostname(),
+        slurm: configuration.version,
+        partition: partition.name,
+        nodes,
+        nodeCpus: partition.nodeCpus,
+        timeLimitMs,
+        tasks: some[0]?.tasks.length ?? 0,
+      },
+      some,
+    );
+    const files = { json: join(directory, 'report.json'), page: join(directory, 'report.html') };
+    writeFileSync(files.json, `${JSON.stringify(report, null, 1)}\n`);
+    writeFileSync(files.page, comparePage(report));
+    context.output.comparison(report, files);
+  };
+  const all = sides(directory);
+  try {
+    await compareRuns({
+      ...{ slurm, sides: all, directory, env: io.env, signal: io.signal, keep, repeats: flags.repeats ?? REPEATS },
+      onRun: (run) => runs.push(run),
+      note: (line) => context.note(line),
+      warn: (line) => context.warn(line),
+    });
+  } catch (error) {
     // After a failure the directory of its run tells more.
     if (io.signal.aborted && !keep) rmSync(directory, { recursive: true, force: true });
-  });
-  const report = makeReport(
-    {
-      ...setting,
-      createdAt: new Date().toISOString(),
-      host: hostname(),
-      slurm: configuration.version,
-      partition: partition.name,
-      nodes,
-      nodeCpus: partition.nodeCpus,
-      timeLimitMs,
-      tasks: runs[0]?.tasks.length ?? 0,
-    },
-    runs,
-  );
-  const files = { json: join(directory, 'report.json'), page: join(directory, 'report.html') };
-  writeFileSync(files.json, `${JSON.stringify(report, null, 1)}\n`);
-  writeFileSync(files.page, comparePage(report));
-  context.output.comparison(report, files);
+    else if (!io.signal.aborted) reportWhole(runs, all.length, reportOn);
+    throw error;
+  }
+  reportOn(runs);
+}
+
+/** Hours of runs are not lost with the one that fails: the repeats in which every side has ended are reported. */
+function reportWhole(runs: readonly ComparedRun[], sides: number, reportOn: (some: ComparedRun[]) => void): void {
+  const whole = runs.filter(({ repeat }) => runs.filter((run) => run.repeat === repeat).length === sides);
+  if (whole.length > 0) reportOn(whole);
 }
 
 /** @returns its absolute path @throws HqError HQ_E_COMPARE when it exists or cannot be made */

@@ -19,6 +19,8 @@ export interface CompareRunsOptions {
   readonly keep: boolean;
   readonly env: Environment;
   readonly signal: AbortSignal;
+  /** A run has ended. */
+  onRun(run: ComparedRun): void;
   /** A line for the person. */
   note(line: string): void;
   warn(line: string): void;
@@ -26,23 +28,20 @@ export interface CompareRunsOptions {
 
 /**
  * Every second repeat goes through the sides backwards, so that none is always the one that finds the machine warm.
- * @returns the runs in the order in which they were made
  * @throws HqError of a side; the signal's reason when it was interrupted. Nothing of the run is left in Slurm, or a warning names it
  */
-export async function compareRuns(o: CompareRunsOptions): Promise<ComparedRun[]> {
-  const runs: ComparedRun[] = [];
+export async function compareRuns(o: CompareRunsOptions): Promise<void> {
   for (let repeat = 1; repeat <= o.repeats; repeat += 1) {
     for (const side of repeat % 2 === 1 ? o.sides : o.sides.toReversed()) {
       o.signal.throwIfAborted();
       const run = await oneRun(side, repeat, o);
-      runs.push(run);
+      o.onRun(run);
       const failed = run.tasks.filter((task) => task.failed).length;
       o.note(
         `${SIDE_TITLES[side.name]}, ${repeat} of ${o.repeats}: ${(run.wallMs / 1_000).toFixed(2)} s${failed > 0 ? `, ${failed} failed` : ''}`,
       );
     }
   }
-  return runs;
 }
 
 async function oneRun(side: Side, repeat: number, o: CompareRunsOptions): Promise<ComparedRun> {

@@ -1,6 +1,7 @@
 /** A job file as the API's request. Pure; called by `hq job submit-file` and `hq job validate`. */
 import { basename, extname } from 'node:path';
 import { parseDuration } from '../../common/duration.ts';
+import { IntArray } from '../../common/intArray.ts';
 import { PLACEHOLDERS, STREAM_PLACEHOLDERS, unknownPlaceholders } from '../../common/placeholders.ts';
 import {
   type JobFile,
@@ -11,7 +12,7 @@ import {
   requestSpecs,
 } from '../../protocol/schema/jobFile.ts';
 import type { GraphTask, StdioSpec, SubmitInput, TaskPatch } from '../../protocol/schema/task.ts';
-import { placeholderWarning } from '../submit/warnings.ts';
+import { arrayWarnings, placeholderWarning } from '../submit/warnings.ts';
 
 /**
  * @param o.submitDir absolute directory where the file is submitted; the file may lie elsewhere
@@ -40,10 +41,21 @@ export function jobFileWarnings(file: JobFile): string[] {
   });
   const inStream = unknownPlaceholders(file.stream ?? '', STREAM_PLACEHOLDERS);
   return [
+    ...warningsOfArray(file),
     ...(file.data_layer === true ? ["'data_layer' has no effect: there is no data layer"] : []),
     ...inPaths,
     ...[...new Set(inStream)].map((name) => placeholderWarning(name, 'stream', STREAM_PLACEHOLDERS)),
   ];
+}
+
+function warningsOfArray({ array, stream }: JobFile): string[] {
+  if (array === undefined) return [];
+  const ids = array.ids === undefined ? undefined : IntArray.parse(array.ids);
+  const taskCount = array.entries?.length ?? (typeof ids === 'object' ? ids.length : 1);
+  const path = (stdio: JobFileStdio | undefined): string | null | undefined =>
+    stdio === 'none' ? null : typeof stdio === 'object' ? stdio.path : stdio;
+  const paths = { stdout: path(array.stdout), stderr: path(array.stderr) };
+  return arrayWarnings({ taskCount, isStreamed: stream !== undefined, streamName: '`stream` key', paths });
 }
 
 function pathOf(stdio: JobFileStdio | undefined): string {

@@ -19,7 +19,7 @@ export function summaryOf(explanation: TaskExplanation): string {
     case 'sent':
       return `${name} ${reason.queued ? 'is queued on' : 'is on its way to'} worker ${reason.workerId}, which starts it${reason.queued ? ' when a task before it ends' : ''}.`;
     case 'dependencies':
-      return `${name} waits for ${count(reason.unfinished, 'other task')}: ${dependencyText(reason)}.`;
+      return `${name} waits for ${count(reason.unfinished, 'other task')}: ${dependencyText(reason, explanation.jobId)}.`;
     case 'delayed':
       return `${name} has failed and is run again at ${localTime(reason.untilMs)} (retry ${reason.retry} of ${reason.maxRetries}).`;
     case 'no-worker':
@@ -40,7 +40,7 @@ export function adviceOf(explanation: TaskExplanation): string {
   const { reason } = explanation;
   switch (reason.kind) {
     case 'dependencies':
-      return `Ask about the first of them with: hq task explain ${explanation.jobId} ${reason.tasks[0]?.taskId ?? ''}`.trim();
+      return `Ask about the first of them with: hq task explain ${reason.tasks[0]?.jobId ?? explanation.jobId} ${reason.tasks[0]?.taskId ?? ''}`.trim();
     case 'no-worker':
       if (explanation.queues.some(({ fits }) => fits)) return 'Allocation queues bring workers when the batch system has room for them.';
       return 'Start one with: hq worker start; or let a batch system bring some with: hq alloc add';
@@ -143,8 +143,8 @@ function aheadText({ queue }: TaskExplanation): string {
   return `; before it ${ahead === 1 ? 'comes' : 'come'} ${parts.length === 0 ? last : `${parts.join(', ')} and ${last}`}`;
 }
 
-function dependencyText({ unfinished, tasks }: Extract<WaitReason, { kind: 'dependencies' }>): string {
-  const shown = tasks.map(({ taskId, state }) => `${taskId} (${state.toUpperCase()})`);
+function dependencyText({ unfinished, tasks }: Extract<WaitReason, { kind: 'dependencies' }>, own: number): string {
+  const shown = tasks.map(({ jobId, taskId, state }) => `${jobId === own ? '' : `${jobId}.`}${taskId} (${state.toUpperCase()})`);
   if (unfinished > tasks.length) shown.push(`${unfinished - tasks.length} more`);
   return shown.join(', ');
 }

@@ -118,7 +118,12 @@ export class JsonOutput implements Output {
       task_ids: taskIds,
       task_count: taskCount,
       submit: submitJson({ submitDir, stream, kind, taskIds, specs: [...specs] }, this.extras),
-      requests: requests.map((request) => ({ task_ids: request.taskIds, task_count: request.taskCount, variants: request.variants })),
+      requests: requests.map((request) => ({
+        task_ids: request.taskIds,
+        task_count: request.taskCount,
+        variants: request.variants,
+        queues: request.queues,
+      })),
       more_requests: moreRequests,
       warnings,
     });

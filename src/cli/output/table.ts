@@ -25,6 +25,7 @@ import {
   queueRow,
 } from './allocText.ts';
 import { adviceOf, summaryOf, workerRows } from './explainText.ts';
+import { sortedIds } from './idText.ts';
 import { jobRows } from './jobRows.ts';
 import { type ComparisonFiles, type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
 import { fitRows, graphRows, type Preview, previewRows, SHOWN_TASKS } from './previewText.ts';
@@ -214,6 +215,8 @@ export class TableOutput implements Output {
       if (specs.length > SHOWN_TASKS) this.line(`and ${specs.length - SHOWN_TASKS} more tasks`);
     }
     this.tables.horizontal(['Task IDs', 'Request', 'Workers', 'In the way'], fitRows(preview));
+    for (const { taskIds, queues } of preview.requests)
+      for (const queue of queues) this.line(`Tasks ${sortedIds(taskIds)}: ${queueForTaskText(queue)}`);
     if (preview.moreRequests > 0) this.line(`and ${preview.moreRequests} more requests`);
     this.io.stderr.write('Nothing was submitted.\n');
   }

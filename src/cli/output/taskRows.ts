@@ -39,7 +39,7 @@ export function taskRows(task: TaskDetail, verbose: boolean): (readonly [string,
     ['Task dir', spec.taskDir === true || spec.request.some(({ nodes }) => nodes > 0) ? 'Yes' : 'No'],
     ['Crash limit', spec.crashLimit],
     ['Instance', task.instance],
-    ['Dependencies', task.deps.join(', ')],
+    ['Dependencies', [...task.deps, ...task.afterOk.map(({ job, tasks }) => `${job}.${tasks}`)].join(', ')],
     ...usageRows(task),
     ['Error', task.error ?? ''],
   ];

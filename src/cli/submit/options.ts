@@ -1,7 +1,7 @@
 /** Options that describe what is submitted: those of `hq submit`, `hq job submit` and `hq job submit-task`. Used by the command table. */
 import type { Option } from 'commander';
 import { PIN_MODES } from '../../protocol/resourceTerms.ts';
-import { append, decimal, durationMs, integer, jobName, opt, positiveDurationMs, text, val, weights } from '../options.ts';
+import { append, decimal, durationMs, integer, jobName, opt, positiveDurationMs, queueName, text, val, weights } from '../options.ts';
 import { isSubmitOfNextflow } from './nextflowScript.ts';
 import type { DirectiveMode, SubmitFlags } from './spec.ts';
 import { typedResources } from './typed.ts';
@@ -22,6 +22,7 @@ export function submitOptions(): Option[] {
       'other resource, repeatable, e.g. gpus=0.5 or mem=4GiB; a name given again begins the next variant',
     ).argParser(resources.other),
     val('--nodes <N>', 'run the task on N whole workers of one group; the first of them runs the command', integer(0, 65_535)),
+    val('--queue <NAME>', 'run only on workers of the allocation queue with this name', queueName),
     opt('--variant <REQUEST>', "a whole request, repeatable, the preferred one first, e.g. 'gpus=1 cpus=4'").argParser(append),
     opt(
       '--weight <F>',
@@ -49,6 +50,7 @@ export function submitOptions(): Option[] {
     val('--retry-delay <DURATION>', 'time between a failure and the next attempt (default: none)', positiveDurationMs),
     val('--retry-on <CODES>', 'run again only after these exit codes and reasons, e.g. 1,137,signal,memory-limit (default: all)', text),
     val('--retry-mem-factor <F>', "multiply the 'mem' request by this at each retry, e.g. 1.5 (default: 1)", decimal(1, 100)),
+    afterOkOption(),
     opt('--task-dir', 'give the task an empty directory of its own on its node, named in HQ_TASK_DIR and removed at its end'),
     opt('--strict', 'refuse tasks that no connected worker could ever run'),
     opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
@@ -58,6 +60,14 @@ export function submitOptions(): Option[] {
       'where to look for lines with #HQ and options: auto (in programs that end with .sh), file (in any program), stdin or off (default: auto)',
     ).choices(['auto', 'file', 'stdin', 'off']),
   ];
+}
+
+/** Also of job files. */
+export function afterOkOption(): Option {
+  return opt(
+    '--after-ok <JOB[.TASKS]>',
+    'wait until these tasks have finished, e.g. 3, last or 3.1-5; repeatable; when one of them fails or is canceled, these are aborted',
+  ).argParser(append);
 }
 
 /** Does a submit read whole files of the client? A script is no such file: its beginning is enough. */

@@ -4,7 +4,7 @@
  */
 import { parseEntry, parseRequest, parseResourceArgument, refuseOverlaps } from '../../common/requestText.ts';
 import { HqError } from '../../protocol/errors.ts';
-import type { PinMode } from '../../protocol/resourceTerms.ts';
+import { type PinMode, QUEUE_RESOURCE } from '../../protocol/resourceTerms.ts';
 import type { Compat } from '../compat.ts';
 
 /** `--cpus` and `--resource` as typed; commander collects them in one list so that their order is kept. */
@@ -28,6 +28,8 @@ export interface RequestFlags extends TypedRequest {
   /** One for all alternatives, or one for each. */
   readonly weight?: readonly number[];
   readonly pin?: PinMode;
+  /** Name of the only allocation queue whose workers may run it. */
+  readonly queue?: string;
 }
 
 /** One alternative as the API takes it. */
@@ -59,7 +61,7 @@ export function requestOf(flags: RequestFlags, compat: Compat, inScript: TypedRe
     });
   }
   const request = variants.map((resources, index) => ({
-    resources: 'cpus' in resources ? resources : { ...resources, cpus: '1' },
+    resources: { ...resources, ...('cpus' in resources ? {} : { cpus: '1' }), ...queueOf(flags) },
     ...time,
     ...(weights.length === 0 ? {} : { weight: weights[index] ?? (weights[0] as number) }),
   }));
@@ -96,7 +98,7 @@ function join(typed: Record<string, string>[], inScript: Record<string, string>[
 /** @param typed where flags that ask for single resources may stand */
 function wholeWorkers(nodes: number, flags: RequestFlags, typed: readonly TypedRequest[]): VariantInput {
   const single = typed.flatMap((one) => [...(one.variant === undefined ? [] : ['--variant']), ...typedList(one).map(({ flag }) => flag)]);
-  const other = single[0] ?? (flags.pin === undefined ? undefined : '--pin');
+  const other = single[0] ?? (flags.pin === undefined ? (flags.queue === undefined ? undefined : '--queue') : '--pin');
   if (other !== undefined) {
     throw new HqError('HQ_E_USAGE', {
       detail: `the argument '--nodes' cannot be used with '${other}': such a task takes whole workers`,
@@ -106,6 +108,10 @@ function wholeWorkers(nodes: number, flags: RequestFlags, typed: readonly TypedR
   if (more.length > 0)
     throw new HqError('HQ_E_USAGE', { detail: `--weight was given ${more.length + 1} times for the one request of --nodes` });
   return { resources: {}, nodes, ...timeOf(flags), ...(weight === undefined ? {} : { weight }) };
+}
+
+function queueOf({ queue }: RequestFlags): Record<string, string> {
+  return queue === undefined ? {} : { [`${QUEUE_RESOURCE}${queue}`]: '1' };
 }
 
 function timeOf({ timeRequest }: RequestFlags): Pick<VariantInput, 'timeRequestMs'> {

@@ -19,14 +19,17 @@ export interface Sending extends WaitFlags {
   readonly header: { readonly name: string; readonly maxFails?: number; readonly labels?: Record<string, string> };
   /** An open job that gets the tasks instead. */
   readonly job?: number | undefined;
+  /** What must finish first, each `JOB` or `JOB.TASKS`. */
+  readonly afterOk?: readonly string[] | undefined;
   /** Show what would become of it instead. */
   readonly dryRun?: boolean | undefined;
 }
 
 /** @throws HqError whatever the server refuses; nothing was submitted then */
-export async function sendSubmit(context: Context, o: Sending): Promise<undefined> {
-  const words = await noteWords(o);
+export async function sendSubmit(context: Context, given: Sending): Promise<undefined> {
+  const words = await noteWords(given);
   const client = await context.client();
+  const o = await withAfterOk(client, given);
   if (o.dryRun === true) return showPreview(context, client, o);
   const notes = words === null ? null : await (await import('./noteRunner.ts')).NoteRunner.open(context, client, words);
   try {
@@ -51,6 +54,13 @@ async function noteWords({ wait, progress, onNotify }: WaitFlags): Promise<strin
   if (wait !== true && progress !== true)
     throw new HqError('HQ_E_USAGE', { detail: "the argument '--on-notify' needs '--wait' or '--progress'" });
   return words;
+}
+
+/** Loaded only where something is waited for: short submits start quickly. */
+async function withAfterOk(client: HqClient, o: Sending): Promise<Sending> {
+  if (o.afterOk === undefined || o.afterOk.length === 0) return o;
+  const { afterOkOf } = await import('./afterOk.ts');
+  return { ...o, submit: { ...o.submit, afterOk: await afterOkOf(o.afterOk, client) } };
 }
 
 async function showPreview(context: Context, client: HqClient, { submit, header, job }: Sending): Promise<undefined> {

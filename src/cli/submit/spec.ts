@@ -33,6 +33,7 @@ export interface SubmitFlags extends RequestFlags, RetryFlags, WaitFlags {
   readonly stdin?: boolean;
   readonly directives?: DirectiveMode;
   readonly dryRun?: boolean;
+  readonly afterOk?: string[];
   readonly job?: number;
 }
 
@@ -110,7 +111,8 @@ function stdioOf(text: string, channel: string): StdioSpec {
   };
 }
 
-function crashLimitOf(text: string): CrashLimit {
+/** @throws HqError HQ_E_USAGE */
+export function crashLimitOf(text: string): CrashLimit {
   if (text === 'never-restart' || text === 'unlimited') return text;
   const limit = /^\d+$/.test(text) ? Number(text) : 0;
   if (limit < 1) throw usage(`invalid value '${text}' for '--crash-limit': a number above zero, never-restart or unlimited is expected`);

@@ -8,21 +8,10 @@ const MANY_FILES = 999;
 /** @returns sentences */
 export function submitWarnings(o: { flags: SubmitFlags; taskCount: number }): string[] {
   const { flags, taskCount } = o;
-  const files = [flags.stdout, flags.stderr].filter((spec) => spec !== 'none').length * taskCount;
-  const warnings: string[] = [];
-  if (flags.stream === undefined && taskCount > 1 && files > MANY_FILES) {
-    warnings.push(
-      `The job will create up to ${files} files for output. Consider using the \`--stream\` option to write all output into a single file.`,
-    );
-  }
-  for (const [name, spec] of [
-    ['stdout', flags.stdout],
-    ['stderr', flags.stderr],
-  ] as const) {
-    if (spec === undefined || spec === 'none' || spec.startsWith(':') || taskCount === 1) continue;
-    if (!spec.includes('%{TASK_ID}'))
-      warnings.push(`The path of --${name} does not contain %{TASK_ID}: all tasks of the array write into the same file.`);
-  }
+  const pathOf = (spec: string | undefined): string | null | undefined =>
+    spec === 'none' ? null : spec?.startsWith(':') ? undefined : spec;
+  const paths = { '--stdout': pathOf(flags.stdout), '--stderr': pathOf(flags.stderr) };
+  const warnings = arrayWarnings({ taskCount, isStreamed: flags.stream !== undefined, streamName: '`--stream` option', paths });
   for (const [flag, text, known] of [
     ['--cwd', flags.cwd, PLACEHOLDERS],
     ['--stdout', flags.stdout, PLACEHOLDERS],
@@ -35,6 +24,31 @@ export function submitWarnings(o: { flags: SubmitFlags; taskCount: number }): st
   const repeated = variables.filter((name, index) => variables.indexOf(name) < index);
   for (const name of new Set(repeated)) warnings.push(`The environment variable '${name}' is given more than once; the last value counts`);
   return warnings;
+}
+
+/**
+ * What an array may do to a file system, or to its own output.
+ * @param o.paths of output, by where they stand; null: nowhere, undefined: the default
+ * @param o.streamName what to use instead of many files
+ * @returns sentences
+ */
+export function arrayWarnings(o: {
+  taskCount: number;
+  isStreamed: boolean;
+  streamName: string;
+  paths: Readonly<Record<string, string | null | undefined>>;
+}): string[] {
+  if (o.taskCount === 1) return [];
+  const paths = Object.entries(o.paths);
+  const files = paths.filter(([, path]) => path !== null).length * o.taskCount;
+  const shared = paths.filter(([, path]) => typeof path === 'string' && !path.includes('%{TASK_ID}'));
+  const isMany = !o.isStreamed && files > MANY_FILES;
+  return [
+    ...(isMany
+      ? [`The job will create up to ${files} files for output. Consider using the ${o.streamName} to write all output into a single file.`]
+      : []),
+    ...shared.map(([where]) => `The path of ${where} does not contain %{TASK_ID}: all tasks of the array write into the same file.`),
+  ];
 }
 
 /** @returns the sentence about a placeholder that is never filled, and where it stands */

@@ -6,7 +6,9 @@ import { IntArray } from '../../common/intArray.ts';
 import { formatEntry } from '../../common/requestText.ts';
 import type { Obstacle, TaskExplanation, VariantExplained, WaitReason, WorkersExplained } from '../../protocol/schema/explain.ts';
 import type { Core } from '../core.ts';
-import { publicState } from '../jobTable.ts';
+import { gateTarget } from '../dependencies.ts';
+import type { Gate } from '../gates.ts';
+import { publicState, rowOf } from '../jobTable.ts';
 import { allRows, isEnded, jobOf } from '../reactor/transitions.ts';
 import type { ClassVariant, RequestClass } from '../requestClasses.ts';
 import { classesInOrder } from '../schedule/order.ts';
@@ -54,20 +56,38 @@ function reasonWithoutPlace(core: Core, row: number): WaitReason | null {
   return { kind: 'sent', workerId, queued: tasks.hold[row] !== HOLD_RESERVED };
 }
 
-/** Edges lead from a task to what waits for it, so the tasks of the job are searched. */
+/** Edges lead from a task to what waits for it, so the tasks of the job, and those that its submit waits for, are searched. */
 function dependencies(core: Core, row: number): WaitReason {
   const { tasks } = core;
-  const found: { taskId: number; state: TaskExplanation['state'] }[] = [];
-  const unfinished = tasks.unfinishedDeps[row] as number;
-  for (const other of allRows(jobOf(core, row))) {
-    if (found.length === Math.min(SHOWN_DEPENDENCIES, unfinished)) break;
+  const found: Extract<WaitReason, { kind: 'dependencies' }>['tasks'] = [];
+  const gate = gateBefore(core, row);
+  const unfinished = (tasks.unfinishedDeps[row] as number) + (gate === undefined ? 0 : gate.remaining - 1);
+  const most = Math.min(SHOWN_DEPENDENCIES, unfinished);
+  const targets = [row, ...(gate === undefined ? [] : [gateTarget(gate.id)])];
+  for (const other of searched(core, row, gate)) {
+    if (found.length === most) break;
     for (const dependent of core.dependencies.of(tasks, other)) {
-      if (dependent !== row) continue;
-      found.push({ taskId: tasks.taskId[other] as number, state: publicState(tasks.state[other] as number) });
+      if (!targets.includes(dependent)) continue;
+      const [jobId, taskId] = [tasks.jobId[other] as number, tasks.taskId[other] as number];
+      found.push({ jobId, taskId, state: publicState(tasks.state[other] as number) });
       break;
     }
   }
   return { kind: 'dependencies', unfinished, tasks: found };
+}
+
+function gateBefore(core: Core, row: number): Gate | undefined {
+  const gates = jobOf(core, row).gates.map((id) => core.gates.get(id));
+  return gates.find((gate) => gate !== undefined && row >= gate.base && row < gate.base + gate.count);
+}
+
+function* searched(core: Core, row: number, gate: Gate | undefined): Generator<number> {
+  const own = jobOf(core, row);
+  yield* allRows(own);
+  for (const { jobId, taskIds } of gate?.awaited ?? []) {
+    const job = core.jobs.get(jobId);
+    if (job !== undefined && job !== own) for (const taskId of taskIds) yield rowOf(job, taskId);
+  }
 }
 
 function delayed(core: Core, row: number): WaitReason {

@@ -3,10 +3,10 @@ import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
 import { rowOf, unfinishedCount } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
-import { allRows, dropTasks, isEnded, noticeJobEnd, transitiveDependents } from './transitions.ts';
+import { allRows, dropWithDependents, isEnded, noticeJobEnd } from './transitions.ts';
 
 /**
- * Cancels all unfinished tasks of a job, or the given ones; what depends on a single canceled task is aborted.
+ * Cancels all unfinished tasks of a job, or the given ones; what waits for a canceled task is aborted, in other jobs, too.
  * @returns tasks canceled by this call, and selected ones that had ended before
  */
 export function onCancel(
@@ -17,13 +17,12 @@ export function onCancel(
   const job = core.jobs.get(o.jobId);
   if (job === undefined) return { canceled: 0, alreadyDone: 0 };
   const selected = o.taskIds === null ? [...allRows(job)] : [...o.taskIds].map((id) => rowOf(job, id)).filter((row) => row >= 0);
-  const rows = selected.filter((row) => !isEnded(core.tasks.state[row] as number));
-  const dependents = o.taskIds === null ? [] : transitiveDependents(core, rows);
-  const canceled = dropTasks(core, out, { job, rows, state: 'canceled', reason: o.reason, atMs: o.nowMs });
-  dropTasks(core, out, { job, rows: dependents, state: 'aborted', reason: 'a task that it depends on was canceled', atMs: o.nowMs });
+  const unfinished = selected.reduce((count, row) => count + (isEnded(core.tasks.state[row] as number) ? 0 : 1), 0);
+  const rows = o.taskIds === null ? null : selected;
+  const canceled = dropWithDependents(core, out, { job, rows, state: 'canceled', reason: o.reason, atMs: o.nowMs });
   if (canceled > 0) noticeJobEnd(core, out, job, o.nowMs);
   out.askPlan();
-  return { canceled, alreadyDone: selected.length - rows.length };
+  return { canceled, alreadyDone: selected.length - unfinished };
 }
 
 /** No more tasks will be added. A job without unfinished tasks is complete with this. */

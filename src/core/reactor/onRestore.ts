@@ -2,15 +2,17 @@
 import { invariant } from '../../common/assert.ts';
 import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
-import { rowOf, unfinishedCount } from '../jobTable.ts';
+import { linkGate, passGate } from '../gates.ts';
+import { type Job, rowOf, unfinishedCount } from '../jobTable.ts';
 import { formGang, isMultiNode } from '../schedule/gangs.ts';
 import { ABORTED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_PREFILLED, HOLD_RESERVED, RUNNING, SENT } from '../taskTable.ts';
 import { couldEverFit, createWorker, type WorkerSpec } from '../workerTable.ts';
 import { promoteQueued, takeHold } from './holds.ts';
-import { enterRows, queueRuns, type SubmitEvent } from './onSubmit.ts';
+import { applyChanges } from './onModify.ts';
+import { enterRows, type SubmitEvent } from './onSubmit.ts';
 import { enterWorker } from './onWorker.ts';
 import { growMemory } from './requeues.ts';
-import { isEnded, restoreState } from './transitions.ts';
+import { isEnded, queueRuns, restoreState } from './transitions.ts';
 
 /** What the journal knows of one task. */
 export interface RestoredTask {
@@ -32,6 +34,8 @@ export interface RestoredSubmit {
   /** Tasks of this submit that are not plainly waiting. */
   readonly tasks: readonly RestoredTask[];
   readonly ended: readonly { readonly ids: IntArray; readonly state: 'canceled' | 'aborted' }[];
+  /** Of its tasks, after the submit, in order. */
+  readonly changes: Job['changes'];
 }
 
 const END_STATES = { finished: FINISHED, failed: FAILED, canceled: CANCELED, aborted: ABORTED } as const;
@@ -59,14 +63,27 @@ export function onRestoreSubmit(core: Core, restored: RestoredSubmit): number {
     }
     for (const { ids, state } of restored.ended) for (const id of ids) endRow(core, rowOf(job, id), END_STATES[state]);
   });
+  job.changes.push(...restored.changes);
+  if (restored.changes.length > 0) {
+    for (let row = base; row < base + event.ids.length; row += 1) {
+      if (!isEnded(core.tasks.state[row] as number)) applyChanges(core, row);
+    }
+  }
   for (const { row, task } of out) giveBack(core, row, task);
   queueRuns(core, base, event.ids.length);
   job.aborted = job.maxFails !== null && job.stats.failed > job.maxFails;
   return unfinishedCount(job) - before;
 }
 
-/** Call once after all jobs are restored: what workers had queued is reserved as far as it fits, as they do themselves. */
+/**
+ * Call once after all jobs are restored: submits wait for what has not finished of other jobs, and what workers had queued is reserved as far as
+ * it fits, as they do themselves.
+ */
 export function onRestoreDone(core: Core): void {
+  for (const gate of [...core.gates.all()]) {
+    linkGate(core, gate);
+    if (passGate(core, gate)) queueRuns(core, gate.base, gate.count);
+  }
   for (const workerId of core.workers.keys()) promoteQueued(core, workerId);
 }
 

@@ -5,11 +5,13 @@ import type { IntArray } from '../../common/intArray.ts';
 import type { ResourceRequest } from '../../protocol/schema/resources.ts';
 import type { CrashLimit } from '../../protocol/schema/task.ts';
 import type { Core } from '../core.ts';
+import { type Awaited, type Gate, linkGate, passGate, shutGate, type TaskName } from '../gates.ts';
 import { addSegment, createJob, type Job, rowOf } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import type { RetryPolicy } from '../retryPolicy.ts';
-import { BLOCKED, CRASH_NEVER_RESTART, CRASH_UNLIMITED, FINISHED, READY } from '../taskTable.ts';
-import { allRows, dropTasks, isEnded, noticeJobEnd, transitiveDependents } from './transitions.ts';
+import { FINISHED } from '../taskTable.ts';
+import { crashLimitColumn } from './crashLimit.ts';
+import { allRows, dropTasks, isEnded, noticeJobEnd, queueRuns, transitiveDependents } from './transitions.ts';
 
 /** What the scheduler must know of a task; many tasks may share one. */
 export interface TaskTraits {
@@ -30,6 +32,10 @@ export interface SubmitEvent {
   readonly traits: readonly TaskTraits[];
   /** Per task, ids of tasks of this job (of this submit or an earlier one); empty when no task has any. */
   readonly deps: readonly (readonly number[])[];
+  /** Tasks of earlier submits, of any job, that must finish before any of these starts; left out: none. */
+  readonly awaited?: readonly Awaited[];
+  /** One that waits for a task of a job that is no longer in memory, and that did not finish. */
+  readonly unsuccessful?: TaskName | null;
   readonly nowMs: number;
 }
 
@@ -45,26 +51,52 @@ export function onJobCreated(core: Core, o: { jobId: number; open: boolean; maxF
 export function onSubmit(core: Core, out: Outbox, event: SubmitEvent): void {
   const job = core.jobs.get(event.jobId);
   invariant(job !== undefined, `job ${event.jobId} is not in memory`);
-  const { base, doomed } = enterRows(core, job, event, () => {});
+  const { base, doomed, gate } = enterRows(core, job, event, () => {});
+  const unsuccessful = (gate === null ? null : linkGate(core, gate)) ?? event.unsuccessful ?? null;
+  if (gate !== null) passGate(core, gate);
   queueRuns(core, base, event.ids.length);
-  const rows = job.aborted ? allRows(job) : doomed;
-  const reason = job.aborted ? `more than ${job.maxFails} tasks of the job have failed` : 'a task that it depends on did not finish';
-  if (dropTasks(core, out, { job, rows, state: 'aborted', reason, atMs: event.nowMs }) > 0) noticeJobEnd(core, out, job, event.nowMs);
+  abortHopeless(core, out, { job, event, base, doomed, unsuccessful });
   out.askPlan();
+}
+
+function abortHopeless(
+  core: Core,
+  out: Outbox,
+  o: { job: Job; event: SubmitEvent; base: number; doomed: readonly number[]; unsuccessful: TaskName | null },
+): void {
+  const { job, unsuccessful } = o;
+  let rows: Iterable<number> = o.doomed;
+  let reason = 'a task that it depends on did not finish';
+  if (job.aborted) {
+    rows = allRows(job);
+    reason = `more than ${job.maxFails} tasks of the job have failed`;
+  } else if (unsuccessful !== null) {
+    rows = Array.from({ length: o.event.ids.length }, (_, index) => o.base + index);
+    reason = `task ${unsuccessful.taskId} of job ${unsuccessful.jobId}, which it waits for, did not finish`;
+  }
+  if (dropTasks(core, out, { job, rows, state: 'aborted', reason, atMs: o.event.nowMs }) > 0) noticeJobEnd(core, out, job, o.event.nowMs);
 }
 
 /**
  * Fills the rows of a submit and links its dependencies.
  * @param restore called with the first row before dependencies are linked: sets the states of tasks that a restored job has behind it
- * @returns the first row, and rows that can never run because a dependency ended without success
+ * @returns the first row, rows that can never run because a dependency ended without success, and the gate, not linked yet, when tasks of other
+ *   submits are awaited
  */
-export function enterRows(core: Core, job: Job, event: SubmitEvent, restore: (base: number) => void): { base: number; doomed: number[] } {
+export function enterRows(
+  core: Core,
+  job: Job,
+  event: SubmitEvent,
+  restore: (base: number) => void,
+): { base: number; doomed: number[]; gate: Gate | null } {
   const base = core.tasks.allocate(event.ids.length);
   addSegment(job, { submitIndex: event.submitIndex, base, ids: event.ids });
   job.stats.waiting += event.ids.length;
   fillRows(core, event, base);
   restore(base);
-  return { base, doomed: linkDependencies(core, job, event, base) };
+  const { awaited = [] } = event;
+  const gate = awaited.length === 0 ? null : shutGate(core, job, { base, count: event.ids.length, awaited });
+  return { base, doomed: linkDependencies(core, job, event, base), gate };
 }
 
 function fillRows(core: Core, event: SubmitEvent, base: number): void {
@@ -111,32 +143,4 @@ function collectDoomed(core: Core, rows: readonly number[]): number[] {
   const all = new Set(rows);
   for (const dependent of transitiveDependents(core, rows)) all.add(dependent);
   return [...all].sort((a, b) => a - b);
-}
-
-/** Queues the waiting rows without unfinished dependencies, neighbours of one class and priority as one range. */
-export function queueRuns(core: Core, base: number, count: number): void {
-  const { tasks } = core;
-  const end = base + count;
-  const isOpen = (row: number): boolean => tasks.state[row] === BLOCKED && tasks.unfinishedDeps[row] === 0;
-  for (let start = base; start < end; ) {
-    let row = start;
-    while (
-      row < end &&
-      isOpen(row) &&
-      tasks.requestClass[row] === tasks.requestClass[start] &&
-      tasks.priority[row] === tasks.priority[start]
-    )
-      row += 1;
-    if (row > start) {
-      tasks.state.fill(READY, start, row);
-      core.ready.push(tasks, start, row - start);
-    }
-    start = Math.max(row, start + 1);
-  }
-}
-
-function crashLimitColumn(limit: CrashLimit): number {
-  if (limit === 'never-restart') return CRASH_NEVER_RESTART;
-  if (limit === 'unlimited') return CRASH_UNLIMITED;
-  return Math.min(limit, CRASH_UNLIMITED - 1);
 }

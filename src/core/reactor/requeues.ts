@@ -6,12 +6,14 @@ import type { Core } from '../core.ts';
 import type { Outbox, RequeueCause } from '../outbox.ts';
 import { grownRequest } from '../retryPolicy.ts';
 import { DELAYED, READY } from '../taskTable.ts';
+import { applyChanges } from './onModify.ts';
 import { releaseHold, requeue, setState } from './transitions.ts';
 
 /** Queues the row as the next instance. */
 export function requeueNext(core: Core, out: Outbox, o: { row: number; cause: RequeueCause; error: string | null; nowMs: number }): void {
   const instance = core.tasks.instance[o.row] as number;
   releaseHold(core, o.row, o.nowMs);
+  applyChanges(core, o.row);
   requeue(core, o.row, instance + 1);
   emitRequeued(core, out, { row: o.row, instance, cause: o.cause, error: o.error, dueAtMs: null });
   out.askPlan();
@@ -21,6 +23,7 @@ export function requeueNext(core: Core, out: Outbox, o: { row: number; cause: Re
 export function requeueSame(core: Core, out: Outbox, row: number, nowMs: number): void {
   const instance = core.tasks.instance[row] as number;
   releaseHold(core, row, nowMs);
+  applyChanges(core, row);
   requeue(core, row, instance);
   emitRequeued(core, out, { row, instance, cause: null, error: null, dueAtMs: null });
 }
@@ -35,6 +38,7 @@ export function retry(core: Core, out: Outbox, o: { row: number; error: string; 
   // What it held was of its old request.
   releaseHold(core, row, o.nowMs);
   growMemory(core, row, 1);
+  applyChanges(core, row);
   const dueAtMs = delayMs > 0 ? o.nowMs + delayMs : null;
   if (dueAtMs === null) requeue(core, row, instance + 1);
   else {

@@ -4,6 +4,8 @@
  */
 import { invariant } from '../../common/assert.ts';
 import type { Core } from '../core.ts';
+import { gateOf } from '../dependencies.ts';
+import { passGate } from '../gates.ts';
 import { type Job, publicState, unfinishedCount } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import { ABORTED, BLOCKED, CANCELED, DELAYED, FAILED, FINISHED, HOLD_NONE, READY, RUNNING, SENT } from '../taskTable.ts';
@@ -123,23 +125,65 @@ export function noticeJobEnd(core: Core, out: Outbox, job: Job, atMs: number): v
   dropIfDone(core, job);
 }
 
-/** All rows that transitively wait for one of `rows`, each once, none of them ended. Cost: their number, however they overlap. */
-export function transitiveDependents(core: Core, rows: readonly number[]): number[] {
+/** All rows that transitively wait for one of `rows`, of any job, each once, none of them ended. Cost: their number, however they overlap. */
+export function transitiveDependents(core: Core, rows: Iterable<number>): number[] {
   const found = new Set<number>();
+  const gates = new Set<number>();
   const stack = [...rows];
+  const visit = (dependent: number): void => {
+    if (found.has(dependent) || isEnded(core.tasks.state[dependent] as number)) return;
+    found.add(dependent);
+    stack.push(dependent);
+  };
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     for (const dependent of core.dependencies.of(core.tasks, next)) {
-      if (found.has(dependent) || isEnded(core.tasks.state[dependent] as number)) continue;
-      found.add(dependent);
-      stack.push(dependent);
+      const gateId = gateOf(dependent);
+      if (gateId === null) {
+        visit(dependent);
+        continue;
+      }
+      const gate = core.gates.get(gateId);
+      if (gate === undefined || gates.has(gateId)) continue;
+      gates.add(gateId);
+      for (let row = gate.base; row < gate.base + gate.count; row += 1) visit(row);
     }
   }
   return [...found];
 }
 
+/** Queues the waiting rows without unfinished dependencies, neighbours of one class and priority as one range. */
+export function queueRuns(core: Core, base: number, count: number): void {
+  const { tasks } = core;
+  const end = base + count;
+  const isOpen = (row: number): boolean => tasks.state[row] === BLOCKED && tasks.unfinishedDeps[row] === 0;
+  for (let start = base; start < end; ) {
+    let row = start;
+    while (
+      row < end &&
+      isOpen(row) &&
+      tasks.requestClass[row] === tasks.requestClass[start] &&
+      tasks.priority[row] === tasks.priority[start]
+    )
+      row += 1;
+    if (row > start) {
+      tasks.state.fill(READY, start, row);
+      core.ready.push(tasks, start, row - start);
+    }
+    start = Math.max(row, start + 1);
+  }
+}
+
 function wakeDependents(core: Core, out: Outbox, row: number): void {
   const { tasks } = core;
   for (const dependent of core.dependencies.take(tasks, row)) {
+    const gateId = gateOf(dependent);
+    if (gateId !== null) {
+      const gate = core.gates.get(gateId);
+      if (gate === undefined || !passGate(core, gate)) continue;
+      queueRuns(core, gate.base, gate.count);
+      out.askPlan();
+      continue;
+    }
     tasks.unfinishedDeps[dependent] = (tasks.unfinishedDeps[dependent] as number) - 1;
     if (tasks.unfinishedDeps[dependent] !== 0 || tasks.state[dependent] !== BLOCKED) continue;
     setState(core, dependent, READY);
@@ -151,15 +195,65 @@ function wakeDependents(core: Core, out: Outbox, row: number): void {
 function abortDependents(core: Core, out: Outbox, row: number, atMs: number): void {
   const rows = transitiveDependents(core, [row]);
   if (rows.length === 0) return;
-  const reason = `task ${core.tasks.taskId[row]}, which it depends on, failed`;
-  dropTasks(core, out, { job: jobOf(core, row), rows: rows.sort((a, b) => a - b), state: 'aborted', reason, atMs });
+  const [taskId, jobId] = [core.tasks.taskId[row] as number, core.tasks.jobId[row] as number];
+  abortRows(core, out, {
+    rows,
+    home: jobOf(core, row),
+    reason: (job) => `task ${taskId}${job.id === jobId ? '' : ` of job ${jobId}`}, which it depends on, failed`,
+    atMs,
+  });
 }
 
-function enforceMaxFails(core: Core, out: Outbox, job: Job, atMs: number): void {
+/**
+ * Aborts rows of any jobs.
+ * @param o.home the job whose end the caller looks at itself; that of the others is noticed here
+ */
+function abortRows(core: Core, out: Outbox, o: { rows: readonly number[]; home: Job; reason: (job: Job) => string; atMs: number }): void {
+  const byJob = new Map<Job, number[]>();
+  for (const row of [...o.rows].sort((a, b) => a - b)) {
+    const job = jobOf(core, row);
+    const rows = byJob.get(job);
+    if (rows === undefined) byJob.set(job, [row]);
+    else rows.push(row);
+  }
+  for (const [job, rows] of byJob) {
+    const count = dropTasks(core, out, { job, rows, state: 'aborted', reason: o.reason(job), atMs: o.atMs });
+    if (count > 0 && job !== o.home) noticeJobEnd(core, out, job, o.atMs);
+  }
+}
+
+/** More tasks of the job have failed than may: the rest is aborted, and what waits for it in other jobs. */
+export function enforceMaxFails(core: Core, out: Outbox, job: Job, atMs: number): void {
   if (job.maxFails === null || job.aborted || job.stats.failed <= job.maxFails) return;
   job.aborted = true;
   const reason = `more than ${job.maxFails} tasks of the job have failed`;
-  dropTasks(core, out, { job, rows: allRows(job), state: 'aborted', reason, atMs });
+  dropWithDependents(core, out, { job, rows: null, state: 'aborted', reason, atMs });
+}
+
+/**
+ * Ends unfinished tasks of a job and aborts what waits for them.
+ * @param o.rows null: all of the job
+ * @returns how many of `rows` were dropped
+ */
+export function dropWithDependents(
+  core: Core,
+  out: Outbox,
+  o: { job: Job; rows: readonly number[] | null; state: 'canceled' | 'aborted'; reason: string | null; atMs: number },
+): number {
+  const { job, atMs } = o;
+  const rows = o.rows ?? [...allRows(job)];
+  // Without gates nothing outside of the job waits for it.
+  const dependents =
+    o.rows === null && core.gates.size === 0
+      ? []
+      : transitiveDependents(
+          core,
+          rows.filter((row) => !isEnded(core.tasks.state[row] as number)),
+        );
+  const dropped = dropTasks(core, out, { ...o, rows });
+  const end = o.state === 'canceled' ? 'was canceled' : 'was aborted';
+  abortRows(core, out, { rows: dependents, home: job, reason: () => `a task that it depends on ${end}`, atMs });
+  return dropped;
 }
 
 /** Every row of a job. */
@@ -170,6 +264,7 @@ export function* allRows(job: Job): Generator<number> {
 function dropIfDone(core: Core, job: Job): void {
   if (job.open || job.held > 0 || unfinishedCount(job) > 0) return;
   core.jobs.delete(job.id);
+  for (const gate of job.gates) core.gates.delete(gate);
   for (const segment of job.segments) {
     for (let row = segment.base; row < segment.base + segment.count; row += 1) core.dependencies.take(core.tasks, row);
     core.tasks.free(segment.base, segment.count);

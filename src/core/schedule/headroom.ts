@@ -2,6 +2,7 @@
  * How many tasks of a kind fit into what a worker has left. Of workers that are there (least utilization) and of workers that might come
  * (what-if), so that both count alike. Pure.
  */
+import { QUEUE_RESOURCE } from '../../protocol/resourceTerms.ts';
 import type { Core } from '../core.ts';
 import type { ClassVariant } from '../requestClasses.ts';
 import { demandOf } from '../workerTable.ts';
@@ -11,7 +12,7 @@ export interface Headroom {
   readonly total: readonly (number | undefined)[];
   /** What is left; changed by `takeHeadroom`. */
   readonly free: (number | undefined)[];
-  /** True: it may have resources that are not listed; they are expected to be there, in any amount. */
+  /** True: it may have resources that are not listed; they are expected to be there, in any amount, but for the names of queues. */
   readonly isOpen: boolean;
 }
 
@@ -28,7 +29,7 @@ export function takeHeadroom(core: Core, room: Headroom, o: { readonly variant: 
   for (const need of variant.needs) {
     const demand = demandOf(core.names, room, need);
     if (demand === undefined) {
-      if (room.isOpen) continue;
+      if (room.isOpen && !core.names.nameOf(need.resource).startsWith(QUEUE_RESOURCE)) continue;
       return 0;
     }
     if (demand.units <= 0) return 0;

@@ -72,6 +72,26 @@ export type QueueCreated = z.infer<typeof queueCreated>;
 export const trialAnswer = z.object({ script: z.string(), warnings: z.array(z.string()) });
 export type TrialAnswer = z.infer<typeof trialAnswer>;
 
+const { shape } = queueParams;
+
+/** POST /v1/queues/{id}/modify: what is left out stays; null takes a limit or a command away. */
+export const modifyQueue = z
+  .strictObject({
+    timeLimitMs: shape.timeLimitMs.optional(),
+    backlog: shape.backlog.unwrap().optional(),
+    maxWorkersPerAlloc: shape.maxWorkersPerAlloc.unwrap().optional(),
+    maxWorkerCount: shape.maxWorkerCount.nullable(),
+    additionalArgs: shape.additionalArgs.unwrap().optional(),
+    workerTimeLimitMs: shape.workerTimeLimitMs.nullable(),
+    idleTimeoutMs: shape.idleTimeoutMs.unwrap().optional(),
+    drainBeforeMs: shape.drainBeforeMs.nullable(),
+    workerStartCmd: shape.workerStartCmd.nullable(),
+    workerStopCmd: shape.workerStopCmd.nullable(),
+    workerWrapCmd: shape.workerWrapCmd.nullable(),
+  })
+  .refine((change) => Object.values(change).some((value) => value !== undefined), 'there is nothing to change');
+export type ModifyQueue = z.infer<typeof modifyQueue>;
+
 /** `draining`: removed, its last allocations run to their end. */
 export const queueState = z.enum(['active', 'paused', 'draining']);
 

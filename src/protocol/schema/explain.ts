@@ -63,7 +63,7 @@ export const waitReason = z.discriminatedUnion('kind', [
     .object({
       kind: z.literal('dependencies'),
       unfinished: z.int(),
-      tasks: z.array(z.object({ taskId, state: taskState })).describe('the first ones of them'),
+      tasks: z.array(taskKey.extend({ state: taskState })).describe('the first ones of them'),
     })
     .describe('waits for other tasks'),
   z

@@ -1,6 +1,6 @@
 /** Jobs: creation, listing and details. A job is a set of tasks with an id, open while more tasks may be added. */
 import * as z from 'zod';
-import { jobId, submit, taskId, taskState } from './task.ts';
+import { jobId, submit, taskId, taskPatch, taskState } from './task.ts';
 
 /** A name that fits into one cell of a table. */
 export const jobName = z
@@ -79,6 +79,30 @@ export const cancelAnswer = z.object({
   alreadyDone: z.int().describe('selected tasks that had ended before'),
 });
 export type CancelAnswer = z.infer<typeof cancelAnswer>;
+
+/** POST /v1/jobs/{id}/modify; what is left out stays as it is. */
+export const modifyRequest = z
+  .strictObject({
+    taskIds: z.string().optional().describe('only these tasks, like 1-10,20; left out: all that the job has now'),
+    priority: taskPatch.shape.priority,
+    timeLimitMs: z.number().positive().nullable().optional().describe('milliseconds; null: no limit'),
+    crashLimit: taskPatch.shape.crashLimit,
+    maxRetries: taskPatch.shape.maxRetries,
+    maxFails: z.int().min(0).nullable().optional().describe('of the job; null: no limit'),
+  })
+  .superRefine(({ taskIds, maxFails, ...change }, context) => {
+    const ofTasks = Object.values(change).some((value) => value !== undefined);
+    if (!ofTasks && maxFails === undefined) context.addIssue({ code: 'custom', message: 'there is nothing to change' });
+    if (!ofTasks && taskIds !== undefined)
+      context.addIssue({ code: 'custom', path: ['taskIds'], message: 'maxFails is of the whole job, and nothing else is changed' });
+  });
+export type ModifyRequest = z.infer<typeof modifyRequest>;
+
+export const modifyAnswer = z.object({
+  modified: z.int().describe('selected tasks that had not ended'),
+  withWorker: z.int().describe('those of them that a worker has: they get it with their next attempt'),
+});
+export type ModifyAnswer = z.infer<typeof modifyAnswer>;
 
 /** GET /v1/jobs/{id}/tasks?ids=&states=&after=&limit= */
 export const taskQuery = z.object({

@@ -3,6 +3,7 @@
  * resource ranges are added. Unknown keys are errors everywhere. The document in docs/schema/job-file.json is made out of this.
  */
 import * as z from 'zod';
+import { parseAfterOk } from '../../common/afterOkText.ts';
 import { parseDuration } from '../../common/duration.ts';
 import { IntArray } from '../../common/intArray.ts';
 import { parseRequest } from '../../common/requestText.ts';
@@ -103,6 +104,13 @@ export const jobFile = z
     name: jobName.or(z.literal('')).optional().describe('job name; default: the name of the file without its ending'),
     max_fails: z.int().min(0).optional().describe('when more tasks than this have failed, the remaining ones are aborted'),
     stream: z.string().min(1).optional().describe('directory of the consolidated log; %{JOB_ID} %{SUBMIT_DIR} %{SERVER_UID} allowed'),
+    after_ok: z
+      .array(z.string().superRefine(refuseBadAfterOk))
+      .min(1)
+      .optional()
+      .describe(
+        'tasks of earlier submits that must finish first: "3", "last" or "3.1-5"; when one of them does not, all of these are aborted',
+      ),
     data_layer: z.boolean().optional().describe('accepted because files of HyperQueue have it; true brings a warning'),
     task: z.array(jobFileTask).min(1).optional().describe('unlike tasks, with dependencies; not together with array'),
     array: jobFileArray.optional().describe('like tasks; not together with task'),
@@ -120,6 +128,11 @@ export const jobFile = z
     });
   });
 export type JobFile = z.infer<typeof jobFile>;
+
+function refuseBadAfterOk(text: string, context: z.RefinementCtx): void {
+  const parsed = parseAfterOk(text);
+  if (typeof parsed === 'string') context.addIssue({ code: 'custom', message: parsed });
+}
 
 function refuseBadRequest(requests: readonly JobFileRequest[], context: z.RefinementCtx): void {
   try {

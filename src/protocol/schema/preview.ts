@@ -1,6 +1,6 @@
 /** What would become of a submit: nothing is changed by asking. Worked out by `server/submitPreview.ts`. */
 import * as z from 'zod';
-import { variantExplained } from './explain.ts';
+import { queueForTask, variantExplained } from './explain.ts';
 import { jobId, submit } from './task.ts';
 
 /** POST /v1/preview */
@@ -18,6 +18,7 @@ export const requestPreview = z.object({
   variants: z
     .array(variantExplained)
     .describe('per alternative, which workers could start such a task now, and what is in the way on the others'),
+  queues: z.array(queueForTask).describe('what allocation queues would do about them'),
 });
 
 /** The answer: what a submit would answer, and where its tasks fit. */

@@ -138,11 +138,24 @@ export const taskGraph = z
       context.addIssue({ code: 'custom', path: ['tasks', index, 'command'], message: 'neither the task nor shared has a command' });
   });
 
+/** Tasks of an earlier submit that must finish first. */
+export const afterOk = z.strictObject({
+  job: jobId,
+  tasks: z.string().optional().describe('task ids like 1-10,20; left out: all tasks that the job has now'),
+});
+export type AfterOk = z.infer<typeof afterOk>;
+
 /** The tasks of one submit. */
 export const submit = z.strictObject({
   strict: z.boolean().default(false).describe('refuse tasks that no connected worker could ever run'),
   submitDir: z.string().regex(/^\//, 'must be an absolute path').describe('absolute path; %{SUBMIT_DIR} and the base of relative paths'),
   stream: z.string().optional().describe('directory of the consolidated log; %{JOB_ID} %{SUBMIT_DIR} %{SERVER_UID} allowed'),
+  afterOk: z
+    .array(afterOk)
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('tasks of earlier submits that must finish before any of these starts; when one of them does not, all of these are aborted'),
   tasks: z.discriminatedUnion('kind', [taskArray, taskGraph]),
 });
 export type Submit = z.infer<typeof submit>;
@@ -180,5 +193,10 @@ export const taskInfo = z.object({
 export type TaskInfo = z.infer<typeof taskInfo>;
 
 /** A task with everything that was submitted for it (secrets redacted). */
-export const taskDetail = taskInfo.extend({ spec: taskSpec, deps: z.array(taskId), entry: z.string().nullable() });
+export const taskDetail = taskInfo.extend({
+  spec: taskSpec,
+  deps: z.array(taskId),
+  afterOk: z.array(afterOk).describe('tasks of earlier submits that it waits for, with their ids'),
+  entry: z.string().nullable(),
+});
 export type TaskDetail = z.infer<typeof taskDetail>;

@@ -1,7 +1,7 @@
 /** A comparison as one HTML page that needs nothing else, no network and no script: the table, and a timeline of each repeat. Pure. Used by `hq compare`. */
 import type { ComparedRun, CompareReport, CompareSetting, CompareSide } from '../../protocol/schema/compare.ts';
+import { barsSvg, escaped, stepsSvg } from '../svg.ts';
 import { compareHead, compareRows, SIDE_TITLES } from './rows.ts';
-import { barsSvg, escaped, stepsSvg } from './svg.ts';
 import { jobBars, lastMoment, noticedSteps, runningSteps } from './timeline.ts';
 
 const COLORS: Readonly<Record<CompareSide, string>> = {

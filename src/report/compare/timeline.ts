@@ -1,11 +1,6 @@
 /** What happened when in a run, as steps to draw: how many tasks were known to have ended, how many ran. Pure. Used by the HTML page. */
 import type { ComparedRun, ComparedSlurmJob } from '../../protocol/schema/compare.ts';
-
-/** From `atMs` on (milliseconds since the start of the run) the value is `value`. */
-export interface Step {
-  readonly atMs: number;
-  readonly value: number;
-}
+import { type Step, steps } from '../steps.ts';
 
 /** @returns rising steps from 0 at 0: tasks of which the submitting side knows that they have ended */
 export function noticedSteps({ tasks }: ComparedRun): Step[] {
@@ -24,22 +19,6 @@ export function runningSteps({ tasks }: ComparedRun): Step[] {
           ],
     ),
   );
-}
-
-/** @returns a step at each moment in which something changes, the first at 0 */
-function steps(changes: readonly { readonly atMs: number; readonly by: number }[]): Step[] {
-  const found = [{ atMs: 0, value: 0 }];
-  let last = found[0] as { atMs: number; value: number };
-  for (const { atMs, by } of [...changes].sort((a, b) => a.atMs - b.atMs)) {
-    // Clocks of nodes may be a little behind.
-    const at = Math.max(atMs, 0);
-    if (at === last.atMs) last.value += by;
-    else {
-      last = { atMs: at, value: last.value + by };
-      found.push(last);
-    }
-  }
-  return found;
 }
 
 /** A job of Slurm on the line in which it is drawn. */

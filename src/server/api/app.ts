@@ -85,6 +85,10 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     openApi: () => ({ json: JSON.stringify(openApiDocument()) }),
     serverInfo: () => facade.serverInfo(),
     stopServer: ({ body }) => facade.stopServer(body),
+    debugDump: () => facade.debugDump(),
+    flushJournal: () => facade.journal.flush(),
+    pruneJournal: ({ body }) => facade.journal.prune(body),
+    backupJournal: ({ body }) => facade.journal.backup(body),
     createJob: ({ body }) => facade.createJob(body),
     listJobs: ({ query }) =>
       facade.listJobs({
@@ -97,6 +101,7 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     submitTasks: ({ params, body }) => facade.submitTasks(params.id, body),
     previewSubmit: ({ body }) => facade.previewSubmit(body),
     closeJob: ({ params }) => facade.closeJob(params.id),
+    modifyJob: ({ params, body }) => facade.modifyJob(params.id, body),
     cancel: ({ params, body }) => facade.cancel(params.id, body),
     listTasks: ({ params, query }) => facade.listTasks(params.id, query),
     taskDetail: ({ params }) => facade.taskDetail(params.id, params.task),
@@ -115,6 +120,7 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
     queueAllocations: ({ params }) => facade.queues.allocations(params.id),
     allocation: ({ params }) => facade.queues.allocation(params.id),
     explainQueue: ({ params }) => facade.queues.explain(params.id),
+    modifyQueue: ({ params, body }) => facade.queues.modify(params.id, body),
     pauseQueue: ({ params }) => facade.queues.pause(params.id),
     resumeQueue: ({ params }) => facade.queues.resume(params.id),
     removeQueue: ({ params, query }) => facade.queues.remove(params.id, query),

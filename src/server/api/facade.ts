@@ -5,6 +5,7 @@
 import type {
   AllocationInfo,
   CreateQueue,
+  ModifyQueue,
   QueueCreated,
   QueueExplanation,
   QueueInfo,
@@ -12,9 +13,20 @@ import type {
   RemoveQueue,
   TrialAnswer,
 } from '../../protocol/schema/allocation.ts';
+import type { BackupRequest, DebugDump, PruneRequest } from '../../protocol/schema/control.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import type { TaskExplanation } from '../../protocol/schema/explain.ts';
-import type { CancelAnswer, CancelRequest, CreateJob, JobDetail, JobInfo, Submitted, TaskQuery } from '../../protocol/schema/job.ts';
+import type {
+  CancelAnswer,
+  CancelRequest,
+  CreateJob,
+  JobDetail,
+  JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
+  Submitted,
+  TaskQuery,
+} from '../../protocol/schema/job.ts';
 import type { PreviewRequest, SubmitPreview } from '../../protocol/schema/preview.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
@@ -26,12 +38,17 @@ export interface ServerFacade {
   /** `keepWorkers`: flush and exit, workers and allocations stay. */
   stopServer(options: { keepWorkers: boolean }): void;
 
+  debugDump(): DebugDump;
+  readonly journal: JournalFacade;
+
   createJob(request: CreateJob): Promise<Submitted>;
   submitTasks(jobId: number, submit: Submit): Promise<Submitted>;
   /** What a submit would answer, and which workers fit; changes nothing. */
   previewSubmit(request: PreviewRequest): Promise<SubmitPreview>;
   closeJob(jobId: number): Promise<void>;
   cancel(jobId: number, request: CancelRequest): Promise<CancelAnswer>;
+  /** Changes priority and limits of unfinished tasks, and how many may fail. */
+  modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer>;
   /** Drops an ended job from lists and journal. */
   forgetJob(jobId: number): Promise<void>;
 
@@ -69,6 +86,15 @@ export interface ServerFacade {
   events(filter: EventFilter): AsyncIterable<readonly HqEvent[]>;
 }
 
+/** What may be asked of the journal; a file that exists already is refused with HQ_E_BACKUP. */
+export interface JournalFacade {
+  /** Resolves when everything that has happened is on disk. */
+  flush(): Promise<void>;
+  /** Resolves when all is deleted. */
+  prune(request: PruneRequest): Promise<void>;
+  backup(request: BackupRequest): Promise<void>;
+}
+
 /** Allocation queues. Unknown ids throw HQ_E_QUEUE_NOT_FOUND, HQ_E_ALLOCATION_NOT_FOUND. */
 export interface QueueFacade {
   create(request: CreateQueue): Promise<QueueCreated>;
@@ -78,6 +104,8 @@ export interface QueueFacade {
   allocations(queueId: number): AllocationInfo[];
   /** @param id of the batch system */
   allocation(id: string): AllocationInfo;
+  /** What is submitted from now on is other. */
+  modify(queueId: number, change: ModifyQueue): Promise<void>;
   pause(queueId: number): Promise<void>;
   /** Goes on, as if nothing had failed. */
   resume(queueId: number): Promise<void>;

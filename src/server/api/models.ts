@@ -7,6 +7,7 @@ import {
   allocationInfo,
   allocationState,
   createQueue,
+  modifyQueue,
   queueCreated,
   queueExplanation,
   queueInfo,
@@ -16,11 +17,22 @@ import {
   signalBeforeEnd,
   trialAnswer,
 } from '../../protocol/schema/allocation.ts';
-import { health, leaseEnded, stopRequest } from '../../protocol/schema/control.ts';
+import { backupRequest, debugDump, health, leaseEnded, pruneRequest, stopRequest } from '../../protocol/schema/control.ts';
 import { errorBody } from '../../protocol/schema/error.ts';
 import { eventBody, hqEvent } from '../../protocol/schema/event.ts';
 import { obstacle, taskExplanation, variantExplained, waitReason, workersExplained } from '../../protocol/schema/explain.ts';
-import { cancelAnswer, cancelRequest, createJob, jobDetail, jobInfo, submitInfo, submitted, taskStats } from '../../protocol/schema/job.ts';
+import {
+  cancelAnswer,
+  cancelRequest,
+  createJob,
+  jobDetail,
+  jobInfo,
+  modifyAnswer,
+  modifyRequest,
+  submitInfo,
+  submitted,
+  taskStats,
+} from '../../protocol/schema/job.ts';
 import { previewRequest, requestPreview, submitPreview } from '../../protocol/schema/preview.ts';
 import { couplingWeight, requestSpec, resourceDescriptor, workerResources } from '../../protocol/schema/resources.ts';
 import { serverInfo } from '../../protocol/schema/serverInfo.ts';
@@ -73,6 +85,8 @@ export const MODELS = {
   taskExplanation,
   cancelRequest,
   cancelAnswer,
+  modifyRequest,
+  modifyAnswer,
   resourceDescriptor,
   couplingWeight,
   workerResources,
@@ -84,6 +98,7 @@ export const MODELS = {
   signalBeforeEnd,
   queueParams,
   createQueue,
+  modifyQueue,
   queueCreated,
   trialAnswer,
   queueInfo,
@@ -96,6 +111,9 @@ export const MODELS = {
   hqEvent,
   error: errorBody,
   stopRequest,
+  debugDump,
+  pruneRequest,
+  backupRequest,
   leaseEnded,
   health,
 } as const satisfies Record<string, z.ZodType>;

@@ -56,6 +56,16 @@ export const QUEUE_ROUTES = {
     answer: 'queueExplanation',
     errors: ['HQ_E_QUEUE_NOT_FOUND'],
   },
+  modifyQueue: {
+    method: 'post',
+    path: '/v1/queues/{id}/modify',
+    summary: 'Change what is submitted from now on; allocations stay',
+    params: queueParams,
+    body: 'modifyQueue',
+    status: 204,
+    answer: null,
+    errors: ['HQ_E_QUEUE_NOT_FOUND', 'HQ_E_QUEUE_REMOVED', 'HQ_E_QUEUE_PARAMS', 'HQ_E_JOURNAL_WRITE'],
+  },
   pauseQueue: {
     method: 'post',
     path: '/v1/queues/{id}/pause',

@@ -3,6 +3,8 @@
  * systems at their interval while they have allocations of ours, or soon when there is something to learn. Owned by the allocation service.
  */
 
+import { HqError } from '../../protocol/errors.ts';
+
 /** Milliseconds; `paceTimes` reads them from the variables that HyperQueue has, too. */
 export interface PaceTimes {
   /** Shortest time between two decisions. */
@@ -27,9 +29,14 @@ const GATHER_MS = 20;
 /** A poll that something asks for comes after so long: what happened is told by the batch system only a moment later, milliseconds. */
 const POLL_SOON_MS = 1_000;
 
-/** @param env values that are no positive whole numbers are passed over */
+/** @throws HqError HQ_E_USAGE for a value that is no positive whole number; an empty one counts as none */
 export function paceTimes(env: Readonly<Record<string, string | undefined>>): PaceTimes {
-  const read = (name: string): number | null => (/^[1-9]\d{0,9}$/.test(env[name] ?? '') ? Number(env[name]) : null);
+  const read = (name: string): number | null => {
+    const text = env[name] ?? '';
+    if (text === '') return null;
+    if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
+    throw new HqError('HQ_E_USAGE', { detail: `invalid value '${text}' for ${name}: a whole number above zero is expected` });
+  };
   return {
     tickMs: read('HQ_AUTOALLOC_SCHEDULE_TICK_INTERVAL_MS') ?? TICK_MS,
     maxDelayMs: read('HQ_AUTOALLOC_MAX_SCHEDULE_DELAY_MS') ?? MAX_DELAY_MS,

@@ -4,6 +4,7 @@
  */
 import { parseCpuDescriptor, parseResourceOption } from '../../common/resourceDescriptor.ts';
 import type { WorkerShape } from '../../core/query.ts';
+import { QUEUE_PLACES, QUEUE_RESOURCE } from '../../protocol/resourceTerms.ts';
 import type { QueueParams } from '../../protocol/schema/allocation.ts';
 import type { ResourceDescriptor, WorkerResources } from '../../protocol/schema/resources.ts';
 import { unitsOf } from '../../resources/pool.ts';
@@ -49,8 +50,8 @@ export function shapeOf({ params, knownResources }: Pick<QueueRecord, 'params' |
 }
 
 /** @throws HqError HQ_E_RESOURCE_DESCRIPTOR for one that cannot be read */
-export function givenResources({ worker }: QueueParams): ResourceDescriptor[] {
-  const given = worker.resources.map((text) => parseResourceOption(text).descriptor);
+export function givenResources({ name, worker }: QueueParams): ResourceDescriptor[] {
+  const given = [...worker.resources, ...queueResource(name)].map((text) => parseResourceOption(text).descriptor);
   return worker.cpus === undefined ? given : [...given, parseCpuDescriptor(worker.cpus)];
 }
 
@@ -58,12 +59,17 @@ function unitsByName(resources: readonly ResourceDescriptor[]): Map<string, numb
   return new Map(resources.map((resource) => [resource.name, unitsOf(resource)]));
 }
 
+/** What tasks that are meant for this queue alone take, as it is typed for a worker. */
+function queueResource(name: string | undefined): string[] {
+  return name === undefined ? [] : [`${QUEUE_RESOURCE}${name}=${QUEUE_PLACES}`];
+}
+
 /** Options of the worker's command line in the order of the original; see `WorkerCommand.options`. */
-export function workerOptions({ worker, signalBeforeEnd }: QueueParams): WorkerOption[] {
+export function workerOptions({ name, worker, signalBeforeEnd }: QueueParams): WorkerOption[] {
   const seconds = (ms: number): string => `${ms / 1_000}s`;
   return [
     ...(worker.cpus === undefined ? [] : [['--cpus', worker.cpus] as const]),
-    ...worker.resources.map((text) => ['--resource', text] as const),
+    ...[...worker.resources, ...queueResource(name)].map((text) => ['--resource', text] as const),
     ...(worker.coupling === undefined ? [] : [['--coupling', worker.coupling] as const]),
     ...(worker.group === undefined ? [] : [['--group', worker.group] as const]),
     ...(worker.hyperThreading ? [] : [['--no-hyper-threading'] as const]),

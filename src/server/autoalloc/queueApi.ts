@@ -6,6 +6,7 @@ import { HqError } from '../../protocol/errors.ts';
 import type {
   AllocationInfo,
   CreateQueue,
+  ModifyQueue,
   QueueCreated,
   QueueExplanation,
   QueueInfo,
@@ -76,6 +77,21 @@ export class QueueApi {
     const found = all.findLast(({ record }) => record.batchId === id);
     if (found === undefined) throw new HqError('HQ_E_ALLOCATION_NOT_FOUND', { allocation: id });
     return allocationInfo(found);
+  }
+
+  /**
+   * Allocations that are submitted from now on are other ones; what is queued or runs stays.
+   * @throws HqError HQ_E_QUEUE_NOT_FOUND, HQ_E_QUEUE_REMOVED, HQ_E_QUEUE_PARAMS; nothing is changed then
+   */
+  async modify(queueId: number, change: ModifyQueue): Promise<void> {
+    await this.change(queueId, (queue) => {
+      const given = Object.entries(change).filter(([, value]) => value !== undefined);
+      const merged = Object.entries({ ...queue.record.params, ...Object.fromEntries(given) }).filter(([, value]) => value !== null);
+      const params = Object.fromEntries(merged) as QueueParams;
+      this.check(params);
+      this.o.service.book.changeQueue(queue, { params });
+    });
+    this.o.service.wake();
   }
 
   /** Submits nothing any more; what is queued or runs stays. @throws HqError HQ_E_QUEUE_NOT_FOUND, HQ_E_QUEUE_REMOVED */

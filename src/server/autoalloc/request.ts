@@ -1,5 +1,6 @@
 /** What a batch system is told of one allocation, and the directory in which its files lie. Used by the allocator and by trials. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
@@ -62,11 +63,14 @@ export function makeDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
 }
 
-/** Removes directories of ended allocations but the newest. @param ended in the order of their end */
-export function dropDirectories(ended: readonly { readonly directory: string }[]): void {
-  for (const { directory } of ended.slice(0, Math.max(0, ended.length - KEPT_DIRECTORIES))) {
-    rmSync(directory, { recursive: true, force: true });
-  }
+/**
+ * Removes directories of ended allocations but the newest, off the server's thread: they may lie on a slow file system.
+ * @param ended in the order of their end
+ * @throws Error of the first one that cannot be removed
+ */
+export async function dropDirectories(ended: readonly { readonly directory: string }[]): Promise<void> {
+  for (const { directory } of ended.slice(0, Math.max(0, ended.length - KEPT_DIRECTORIES)))
+    await rm(directory, { recursive: true, force: true });
 }
 
 /**

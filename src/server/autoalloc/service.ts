@@ -262,7 +262,9 @@ export class AllocationService {
     const ended = this.book
       .all()
       .flatMap(({ allocations }) => [...allocations.values()].map((one) => one.record).filter((one) => !isActive(one)));
-    dropDirectories(ended.sort((a, b) => (a.endedAtMs ?? 0) - (b.endedAtMs ?? 0)));
+    void dropDirectories(ended.sort((a, b) => (a.endedAtMs ?? 0) - (b.endedAtMs ?? 0))).catch((error: Error) =>
+      this.o.log(`a directory of an ended allocation could not be removed: ${error.message}`),
+    );
     this.dropIfDone(queue);
     this.wake();
   }

@@ -15,6 +15,8 @@ import { directoryError, syncDirectory, writeLink, writePrivate } from './privat
 export interface AccessOptions {
   /** Addresses in the order in which peers try them; see `serverAddresses`. */
   readonly hosts: readonly string[];
+  /** The same for workers; left out: as for clients. */
+  readonly workerHosts?: readonly string[];
   readonly clientPort: number;
   readonly workerPort: number;
   /** Of the Unix socket; null: there is none. */
@@ -42,16 +44,20 @@ export function writeAccess(identity: Identity, options: AccessOptions): AccessF
     ...{ version: VERSION, protocol: PROTOCOL_TEXT, serverUid: identity.uid, pid: process.pid },
     ...{ hostname: hostname(), startedAtMs: options.startedAtMs },
   };
-  const endpoint = (port: number, token: string, auth: boolean | undefined): Endpoint => {
-    const proof = auth === false ? { token: null, certificate: null } : { token, certificate: identity.certificate };
-    return { hosts: [...options.hosts], port, ...proof };
+  const { hosts, workerHosts = hosts } = options;
+  const endpoint = (o: { hosts: readonly string[]; port: number; token: string; auth: boolean | undefined }): Endpoint => {
+    const proof = o.auth === false ? { token: null, certificate: null } : { token: o.token, certificate: identity.certificate };
+    return { hosts: [...o.hosts], port: o.port, ...proof };
   };
   const client: ClientAccess = {
     ...common,
-    client: endpoint(options.clientPort, identity.clientToken, options.clientAuth),
+    client: endpoint({ hosts, port: options.clientPort, token: identity.clientToken, auth: options.clientAuth }),
     socket: options.socketPath === null ? null : { path: options.socketPath, hostname: common.hostname },
   };
-  const worker: WorkerAccess = { ...common, worker: endpoint(options.workerPort, identity.workerToken, options.workerAuth) };
+  const worker: WorkerAccess = {
+    ...common,
+    worker: endpoint({ hosts: workerHosts, port: options.workerPort, token: identity.workerToken, auth: options.workerAuth }),
+  };
   const files = accessFiles(identity);
   try {
     rememberPorts(identity, options);

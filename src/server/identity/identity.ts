@@ -2,31 +2,23 @@
  * A server's identity: uid, tokens and certificate in one numbered subdirectory of the server directory, made once and used by every start
  * until a new one is asked for. Opened by a starting server before anything else; nothing of it changes before the journal's lock is held.
  */
-import { randomBytes, randomInt } from 'node:crypto';
 import { lstatSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { currentIdentity, foreignDirectory, identityName, identityNumber } from '../../common/serverDir.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { CURRENT_LINK, IDENTITY_FILE, SPOOL_DIR } from '../../protocol/serverFiles.ts';
-import { certificateProblem, makeCertificate } from './certificate.ts';
+import { certificateProblem } from './certificate.ts';
 import { lastJournal, parsePrivate, readLastStart, usualJournal } from './lastStart.ts';
 import { directoryError, ensureDirectory, readPrivate, syncDirectory, writePrivate } from './privateFile.ts';
+import { makeSecrets, type Secrets, secrets } from './secrets.ts';
 
 const CERTIFICATE_FILE = 'cert.pem';
 const KEY_FILE = 'key.pem';
 
-/** As long as HyperQueue's, so that names of logs look the same. */
-const UID_LENGTH = 6;
-const UID_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-const TOKEN_BYTES = 32;
-
-const token = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 const stored = z.object({
   version: z.literal(1, 'was written by another version of hq-bridge'),
-  uid: z.string().regex(/^[A-Za-z0-9]+$/, 'must be letters and digits'),
-  clientToken: token,
-  workerToken: token,
+  ...secrets.shape,
   createdAtMs: z.number(),
 });
 type Stored = z.infer<typeof stored>;
@@ -60,6 +52,8 @@ export interface OpenIdentityOptions {
   readonly fresh?: boolean;
   /** `--journal`, absolute. */
   readonly journalPath?: string;
+  /** Made beforehand: the identity that has them is used, else one is made with them. */
+  readonly secrets?: Secrets;
 }
 
 /**
@@ -69,7 +63,7 @@ export interface OpenIdentityOptions {
 export async function openIdentity(options: OpenIdentityOptions): Promise<Identity> {
   const serverDir = resolve(options.serverDir);
   ensureDirectory(serverDir, { tighten: false });
-  const dir = findOrMake(serverDir, options.fresh === true);
+  const dir = findOrMake(serverDir, { fresh: options.fresh === true, given: options.secrets });
   ensureDirectory(dir, { tighten: true });
   const spoolDir = join(dir, SPOOL_DIR);
   ensureDirectory(spoolDir, { tighten: true });
@@ -100,8 +94,10 @@ export function adoptUid(identity: Identity, uid: string): Identity {
   return { ...identity, uid };
 }
 
-function findOrMake(serverDir: string, fresh: boolean): string {
+function findOrMake(serverDir: string, { fresh, given }: { fresh: boolean; given: Secrets | undefined }): string {
   if (readPrivate(join(serverDir, IDENTITY_FILE)) !== undefined) {
+    if (given !== undefined && !hasSecrets(serverDir, given))
+      throw new HqError('HQ_E_SERVER_DIR', { path: serverDir, detail: 'it is one identity, and not that of the access file' });
     if (!fresh) return serverDir;
     throw new HqError('HQ_E_SERVER_DIR', { path: serverDir, detail: `it is one identity; a new one is made in ${dirname(serverDir)}` });
   }
@@ -109,11 +105,12 @@ function findOrMake(serverDir: string, fresh: boolean): string {
     checkLink(serverDir);
     for (;;) {
       const numbers = listOwn(serverDir);
-      const usable = numbers.filter((number) => hasIdentity(serverDir, number));
+      const own = numbers.filter((number) => hasIdentity(serverDir, number));
+      const usable = given === undefined ? own : own.filter((number) => hasSecrets(join(serverDir, identityName(number)), given));
       const current = currentIdentity(serverDir);
       const chosen = current !== null && usable.includes(current) ? current : usable.at(-1);
       if (!fresh && chosen !== undefined) return join(serverDir, identityName(chosen));
-      const made = makeIdentity(serverDir, (numbers.at(-1) ?? 0) + 1);
+      const made = makeIdentity(serverDir, (numbers.at(-1) ?? 0) + 1, given ?? makeSecrets(Date.now()));
       if (made !== null) return made;
     }
   } catch (error) {
@@ -135,6 +132,12 @@ function hasIdentity(serverDir: string, number: number): boolean {
   return lstatSync(join(serverDir, identityName(number), IDENTITY_FILE), { throwIfNoEntry: false }) !== undefined;
 }
 
+/** Not by the uid, which a journal from elsewhere changes. */
+function hasSecrets(dir: string, given: Secrets): boolean {
+  const { clientToken, workerToken } = parsePrivate(join(dir, IDENTITY_FILE), need(dir, IDENTITY_FILE), stored);
+  return clientToken === given.clientToken && workerToken === given.workerToken;
+}
+
 /** Only a symbolic link may stand where the start puts one. */
 function checkLink(serverDir: string): void {
   const path = join(serverDir, CURRENT_LINK);
@@ -147,16 +150,14 @@ function checkLink(serverDir: string): void {
  * Made aside and renamed, so that an identity is complete or absent, whoever else makes one at the same time.
  * @returns its directory, or null when somebody else has taken the number
  */
-function makeIdentity(serverDir: string, number: number): string | null {
+function makeIdentity(serverDir: string, number: number, made: Secrets): string | null {
   const draft = mkdtempSync(join(serverDir, '.new-'));
   const dir = join(serverDir, identityName(number));
   try {
-    const uid = makeUid();
-    const { certificate, key } = makeCertificate(uid, Date.now());
+    const { certificate, key, uid, clientToken, workerToken } = made;
     writePrivate(join(draft, CERTIFICATE_FILE), certificate);
     writePrivate(join(draft, KEY_FILE), key);
-    const tokens = { clientToken: makeToken(), workerToken: makeToken() };
-    writePrivate(join(draft, IDENTITY_FILE), identityText({ version: 1, uid, ...tokens, createdAtMs: Date.now() }));
+    writePrivate(join(draft, IDENTITY_FILE), identityText({ version: 1, uid, clientToken, workerToken, createdAtMs: Date.now() }));
     renameSync(draft, dir);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
@@ -176,12 +177,4 @@ function need(dir: string, name: string): string {
 
 function identityText(identity: Stored): string {
   return `${JSON.stringify(identity, null, 2)}\n`;
-}
-
-function makeUid(): string {
-  return Array.from({ length: UID_LENGTH }, () => UID_LETTERS[randomInt(UID_LETTERS.length)]).join('');
-}
-
-function makeToken(): string {
-  return randomBytes(TOKEN_BYTES).toString('hex');
 }

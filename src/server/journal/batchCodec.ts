@@ -12,8 +12,9 @@ type Packed<K extends JournalEntry['kind'], F extends string> = Omit<Extract<Jou
 
 /** Entries that are not hot; what is stored as a blob is packed already. */
 export type ColdEntry =
-  | Exclude<JournalEntry, { kind: HotKind | 'job' | 'submit' | 'worker' | 'queue' | 'allocation' }>
+  | Exclude<JournalEntry, { kind: HotKind | 'job' | 'job-modified' | 'submit' | 'worker' | 'queue' | 'allocation' }>
   | Packed<'job', 'header'>
+  | Packed<'job-modified', 'header'>
   | Packed<'submit', 'submit'>
   | Packed<'worker', 'configuration'>
   | { readonly kind: 'queue'; readonly queueId: number; readonly body: Uint8Array }
@@ -191,6 +192,7 @@ function encodeRuns(tasks: Extract<JournalEntry, { kind: 'assigned' }>['tasks'],
 function packCold(entry: Exclude<JournalEntry, { kind: HotKind }>): ColdEntry {
   switch (entry.kind) {
     case 'job':
+    case 'job-modified':
       return { ...entry, header: packBytes(entry.header) };
     case 'submit':
       return { ...entry, submit: packBytes(entry.submit) };
@@ -202,6 +204,7 @@ function packCold(entry: Exclude<JournalEntry, { kind: HotKind }>): ColdEntry {
       const { queueId, number, endedAtMs } = entry.allocation;
       return { kind: 'allocation', queueId, number, endedAtMs, body: packBytes(entry.allocation) };
     }
+    case 'tasks-modified':
     case 'queue-removed':
     case 'job-closed':
     case 'job-canceled':

@@ -1,16 +1,16 @@
 /** Writes what happens rarely: jobs, submits, workers, allocation queues, many tasks at once. Called by `JournalStore` within a transaction. */
 import type { Database, Statement } from 'better-sqlite3';
 import { assertNever } from '../../common/assert.ts';
-import type { Submit } from '../../protocol/schema/task.ts';
 import type { ColdEntry } from './batchCodec.ts';
 import { packBytes, unpackBytes } from './pack.ts';
 import { redactSubmit } from './redact.ts';
 import type { Retention } from './retention.ts';
 import { parseStored, type TaskWriter } from './taskWriter.ts';
+import type { StoredSubmit } from './types.ts';
 
 type Name =
-  | ('job' | 'submit' | 'moreTasks' | 'jobClosed' | 'jobCanceled' | 'jobStats' | 'payload' | 'redact')
-  | ('otherSession' | 'worker' | 'workerEnded' | 'queue' | 'allocation');
+  | ('job' | 'submit' | 'moreTasks' | 'jobClosed' | 'jobCanceled' | 'jobStats' | 'payload' | 'setPayload')
+  | ('jobModified' | 'otherSession' | 'worker' | 'workerEnded' | 'queue' | 'allocation');
 
 export class ColdWriter {
   /** Secrets were overwritten since this was last set to false; the write-ahead log still has them. */
@@ -26,6 +26,7 @@ export class ColdWriter {
       job: db.prepare('INSERT INTO jobs (id, header, is_open, submitted_at_ms) VALUES (?, ?, ?, ?)'),
       submit: db.prepare('INSERT INTO submits (job, idx, task_ids, at_ms, payload) VALUES (?, ?, ?, ?, ?)'),
       moreTasks: db.prepare('UPDATE jobs SET task_count = task_count + ?, waiting = waiting + ?, finished_at_ms = NULL WHERE id = ?'),
+      jobModified: db.prepare('UPDATE jobs SET header = ? WHERE id = ?'),
       jobClosed: db.prepare('UPDATE jobs SET is_open = 0 WHERE id = ?'),
       jobCanceled: db.prepare('UPDATE jobs SET cancel_reason = ? WHERE id = ?'),
       jobStats: db.prepare(
@@ -33,7 +34,7 @@ export class ColdWriter {
          WHERE id = ?`,
       ),
       payload: db.prepare('SELECT payload FROM submits WHERE job = ? AND idx = ?').pluck(),
-      redact: db.prepare('UPDATE submits SET payload = ? WHERE job = ? AND idx = ?'),
+      setPayload: db.prepare('UPDATE submits SET payload = ? WHERE job = ? AND idx = ?'),
       otherSession: db.prepare('DELETE FROM worker_seqs WHERE worker = ? AND (SELECT session FROM workers WHERE id = ?) IS NOT ?'),
       worker: db.prepare(
         `INSERT INTO workers (id, session, configuration, connected_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -62,6 +63,17 @@ export class ColdWriter {
         sql.moreTasks.run(count, count, entry.jobId);
         return;
       }
+      case 'job-modified':
+        sql.jobModified.run(entry.header, entry.jobId);
+        return;
+      case 'tasks-modified': {
+        const { modification } = entry;
+        this.rewrite(entry.jobId, entry.submitIndex, (submit) => ({
+          ...submit,
+          modifications: [...(submit.modifications ?? []), modification],
+        }));
+        return;
+      }
       case 'job-closed':
         sql.jobClosed.run(entry.jobId);
         return;
@@ -80,7 +92,7 @@ export class ColdWriter {
         this.hasErased = true;
         return;
       case 'redact':
-        this.redact(entry.jobId, entry.submitIndex);
+        if (this.rewrite(entry.jobId, entry.submitIndex, redactSubmit)) this.hasErased = true;
         return;
       case 'bulk-ended':
         this.tasks.bulkEnded(entry);
@@ -109,10 +121,11 @@ export class ColdWriter {
     }
   }
 
-  private redact(jobId: number, submitIndex: number): void {
+  /** @returns false when there is no such submit any more */
+  private rewrite(jobId: number, submitIndex: number, change: (submit: StoredSubmit) => StoredSubmit): boolean {
     const payload = this.sql.payload.get(jobId, submitIndex) as Uint8Array | undefined;
-    if (payload === undefined) return;
-    this.sql.redact.run(packBytes(redactSubmit(unpackBytes(payload) as Submit)), jobId, submitIndex);
-    this.hasErased = true;
+    if (payload === undefined) return false;
+    this.sql.setPayload.run(packBytes(change(unpackBytes(payload) as StoredSubmit)), jobId, submitIndex);
+    return true;
   }
 }

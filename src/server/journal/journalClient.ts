@@ -145,6 +145,10 @@ class JournalClient implements Journal {
     await this.order((id) => ({ type: 'prune', id, beforeMs }));
   }
 
+  async backup(path: string): Promise<void> {
+    await this.order((id) => ({ type: 'backup', id, path }));
+  }
+
   close(): Promise<void> {
     this.closing ??= this.finish();
     return this.closing;

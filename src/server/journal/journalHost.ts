@@ -111,6 +111,9 @@ class JournalHost {
         return this.answer(message.id, () => this.store.reader.answer(message.query));
       case 'prune':
         return this.addChore({ steps: this.store.retention.prune(message.beforeMs), id: message.id });
+      case 'backup':
+        void this.backup(message);
+        return;
       case 'close':
         return this.close(message.id);
     }
@@ -122,6 +125,15 @@ class JournalHost {
       this.post({ type: 'answer', id, rows }, [rows.buffer]);
     } catch (error) {
       this.post({ type: 'no-answer', id, error: sendable(journalError(this.store.path, error)) });
+    }
+  }
+
+  private async backup({ id, path }: Extract<ToJournal, { type: 'backup' }>): Promise<void> {
+    try {
+      await this.store.backup(path);
+      this.post({ type: 'answer', id, rows: null });
+    } catch (error) {
+      this.post({ type: 'no-answer', id, error: sendable(error) });
     }
   }
 

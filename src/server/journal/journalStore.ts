@@ -4,6 +4,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { HqError } from '../../protocol/errors.ts';
+import { backUp } from './backup.ts';
 import { type ColdEntry, coldEntries, type EncodedBatch, type Failure, HOT, HOT_FIELDS } from './batchCodec.ts';
 import { ColdWriter } from './coldWriter.ts';
 import { JournalReader } from './journalReader.ts';
@@ -93,6 +94,14 @@ export class JournalStore {
     const result = this.write(false, work);
     this.hasUnsynced = true;
     return result;
+  }
+
+  /**
+   * Copies everything committed into a new file, some pages at a time.
+   * @throws HqError HQ_E_BACKUP; nothing is left there then
+   */
+  backup(path: string): Promise<void> {
+    return backUp(this.db, path);
   }
 
   /** Everything is on disk and the lock is free. A store that failed is closed as it is. */

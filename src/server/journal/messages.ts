@@ -13,6 +13,7 @@ export type ToJournal =
   | { readonly type: 'batch'; readonly ticket: number; readonly batch: EncodedBatch }
   | { readonly type: 'query'; readonly id: number; readonly query: Query }
   | { readonly type: 'prune'; readonly id: number; readonly beforeMs: number }
+  | { readonly type: 'backup'; readonly id: number; readonly path: string }
   | { readonly type: 'close'; readonly id: number };
 
 export type FromJournal =

@@ -2,6 +2,8 @@
  * What the server asks of its journal. The implementation runs SQLite on its own thread (the only user of the database), so that the
  * server's thread never waits for a disk. All entries and events of one turn go in one transaction.
  */
+
+import type { TaskChange } from '../../core/jobTable.ts';
 import type { CreateJob, TaskStats } from '../../protocol/schema/job.ts';
 import type { FailureKind, Submit, TaskState, TaskUsage } from '../../protocol/schema/task.ts';
 import type { WorkerConfiguration, WorkerEnd } from '../../protocol/schema/worker.ts';
@@ -11,6 +13,15 @@ import type { EventPage } from './eventCodec.ts';
 
 /** A job's own description, without its tasks. */
 export type JobHeader = Omit<CreateJob, 'submit' | 'open'>;
+
+/** What was changed of tasks after their submit. */
+export interface Modification {
+  readonly taskIds: string;
+  readonly change: TaskChange;
+}
+
+/** A submit as the journal keeps it: with what was changed of its tasks, in order. */
+export type StoredSubmit = Submit & { readonly modifications?: readonly Modification[] };
 
 /** One change of the journal's state. Hot kinds (`assigned`, `started`, `ended`) are tuples, see the comments. */
 export type JournalEntry =
@@ -24,6 +35,8 @@ export type JournalEntry =
       readonly submit: Submit;
       readonly atMs: number;
     }
+  | { readonly kind: 'job-modified'; readonly jobId: number; readonly header: JobHeader }
+  | { readonly kind: 'tasks-modified'; readonly jobId: number; readonly submitIndex: number; readonly modification: Modification }
   | { readonly kind: 'job-closed'; readonly jobId: number }
   | { readonly kind: 'job-canceled'; readonly jobId: number; readonly reason: string | null }
   /** Every task of the job has ended; `completed` when the job is closed too. Written again when an open job gets more tasks (`finishedAtMs` null). */
@@ -150,7 +163,7 @@ export interface TaskRow {
 export interface SubmitRow {
   readonly submitIndex: number;
   readonly taskIds: string;
-  readonly submit: Submit;
+  readonly submit: StoredSubmit;
   readonly atMs: number;
 }
 
@@ -231,6 +244,8 @@ export interface Journal {
   events(after: number, limit: number): Promise<{ first: number; pages: EventPage[] }>;
   /** Deletes completed jobs, ended workers and events older than this (Unix milliseconds), in slices; resolves when all are deleted. */
   prune(beforeMs: number): Promise<void>;
+  /** Copies everything committed into a new file (absolute path), in slices. Rejects with HQ_E_BACKUP; nothing is left there then. */
+  backup(path: string): Promise<void>;
   /** Everything appended is on disk and the database is closed cleanly. */
   close(): Promise<void>;
 }

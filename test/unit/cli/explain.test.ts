@@ -37,8 +37,8 @@ describe('the sentence', () => {
           kind: 'dependencies',
           unfinished: 3,
           tasks: [
-            { taskId: 1, state: 'running' },
-            { taskId: 2, state: 'waiting' },
+            { jobId: 3, taskId: 1, state: 'running' },
+            { jobId: 3, taskId: 2, state: 'waiting' },
           ],
         },
       },

@@ -185,6 +185,20 @@ describe('the request', () => {
   });
 });
 
+test('an array brings the warnings of an array on the command line', async () => {
+  const warningsOf = async (text: string): Promise<string> => {
+    world.write('job.toml', `${text}command = ["a"]\n`);
+    return (await world.hq(['job', 'validate', 'job.toml'])).stderr;
+  };
+  const array = '[array]\nids = "1-500"\n';
+  expect(await warningsOf(array)).toContain('create up to 1000 files for output. Consider using the `stream` key to write all');
+  expect(await warningsOf(`stream = "logs"\n${array}`)).not.toContain('WARN');
+  expect(await warningsOf(`${array}stdout = "none"\n`)).not.toContain('WARN');
+  const shared = await warningsOf(`${array}stdout = "none"\nstderr = { path = "err", on_close = "none" }\n`);
+  expect(shared).toContain('The path of stderr does not contain %{TASK_ID}: all tasks of the array write into the same file.');
+  expect(await warningsOf('[array]\nentries = ["a"]\nstdout = "out"\n')).not.toContain('WARN');
+});
+
 describe('a bad file is one line and submits nothing', () => {
   const task = (line: string): string => `[[task]]\ncommand = ["a"]\n${line}\n`;
   const request = (line: string): string => `[[task]]\ncommand = ["a"]\n[[task.request]]\n${line}\n`;

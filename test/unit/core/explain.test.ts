@@ -47,8 +47,8 @@ describe('a task that waits for no place', () => {
     sim.receive(worker);
     sim.report(worker);
     const states = [
-      { taskId: 0, state: 'running' },
-      { taskId: 1, state: 'waiting' },
+      { jobId: 1, taskId: 0, state: 'running' },
+      { jobId: 1, taskId: 1, state: 'waiting' },
     ];
     expect(explain(sim, 3)).toMatchObject({
       state: 'waiting',

@@ -6,8 +6,8 @@ import { compareReport } from '../../../src/protocol/schema/compare.ts';
 import { makeReport, median, nodeHoursAllocated, nodeHoursUsed, overheadMs } from '../../../src/report/compare/figures.ts';
 import { comparePage } from '../../../src/report/compare/page.ts';
 import { compareHead, compareRows } from '../../../src/report/compare/rows.ts';
-import { tickStep } from '../../../src/report/compare/svg.ts';
 import { jobBars, lastMoment, noticedSteps, runningSteps } from '../../../src/report/compare/timeline.ts';
+import { tickStep } from '../../../src/report/svg.ts';
 
 const SETTING: CompareSetting = {
   kind: 'array',

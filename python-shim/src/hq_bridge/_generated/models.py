@@ -10,12 +10,14 @@ from typing import Any, Dict, List, Literal, TypedDict, Union
 __all__ = [
     "AllocationInfo",
     "AllocationState",
+    "BackupRequest",
     "CancelAnswer",
     "CancelRequest",
     "CouplingWeight",
     "CrashLimit",
     "CreateJob",
     "CreateQueue",
+    "DebugDump",
     "Error",
     "ErrorError",
     "FailureKind",
@@ -53,6 +55,9 @@ __all__ = [
     "JobDetail",
     "JobInfo",
     "LeaseEnded",
+    "ModifyAnswer",
+    "ModifyQueue",
+    "ModifyRequest",
     "Obstacle",
     "ObstacleBusy",
     "ObstacleBusyLargest",
@@ -71,6 +76,7 @@ __all__ = [
     "ObstacleUtilization",
     "OnServerLost",
     "PreviewRequest",
+    "PruneRequest",
     "QueueCreated",
     "QueueExplanation",
     "QueueExplanationAllocations",
@@ -84,6 +90,7 @@ __all__ = [
     "QueueParams",
     "QueueWorkerOptions",
     "RequestPreview",
+    "RequestPreviewQueues",
     "RequestSpec",
     "ResourceDescriptor",
     "ResourceDescriptorGroups",
@@ -96,11 +103,13 @@ __all__ = [
     "StdioSpecValue",
     "StopRequest",
     "Submit",
+    "SubmitAfterOk",
     "SubmitInfo",
     "SubmitPreview",
     "Submitted",
     "TaskArray",
     "TaskDetail",
+    "TaskDetailAfterOk",
     "TaskExplanation",
     "TaskExplanationQueue",
     "TaskExplanationQueues",
@@ -346,6 +355,15 @@ class TaskGraph(_TaskGraph, total=False):
     shared: "TaskPatch"
 
 
+class _SubmitAfterOk(TypedDict):
+    job: int
+
+
+class SubmitAfterOk(_SubmitAfterOk, total=False):
+    # task ids like 1-10,20; left out: all tasks that the job has now
+    tasks: str
+
+
 class _Submit(TypedDict):
     # absolute path; %{SUBMIT_DIR} and the base of relative paths
     submitDir: str
@@ -357,6 +375,9 @@ class Submit(_Submit, total=False):
     strict: bool
     # directory of the consolidated log; %{JOB_ID} %{SUBMIT_DIR} %{SERVER_UID} allowed
     stream: str
+    # tasks of earlier submits that must finish before any of these starts; when one of them does not, all of these are
+    # aborted
+    afterOk: List["SubmitAfterOk"]
 
 
 class _CreateJob(TypedDict):
@@ -392,12 +413,28 @@ class PreviewRequest(_PreviewRequest, total=False):
     jobId: int
 
 
+class RequestPreviewQueues(TypedDict):
+    queueId: int
+    name: Union[str, None]
+    # its workers could run the task, as far as is known
+    fits: bool
+    # false: what its workers provide is known only when one has connected
+    isKnown: bool
+    # what keeps it from submitting; null: nothing
+    obstacle: Union["QueueObstacle", None]
+    # allocations that wait in the batch system
+    queued: int
+    running: int
+
+
 class RequestPreview(TypedDict):
     # like 1-10,20
     taskIds: str
     taskCount: int
     # per alternative, which workers could start such a task now, and what is in the way on the others
     variants: List["VariantExplained"]
+    # what allocation queues would do about them
+    queues: List["RequestPreviewQueues"]
 
 
 class SubmitPreview(TypedDict):
@@ -510,6 +547,15 @@ class TaskInfo(TypedDict):
     usage: Union["TaskUsage", None]
 
 
+class _TaskDetailAfterOk(TypedDict):
+    job: int
+
+
+class TaskDetailAfterOk(_TaskDetailAfterOk, total=False):
+    # task ids like 1-10,20; left out: all tasks that the job has now
+    tasks: str
+
+
 class TaskDetail(TypedDict):
     jobId: int
     id: int
@@ -533,6 +579,8 @@ class TaskDetail(TypedDict):
     usage: Union["TaskUsage", None]
     spec: "TaskSpec"
     deps: List[int]
+    # tasks of earlier submits that it waits for, with their ids
+    afterOk: List["TaskDetailAfterOk"]
     entry: Union[str, None]
 
 
@@ -672,6 +720,7 @@ class WaitReasonSent(TypedDict):
 
 
 class WaitReasonDependenciesTasks(TypedDict):
+    jobId: int
     taskId: int
     state: "TaskState"
 
@@ -770,6 +819,27 @@ class CancelAnswer(TypedDict):
     canceled: int
     # selected tasks that had ended before
     alreadyDone: int
+
+
+class ModifyRequest(TypedDict, total=False):
+    # only these tasks, like 1-10,20; left out: all that the job has now
+    taskIds: str
+    # higher first
+    priority: int
+    # milliseconds; null: no limit
+    timeLimitMs: Union[float, None]
+    crashLimit: "CrashLimit"
+    # a failed task is run again up to this many times
+    maxRetries: int
+    # of the job; null: no limit
+    maxFails: Union[int, None]
+
+
+class ModifyAnswer(TypedDict):
+    # selected tasks that had not ended
+    modified: int
+    # those of them that a worker has: they get it with their next attempt
+    withWorker: int
 
 
 class ResourceDescriptorList(TypedDict):
@@ -946,6 +1016,21 @@ class _CreateQueue(TypedDict):
 class CreateQueue(_CreateQueue, total=False):
     # first submit an allocation and cancel it at once, to see whether it is accepted
     trial: bool
+
+
+class ModifyQueue(TypedDict, total=False):
+    # time limit of an allocation
+    timeLimitMs: float
+    backlog: int
+    maxWorkersPerAlloc: int
+    maxWorkerCount: Union[int, None]
+    additionalArgs: List[str]
+    workerTimeLimitMs: Union[float, None]
+    idleTimeoutMs: float
+    drainBeforeMs: Union[float, None]
+    workerStartCmd: Union[str, None]
+    workerStopCmd: Union[str, None]
+    workerWrapCmd: Union[str, None]
 
 
 class QueueCreated(TypedDict):
@@ -1380,6 +1465,21 @@ class Error(TypedDict):
 class StopRequest(TypedDict, total=False):
     # true: workers and allocations stay and wait for the next server
     keepWorkers: bool
+
+
+class DebugDump(TypedDict):
+    # the scheduler; may change with every version
+    tako: Dict[str, Any]
+
+
+class PruneRequest(TypedDict, total=False):
+    # only what is older, Unix time in milliseconds; default: everything up to now
+    beforeMs: float
+
+
+class BackupRequest(TypedDict):
+    # a new file, on the server's host
+    path: str
 
 
 class LeaseEnded(TypedDict):

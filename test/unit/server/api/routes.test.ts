@@ -75,6 +75,9 @@ describe('answers', () => {
       taskOutput: ['/v1/jobs/1/tasks/0/output/stdout'],
       createQueue: ['/v1/queues', { params }],
       tryQueue: ['/v1/queues/trial', params],
+      backupJournal: ['/v1/journal/backup', { path: '/b' }],
+      modifyJob: ['/v1/jobs/1/modify', { priority: 1 }],
+      modifyQueue: ['/v1/queues/1/modify', { backlog: 2 }],
     };
     const checked: string[] = [];
     for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {

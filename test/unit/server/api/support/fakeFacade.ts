@@ -1,5 +1,6 @@
 /** An in-memory server behind the facade: keeps jobs and events, records calls, and says how each event stream ended. */
 import { HqError } from '../../../../../src/protocol/errors.ts';
+import type { DebugDump } from '../../../../../src/protocol/schema/control.ts';
 import type { EventBody, HqEvent } from '../../../../../src/protocol/schema/event.ts';
 import type { TaskExplanation } from '../../../../../src/protocol/schema/explain.ts';
 import type {
@@ -8,6 +9,8 @@ import type {
   CreateJob,
   JobDetail,
   JobInfo,
+  ModifyAnswer,
+  ModifyRequest,
   Submitted,
   TaskQuery,
 } from '../../../../../src/protocol/schema/job.ts';
@@ -15,7 +18,13 @@ import type { PreviewRequest, SubmitPreview } from '../../../../../src/protocol/
 import type { ServerInfo } from '../../../../../src/protocol/schema/serverInfo.ts';
 import type { Submit, TaskDetail, TaskInfo } from '../../../../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../../../../src/protocol/schema/worker.ts';
-import { type EventFilter, LEASE_ENDED, type OutputOptions, type ServerFacade } from '../../../../../src/server/api/facade.ts';
+import {
+  type EventFilter,
+  type JournalFacade,
+  LEASE_ENDED,
+  type OutputOptions,
+  type ServerFacade,
+} from '../../../../../src/server/api/facade.ts';
 import { FakeQueues } from '../../../../helpers/fakeQueues.ts';
 
 export const SERVER_INFO: ServerInfo = {
@@ -99,6 +108,16 @@ export class FakeFacade implements ServerFacade {
     this.called('stopServer', options);
   }
 
+  debugDump(): DebugDump {
+    return { tako: { jobs: [] } };
+  }
+
+  readonly journal: JournalFacade = {
+    flush: async () => this.called('flush'),
+    prune: async (request) => this.called('prune', request),
+    backup: async (request) => this.called('backup', request),
+  };
+
   async createJob(request: CreateJob): Promise<Submitted> {
     this.called('createJob', request);
     const jobId = this.jobs.size + 1;
@@ -127,6 +146,12 @@ export class FakeFacade implements ServerFacade {
     this.called('cancel', jobId, request);
     this.job(jobId);
     return { canceled: 1, alreadyDone: 0 };
+  }
+
+  async modifyJob(jobId: number, request: ModifyRequest): Promise<ModifyAnswer> {
+    this.called('modifyJob', jobId, request);
+    this.job(jobId);
+    return { modified: 1, withWorker: 0 };
   }
 
   async forgetJob(jobId: number): Promise<void> {
@@ -160,7 +185,7 @@ export class FakeFacade implements ServerFacade {
       crashLimit: 5,
       maxRetries: 0,
     };
-    return { ...taskInfo(jobId), spec, deps: [], entry: null };
+    return { ...taskInfo(jobId), spec, deps: [], afterOk: [], entry: null };
   }
 
   async explainTask(jobId: number, taskId: number): Promise<TaskExplanation> {

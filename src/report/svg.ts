@@ -1,5 +1,6 @@
-/** A few marks of SVG on a time axis: steps, bars, ticks. Pure; text in, text out. Used by the HTML page of a comparison. */
-import type { Bar, Step } from './timeline.ts';
+/** A few marks of SVG on a time axis: steps, bars, ticks. Pure; text in, text out. Used by the HTML pages of comparisons and of journals. */
+import type { Bar } from './compare/timeline.ts';
+import type { Step } from './steps.ts';
 
 /** Pixels: right end of the axes, what is left free around them, a line of bars and the least height of all lines, the wanted distance of ticks. */
 const SIZE = { width: 900, left: 60, bottom: 24, top: 6, lane: 6, lanesLeast: 18, tick: 90 };

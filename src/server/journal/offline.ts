@@ -1,0 +1,34 @@
+/** Reads the events of a journal whose server does not run. Called by `hq journal export` and `hq journal report`. */
+import { statSync } from 'node:fs';
+import { HqError } from '../../protocol/errors.ts';
+import type { HqEvent } from '../../protocol/schema/event.ts';
+import { decodeEvents } from './eventCodec.ts';
+import { JournalStore } from './journalStore.ts';
+
+/** Events in one slice. */
+const PAGE_EVENTS = 5_000;
+
+/**
+ * All events that the journal keeps, in order. The lock is held meanwhile.
+ * @param path absolute; of a journal, or of a backup
+ * @throws HqError HQ_E_JOURNAL, HQ_E_SERVER_RUNNING; nothing is made where there is no journal
+ */
+export function* offlineEvents(path: string): Generator<readonly HqEvent[]> {
+  // Opening one that does not exist would make it.
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new HqError('HQ_E_FILE', { path, detail: 'there is no such file' });
+  const store = JournalStore.open({ path });
+  try {
+    for (let after = 0; ; ) {
+      const [, ...pages] = store.reader.answer({ name: 'events', after, limit: PAGE_EVENTS }) as [
+        unknown,
+        ...[number, Uint8Array, number, number][],
+      ];
+      if (pages.length === 0) return;
+      for (const [firstSeq, payload] of pages) yield decodeEvents(payload, firstSeq);
+      after = pages.at(-1)?.[2] as number;
+    }
+  } finally {
+    store.close();
+  }
+}

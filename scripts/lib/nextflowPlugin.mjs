@@ -1,5 +1,5 @@
 /**
- * Makes the Nextflow plugin: plugins/nextflow to build/nextflow-plugin/nf-hyperqueue-VERSION.zip, with the JDK's own tools against the jars of the
+ * Makes the Nextflow plugin: plugins/nextflow to build/nextflow-plugin/nf-hyperqueue-VERSION and the same as a zip, with the JDK's own tools against the jars of the
  * Nextflow that the tests use. Called by nextflowPlugin.mjs and the set-up of tests.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,9 +20,10 @@ const COMPILE_LIMIT_MS = 300_000;
 
 const version = () => JSON.parse(readFileSync(inRoot('package.json'), 'utf8')).version;
 
-/** @returns {{ id: string, version: string, zip: string }} what users name in `plugins { id '…' }`, and where the file is once it is built */
+/** @returns what users name in `plugins { id '…' }`, and where the plugin is once it is built: as a folder, and the same as a zip */
 export function nextflowPlugin() {
-  return { id: ID, version: version(), zip: join(FOLDER, `${ID}-${version()}.zip`) };
+  const folder = join(FOLDER, `${ID}-${version()}`);
+  return { id: ID, version: version(), folder, zip: `${folder}.zip` };
 }
 
 const manifest = () => `Manifest-Version: 1.0
@@ -39,15 +40,15 @@ export async function buildNextflowPlugin() {
   const sources = filesBelow(SOURCES).filter((file) => file.endsWith('.java'));
   return unlessStamped(join(FOLDER, '.stamp'), hashOf(sources, manifest()), async () => {
     rmSync(FOLDER, { recursive: true, force: true });
-    const classes = join(FOLDER, 'content/classes');
+    const { folder, zip } = nextflowPlugin();
+    const classes = join(folder, 'classes');
     mkdirSync(join(classes, 'META-INF'), { recursive: true });
-    mkdirSync(join(FOLDER, 'content/lib'));
+    mkdirSync(join(folder, 'lib'));
     const jdk = findJdk();
     const options = ['--release', JAVA, '-encoding', 'UTF-8', '-proc:none', '-Xlint:all', '-Werror', '-cp', JARS, '-d', classes];
     await mustRun('javac', join(jdk, 'bin/javac'), [...options, ...sources], { limitMs: COMPILE_LIMIT_MS });
     writeFileSync(join(classes, 'META-INF/MANIFEST.MF'), manifest());
     writeFileSync(join(classes, 'META-INF/extensions.idx'), 'hqbridge.nextflow.HqExecutor\n');
-    const zip = ['--create', '--no-manifest', '--file', nextflowPlugin().zip, '-C', join(FOLDER, 'content'), '.'];
-    await mustRun('jar', join(jdk, 'bin/jar'), zip);
+    await mustRun('jar', join(jdk, 'bin/jar'), ['--create', '--no-manifest', '--file', zip, '-C', folder, '.']);
   });
 }

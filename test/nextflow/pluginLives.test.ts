@@ -18,6 +18,8 @@ const startsOf = (run: PipelineRun): string[] => run.read('starts').split('\n').
 
 /** A starting Java on a busy machine takes its time. */
 const START_MS = 60_000;
+/** Three starts of Java in one test. */
+const SEVERAL_RUNS = { timeout: 240_000 };
 const started = (run: PipelineRun, count: number): Promise<true> =>
   waitFor(`${count} starts, ${run.output}`, () => startsOf(run).length === count, START_MS);
 const letGo = (run: PipelineRun): void => writeFileSync(join(run.directory, 'go'), '');
@@ -77,7 +79,7 @@ test('a task that somebody cancels in HyperQueue is not tried again', async () =
   expect(startsOf(run)).toEqual(['1']);
 });
 
-test('after SIGKILL of Nextflow, -resume takes over the tasks that still run and those that wait', async () => {
+test('after SIGKILL of Nextflow, -resume takes over the tasks that still run and those that wait', SEVERAL_RUNS, async () => {
   await cluster.startServer();
   await cluster.startWorker(['--cpus', '2']);
   const killed = startWithPlugin(cluster, { pipeline: 'waits', args: ['--tasks', '3'] });

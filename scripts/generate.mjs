@@ -5,22 +5,22 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { generateCompare } from './generate/compare.mjs';
 import { generateErrors } from './generate/errors.mjs';
 import { generateJobFile } from './generate/jobFile.mjs';
 import { generateModels } from './generate/models.mjs';
 import { generateOpenApi } from './generate/openapi.mjs';
 import { generatePythonModels } from './generate/pythonModels.mjs';
+import { generateReports } from './generate/reports.mjs';
 import { compile } from './lib/compile.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
 
 /** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
-const GENERATORS = [generateCompare, generateErrors, generateJobFile, generateModels, generateOpenApi, generatePythonModels];
+const GENERATORS = [generateErrors, generateJobFile, generateModels, generateOpenApi, generatePythonModels, generateReports];
 
 /** Their tables become documents. */
 const MODULES = [
-  ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'cli/generate/jobFileSchema.ts'],
+  ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'protocol/schema/snakemakeReport.ts', 'cli/generate/jobFileSchema.ts'],
   ...['server/api/models.ts', 'server/api/openapi.ts'],
 ];
 

@@ -7,6 +7,7 @@ import { JOURNAL } from './journal/commands.ts';
 import { atMost, id, integer, jobName, opt, orNone, positiveDurationMs, text, val } from './options.ts';
 import { SELECTOR_ARG } from './selectorArg.ts';
 import { SERVER } from './serverCommands.ts';
+import { SNAKEMAKE_GROUPS } from './snakemake/commands.ts';
 import { afterOkOption, submitOptions, submitReadsFiles, submitSettlesCut } from './submit/options.ts';
 import { WORKER } from './workerCommands.ts';
 
@@ -275,6 +276,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     load: async () => (await import('./commands/outputLog.ts')).runOutputLog as RunCommand,
   },
   JOURNAL,
+  ...SNAKEMAKE_GROUPS,
   COMPARE,
   {
     name: 'nextflow',

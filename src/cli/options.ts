@@ -106,6 +106,12 @@ export function append(text: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), text];
 }
 
+/** Collects texts of the kind `NAME=VALUE`. */
+export function appendPair(text: string, previous: string[] | undefined): string[] {
+  if (!/^[^=]+=./.test(text)) throw new InvalidArgumentError('NAME=VALUE is expected');
+  return append(text, previous);
+}
+
 /** An option that may be given once: a second time is a mistake, as in the original. */
 export function once<T>(parse: (text: string) => T, flag: string): (text: string, previous: T | undefined) => T {
   return (text, previous) => {

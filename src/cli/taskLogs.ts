@@ -10,17 +10,22 @@ export type Channel = (typeof CHANNELS)[number];
 /** Outputs that are followed at a time; each is a connection to the server. */
 const FOLLOWED_MAX = 32;
 
-/** One task after the other. `headers`: a line with job and task before each output that is not empty. */
+/** @returns a line with job and task, to stand before the output of one channel */
+export function taskHeader({ jobId, id }: TaskInfo, channel: Channel): string {
+  return `# Job ${jobId}, task ${id}${channel === 'stderr' ? ', stderr' : ''}\n`;
+}
+
+/** One task after the other. `header`: a line before each output that is not empty; null: none. */
 export async function printLogs(
   context: Context,
   client: HqClient,
-  o: { tasks: readonly TaskInfo[]; channels: readonly Channel[]; headers: boolean },
+  o: { tasks: readonly TaskInfo[]; channels: readonly Channel[]; header: ((task: TaskInfo, channel: Channel) => string) | null },
 ): Promise<void> {
   for (const task of o.tasks) {
     for (const channel of channelsOf(task, o.channels)) {
-      let begun = !o.headers;
+      let begun = false;
       for await (const piece of outputOf(context, client, { task, channel, follow: false })) {
-        if (!begun) await context.raw(`# Job ${task.jobId}, task ${task.id}${channel === 'stderr' ? ', stderr' : ''}\n`);
+        if (!begun && o.header !== null) await context.raw(o.header(task, channel));
         begun = true;
         await context.raw(piece);
       }
@@ -77,7 +82,7 @@ async function printLines(context: Context, pieces: AsyncIterable<Uint8Array>, p
 }
 
 /** @param lines ends with a line feed; bytes, because output need not be text */
-function prefixed(lines: Buffer, prefix: string): Uint8Array {
+export function prefixed(lines: Buffer, prefix: string): Uint8Array {
   if (prefix === '') return lines;
   const parts: Uint8Array[] = [];
   for (let at = 0; at < lines.length; ) {

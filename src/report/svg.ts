@@ -1,6 +1,5 @@
-/** A few marks of SVG on a time axis: steps, bars, ticks. Pure; text in, text out. Used by the HTML pages of comparisons and of journals. */
-import type { Bar } from './compare/timeline.ts';
-import type { Step } from './steps.ts';
+/** A few marks of SVG on a time axis: steps, bars, ticks. Pure; text in, text out. Used by the HTML pages of reports. */
+import type { Bar, Step } from './timeline.ts';
 
 /** Pixels: right end of the axes, what is left free around them, a line of bars and the least height of all lines, the wanted distance of ticks. */
 const SIZE = { width: 900, left: 60, bottom: 24, top: 6, lane: 6, lanesLeast: 18, tick: 90 };
@@ -28,18 +27,17 @@ export function stepsSvg({ lines, endMs, height }: StepsDrawing): string {
   return frame(height, `${axis(endMs, height)}${labels}${drawn.join('')}`);
 }
 
-/** @returns an `<svg>` with one bar per job, in lanes */
-export function barsSvg(bars: readonly Bar[], o: { endMs: number; color: string }): string {
+/** @returns an `<svg>` with the bars in their lanes; `endMs` is the right end of the axis, milliseconds */
+export function barsSvg(bars: readonly Bar[], { endMs }: { endMs: number }): string {
   const lanes = bars.reduce((most, { lane }) => Math.max(most, lane + 1), 0);
   const height = SIZE.top + Math.max(lanes * SIZE.lane, SIZE.lanesLeast) + SIZE.bottom;
-  const drawn = bars.map(({ job, startMs, endMs, lane }) => {
-    const [from, to] = [x(startMs, o.endMs), x(endMs, o.endMs)];
-    // A job of less than a pixel is a job, too.
+  const drawn = bars.map((bar) => {
+    const [from, to] = [x(bar.startMs, endMs), x(bar.endMs, endMs)];
+    // What lasts less than a pixel is there, too.
     const width = round(Math.max(to - from, 1));
-    const title = escaped(`job ${job.id}, ${job.cpus} CPUs, ${secondsLabel(startMs)} to ${secondsLabel(endMs)}, ${job.state}`);
-    return `<rect x="${from}" y="${SIZE.top + lane * SIZE.lane}" width="${width}" height="${SIZE.lane - 1}" fill="${o.color}"><title>${title}</title></rect>`;
+    return `<rect x="${from}" y="${SIZE.top + bar.lane * SIZE.lane}" width="${width}" height="${SIZE.lane - 1}" fill="${bar.color}"><title>${escaped(bar.title)}</title></rect>`;
   });
-  return frame(height, `${axis(o.endMs, height)}${drawn.join('')}`);
+  return frame(height, `${axis(endMs, height)}${drawn.join('')}`);
 }
 
 /** @returns milliseconds between two ticks: 1, 2 or 5 times a power of ten */
@@ -77,7 +75,8 @@ function x(atMs: number, endMs: number): number {
   return round(SIZE.left + ((SIZE.width - SIZE.left) * Math.max(atMs, 0)) / Math.max(endMs, 1));
 }
 
-function secondsLabel(ms: number): string {
+/** @returns the time as labels of the axis have it, `12.5 s` */
+export function secondsLabel(ms: number): string {
   return `${round(ms / 1_000)} s`;
 }
 

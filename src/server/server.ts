@@ -6,6 +6,7 @@ import type { Core } from '../core/core.ts';
 import { createCore } from '../core/core.ts';
 import { debugDump } from '../core/debugDump.ts';
 import { rowOf, unfinishedCount } from '../core/jobTable.ts';
+import { isEnded } from '../core/reactor/transitions.ts';
 import { RUNNING } from '../core/taskTable.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { DebugDump } from '../protocol/schema/control.ts';
@@ -322,9 +323,13 @@ export class HqServer implements ServerFacade {
 
   private describeWorker(entry: WorkerEntry): WorkerInfo {
     const worker = this.core.workers.get(entry.id);
-    let running = 0;
-    for (const row of worker?.rows ?? []) if (this.core.tasks.state[row] === RUNNING) running += 1;
-    return liveWorkerInfo(entry, worker, running);
+    let [running, stopping] = [0, 0];
+    for (const row of worker?.rows ?? []) {
+      const state = this.core.tasks.state[row] as number;
+      if (state === RUNNING) running += 1;
+      else if (isEnded(state)) stopping += 1;
+    }
+    return liveWorkerInfo(entry, worker, { running, stopping });
   }
 
   /** Differs whenever a task's state or instance does. */

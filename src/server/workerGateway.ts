@@ -246,6 +246,7 @@ export class WorkerGateway {
         idleTimeoutMs,
         wanted,
         wantsRoom: true,
+        wantsNotices: true,
       };
       connection.send(encodeToWorker(['welcome', welcome]));
       entry.welcomed = connection;
@@ -261,6 +262,8 @@ export class WorkerGateway {
       case 'heartbeat':
         // Answered, so that a worker notices a dead line, too.
         return connection.send(encodeToWorker(['heartbeat']));
+      case 'notice':
+        return this.o.loop.post(() => this.o.recorder.event({ type: 'worker-notice', workerId: entry.id, message: message[1] }));
       case 'leaving':
         return this.o.loop.post(() => this.leave(entry, message[1]));
       case 'hello':

@@ -95,8 +95,12 @@ export function workerSpec(id: number, configuration: WorkerConfiguration): Work
   };
 }
 
-/** A known worker as the API shows it. */
-export function liveWorkerInfo(entry: WorkerEntry, core: CoreWorker | undefined, runningTasks: number): WorkerInfo {
+/** A known worker as the API shows it. `stopping`: tasks that have ended for the server and not yet on the worker. */
+export function liveWorkerInfo(
+  entry: WorkerEntry,
+  core: CoreWorker | undefined,
+  { running, stopping }: { running: number; stopping: number },
+): WorkerInfo {
   return {
     id: entry.id,
     configuration: entry.configuration,
@@ -104,8 +108,9 @@ export function liveWorkerInfo(entry: WorkerEntry, core: CoreWorker | undefined,
     connectedAtMs: entry.connectedAtMs,
     endedAtMs: null,
     endReason: null,
-    runningTasks,
+    runningTasks: running,
     assignedTasks: core?.rows.size ?? 0,
+    stoppingTasks: stopping,
     lastTaskStarted: entry.lastTaskStarted,
   };
 }

@@ -15,6 +15,7 @@ import type { Launcher } from './executor/launcher.ts';
 import { NativeLauncher } from './executor/nativeLauncher.ts';
 import { WarmLauncher } from './executor/warmLauncher.ts';
 import { NoteSocket } from './noteSocket.ts';
+import { Notices } from './notices.ts';
 import type { WorkerOptions } from './options.ts';
 import { Worker, type WorkerParts } from './worker.ts';
 
@@ -40,6 +41,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   /** Aborted when no task can be started any more: the worker leaves, and its tasks run elsewhere. */
   const broken = new AbortController();
   let launcher: Launcher | undefined;
+  const notices = new Notices();
   let notes: NoteSocket | null = null;
   let groups: TaskGroups | null = null;
   const { memEnforce = 'on' } = overrides;
@@ -58,7 +60,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
         broken.abort();
       },
     });
-    launcher = plain instanceof NativeLauncher ? new WarmLauncher({ plain, directory: workDir, log }) : plain;
+    launcher =
+      plain instanceof NativeLauncher ? new WarmLauncher({ plain, directory: workDir, log, tell: (line) => notices.tell(line) }) : plain;
     groups = await openTaskGroups({ env: io.env, launcher: plain, enforce: memEnforce, resources, warn: surroundings.warn });
     const memoryGuard = memoryGuardOf(memEnforce, groups);
     const configuration = await makeConfiguration({ ...surroundings, resources, workDir, startedAtMs, memoryGuard });
@@ -68,6 +71,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       session: randomBytes(16).toString('hex'),
       launcher,
       notes,
+      notices,
       env: io.env,
       memEnforce,
       groups,

@@ -108,6 +108,11 @@ export class Session {
     this.connection?.flush();
   }
 
+  /** A line for the server's event log, while it is there. */
+  notice(line: string): void {
+    this.connection?.send(encodeFromWorker(['notice', line]));
+  }
+
   /**
    * Says goodbye: sends the reason and waits until every update is confirmed.
    * @param done called once: all is confirmed, or the time is over, or the connection broke, or there was none

@@ -27,6 +27,7 @@ import { Lifetime } from './lifetime.ts';
 import { MemoryGuard } from './monitor/memoryGuard.ts';
 import type { MemEnforce } from './monitor/memoryMonitor.ts';
 import type { NoteSocket } from './noteSocket.ts';
+import type { Notices } from './notices.ts';
 import type { SignalBeforeEnd } from './options.ts';
 import { Session, type TaskMessage } from './session.ts';
 import { WorkerState } from './state.ts';
@@ -72,6 +73,8 @@ export interface WorkerParts {
   /** Control groups of tasks; null where their memory is sampled. */
   readonly groups: TaskGroups | null;
   readonly signalBeforeEnd: SignalBeforeEnd | null;
+  /** Lines for the server's event log. */
+  readonly notices: Notices;
   /** For messages of tasks; null where it could not be opened. */
   readonly notes: NoteSocket | null;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -174,6 +177,7 @@ export class Worker {
     this.online = true;
     this.isMember = false;
     this.wantsRoom = welcome.wantsRoom === true;
+    this.parts.notices.attach(welcome.wantsNotices === true ? (line) => this.session.notice(line) : null);
     this.apply(this.state.handle({ kind: 'reconnected', wanted: welcome.wanted, settled: repeated, nowMs: Date.now() }));
   }
 

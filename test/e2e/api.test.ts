@@ -108,6 +108,19 @@ describe('cancelling and extending', () => {
     expect((await ended(client, jobId)).stats).toMatchObject({ canceled: 3, finished: 7 });
   });
 
+  test('a canceled task counts as stopping until its worker has seen it die', async () => {
+    // It takes the interrupt for a wish, and is killed a second later.
+    const script = `trap '' INT; echo $$ > stubborn.pid; ${until('never')}`;
+    const { jobId } = await client.createJob({ name: 'stubborn', submit: scriptSubmit(cluster, script) });
+    await waitFor('its process', () => cluster.read('stubborn.pid').endsWith('\n'));
+    await client.cancel(jobId);
+    const stopping = async (): Promise<number> =>
+      (await client.listWorkers()).reduce((sum, worker) => sum + (worker.stoppingTasks ?? 0), 0);
+    // Whoever sees 0 may write what it wrote; whoever sees 1 saw a moment in which it may still have lived.
+    await waitFor('its end to be confirmed', async () => (await stopping()) === 0);
+    expect(existsSync(`/proc/${cluster.read('stubborn.pid').trim()}`)).toBe(false);
+  });
+
   test('tasks of later requests depend on earlier ones, whatever became of them', async () => {
     const { jobId } = await client.createJob({ name: 'open', open: true });
     const add = (tasks: GraphTask[]) =>

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import sys
 
 from hq_bridge import Client
 from real_server import wait_for
@@ -125,28 +127,52 @@ def test_killed_embedded_server_is_started_again(lone_workflow, own_server):
     wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
 
 
-def test_jobs_of_a_killed_snakemake_are_followed_by_the_next(workflow):
-    workflow.write(GATED)
+def test_jobs_of_a_killed_snakemake_are_followed_by_the_next_and_not_run_again(workflow):
+    workflow.write(GATED.replace("[ -e go ]", "[ -e go-{wildcards.s} ]"))
     first = workflow.start()
     started(workflow)
     first.kill()
+    # One finishes while nobody looks.
+    (workflow.directory / "go-0").touch()
+    wait_for(lambda: "finished" in [task["state"] for task in workflow.tasks()], "the end of a job")
     workflow.succeed("--unlock")
     second = workflow.start()
-    second.says("still running since an earlier run", times=2)
-    go(workflow)
-    second.end()
-    assert len(workflow.text("started-0").split()) == 1
+    second.says("a s=1 is still running since an earlier run")
+    (workflow.directory / "go-1").touch()
+    out = second.end()
+    assert [len(workflow.text(f"started-{s}").split()) for s in range(2)] == [1, 1], out
+    assert len(workflow.tasks()) == 2
     assert [job["isOpen"] for job in workflow.jobs()] == [False, False]
 
 
-def test_jobs_of_a_killed_snakemake_are_canceled_when_they_are_to_be_run_anew(workflow):
-    workflow.write(GATED)
+# Says who else is at work on the same file.
+STUBBORN = """
+    rule a:
+        output: "a.txt"
+        shell: "trap '' INT; for p in $(cat started-0); do kill -0 $p && echo alive >> seen; done 2> /dev/null; echo $$ >> started-0; "
+               "touch {output}; until [ -e go ]; do sleep 0.05; done"
+"""
+
+
+def test_files_of_a_killed_snakemake_are_made_anew_after_its_jobs_are_dead(workflow):
+    workflow.write(STUBBORN)
     first = workflow.start()
-    started(workflow)
+    workflow.wait_for("a.txt")
     first.kill()
-    workflow.succeed("--unlock")
-    second = workflow.start("--rerun-incomplete")
+    # What is typed is what was told.
+    rerun = told(workflow.fail(), "--rerun-incomplete")
+    locked = workflow.start(command=rerun).end_badly()
+    assert "jobs of it that HyperQueue still runs are followed" in locked
+    workflow.start(command=told(locked, "--unlock")).end()
+    second = workflow.start(command=rerun)
     wait_for(lambda: len(workflow.text("started-0").split()) == 2, "the second start")
+    assert not (workflow.directory / "seen").exists()
     go(workflow)
     second.end()
-    assert sorted(task["state"] for task in workflow.tasks()) == ["canceled", "canceled", "finished", "finished"]
+    assert sorted(task["state"] for task in workflow.tasks()) == ["canceled", "finished"]
+
+
+def told(out, option):
+    """The command with this option that Snakemake's error ends with, for the Python that has Snakemake."""
+    line = next(line for line in out.splitlines() if line.startswith(f"    python -m snakemake {option} "))
+    return [sys.executable, *shlex.split(line)[1:]]

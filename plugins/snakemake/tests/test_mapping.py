@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_executor_plugin_hyperqueue.resources import ResourceMapper, Site, priority_of
 from snakemake_executor_plugin_hyperqueue.site import site_of
@@ -28,7 +29,11 @@ class Mapper(ResourceMapper):
         self.site = site
 
     def amounts(self, threads=1, **resources):
-        return self.request("r", threads, resources).spec["resources"]
+        (spec,) = self.specs(threads, **resources)
+        return spec["resources"]
+
+    def specs(self, threads=1, **resources):
+        return self.request("r", threads, resources).specs
 
 
 def test_threads_become_cpus():
@@ -87,9 +92,58 @@ def test_unknown_gres_is_told():
     assert "gres=tape:3" in mapper.said["gres"]
 
 
-def test_whole_nodes():
-    assert Mapper().request("r", 4, {"nodes": 3, "mem_mb": 5}).spec == {"nodes": 3}
-    assert Mapper().request("r", 4, {"nodes": 1}).spec == {"resources": {"cpus": 4}}
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({"nodes": 3, "mem_mb": 5}, {"nodes": 3}),
+        ({"nodes": 1}, {"resources": {"cpus": 4}}),
+        ({"mpi": "mpirun", "tasks": 3}, {"resources": {"cpus": 12}}),
+        ({"mpi": "mpirun", "ntasks": 2, "cpus_per_task": 1}, {"resources": {"cpus": 2}}),
+        ({"mpi": "mpirun", "tasks": 6, "nodes": 2}, {"nodes": 2}),
+        ({"mpi": "mpirun", "tasks": 6, "tasks_per_node": 2}, {"nodes": 3}),
+        ({"tasks": 2, "tasks_per_node": 2}, {"resources": {"cpus": 8}}),
+        ({"gpu": 2, "cpus_per_gpu": 3}, {"resources": {"cpus": 6, "gpus": 2}}),
+        ({"gpu": 2, "tasks_per_gpu": 2, "cpus_per_task": 1}, {"resources": {"cpus": 4, "gpus": 2}}),
+        ({"cpus_per_gpu": 3}, {"resources": {"cpus": 4}}),
+    ],
+)
+def test_nodes_ranks_and_cpus_as_for_slurm(resources, expected):
+    mapper = Mapper()
+    assert mapper.specs(4, **resources) == [expected]
+    assert mapper.said == {}
+
+
+def test_a_constraint_chooses_workers_that_are_marked():
+    mapper = Mapper(Site(frozenset({"cpus", "avx512", "nvme"})))
+    assert mapper.amounts(constraint="avx512&nvme") == {"cpus": 1, "avx512": 0.0001, "nvme": 0.0001}
+    assert mapper.said == {}
+    assert mapper.amounts(constraint="avx512&haswell") == {"cpus": 1, "avx512": 0.0001}
+    assert "--resource haswell=sum(1)" in mapper.said["constraint"]
+
+
+def test_what_only_hyperqueue_has():
+    mapper = Mapper()
+    assert mapper.amounts(4, hq_resources="fpga=1, cpus=8 compact!") == {"cpus": "8 compact!", "fpga": 1}
+    assert mapper.specs(4, gpu=1, hq_variants="cpus=2 | cpus=32, gpus=0 | gpus=0.5") == [
+        {"resources": {"cpus": 2, "gpus": 1}},
+        {"resources": {"cpus": 32}},
+        {"resources": {"cpus": 4, "gpus": 0.5}},
+    ]
+    request = mapper.request("r", 1, {"hq_priority": -5, "hq_crash_limit": "unlimited", "hq_pin": "omp"})
+    assert request.options == {"priority": -5, "crashLimit": "unlimited", "pin": "omp"}
+    assert mapper.request("r", 1, {"hq_crash_limit": "3"}).options == {"crashLimit": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("hq_resources", "fpga"), ("hq_variants", "cpus=1 | =3"), ("hq_priority", "high"), ("hq_crash_limit", 0)),
+        *(("hq_crash_limit", "often"), ("hq_pin", "hard")),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name, value):
+    with pytest.raises(WorkflowError, match=f"^rule r: {name}"):
+        Mapper().request("r", 1, {name: value})
 
 
 def test_words_for_batch_jobs_are_ignored_with_one_warning():
@@ -102,11 +156,11 @@ def test_words_for_batch_jobs_are_ignored_with_one_warning():
 def test_runtime_is_a_limit_and_on_demand_a_request():
     assert Mapper().request("r", 1, {"runtime": 2}).time_limit_ms == 120_000
     assert Mapper(time_limit=False).request("r", 1, {"runtime": 2}).time_limit_ms is None
-    assert Mapper().request("r", 1, {"runtime": 2}).spec == {"resources": {"cpus": 1}}
+    assert Mapper().specs(1, runtime=2) == [{"resources": {"cpus": 1}}]
     mapper = Mapper(Site(frozenset({"cpus"}), longest_life_ms=60_000), time_request=True)
-    assert mapper.request("r", 1, {"runtime": 2}).spec == {"resources": {"cpus": 1}, "timeRequestMs": 120_000}
+    assert mapper.specs(1, runtime=2) == [{"resources": {"cpus": 1}, "timeRequestMs": 120_000}]
     assert mapper.said == {"time r": "rule r has runtime=2, but no worker lives for more than 1 min: it cannot start"}
-    assert Mapper(BARE, time_request=True).request("r", 1, {}).spec == {"resources": {"cpus": 1}}
+    assert Mapper(BARE, time_request=True).specs(1) == [{"resources": {"cpus": 1}}]
 
 
 def test_more_threads_than_the_local_worker_has_are_cut():

@@ -19,11 +19,10 @@ class Session:
     """Answers for a server."""
 
     server_uid = "uid-1"
-    embedded = False
 
     def __init__(self, directory):
         self.directory = directory
-        self.revived = 0
+        self.looked_after = 0
         self.found = []
 
     def tasks(self, job_id, ids=None):
@@ -37,8 +36,8 @@ class Session:
     def run_dir(self, job_id):
         return self.directory
 
-    def revive(self):
-        self.revived += 1
+    def look_after(self):
+        self.looked_after += 1
 
 
 class Bench:
@@ -78,19 +77,24 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
+MIB = 1024 * 1024
+USAGE = {"wallMs": 1_500, "userMs": None, "systemMs": None, "maxRssBytes": 9 * MIB, "peakMemBytes": 20 * MIB}
+
+
 def finished(number):
     return {"type": "task-finished", "jobId": 5, "taskId": number}
 
 
 def failed(number, **more):
     event = {"type": "task-failed", "jobId": 5, "taskId": number, "error": "e", "failure": "exit"}
-    return {**event, "exitCode": 3, "signal": None, **more}
+    return {**event, "exitCode": 3, "signal": None, "usage": USAGE, **more}
 
 
 def test_ends_are_reported_once(bench):
     bench.monitor.handle([Batch([finished(1), finished(1), failed(2)]), Batch([finished(2), finished(99)])])
     assert bench.done == [bench.infos[1]]
-    assert bench.failed == {2: "task 2 of HyperQueue job 5 failed: exit code 3\n"}
+    used = "it ran for 1.5 s, peak memory 20 MiB"
+    assert bench.failed == {2: f"task 2 of HyperQueue job 5 failed: exit code 3; {used}\n"}
     assert list(bench.tasks) == [(5, 0)]
 
 
@@ -135,7 +139,7 @@ def test_another_server_fails_the_jobs(bench):
 
 
 def test_after_a_gap_the_state_is_read(bench):
-    task = {"jobId": 5, "error": "e", "failure": "signal", "exitCode": None, "signal": "SIGKILL", "workers": [4]}
+    task = {"jobId": 5, "error": "e", "failure": "signal", "exitCode": None, "signal": "SIGKILL", "workers": [4], "usage": None}
     bench.session.found = [
         {**task, "id": 0, "state": "finished"},
         {**task, "id": 1, "state": "failed"},
@@ -158,16 +162,15 @@ def test_trouble_while_the_state_is_read_is_no_end(bench):
     assert sorted(bench.failed) == [0, 1, 2]
 
 
-def test_only_an_embedded_server_is_looked_after(bench, monkeypatch):
+def test_server_and_queue_are_looked_after_while_jobs_run(bench, monkeypatch):
+    bench.monitor.handle([])
+    assert bench.session.looked_after == 0
     monkeypatch.setattr(status, "LOOK_AFTER_S", -1.0)
     bench.monitor.handle([])
-    assert bench.session.revived == 0
-    bench.session.embedded = True
-    bench.monitor.handle([])
-    assert bench.session.revived == 1
+    assert bench.session.looked_after == 1
     bench.tasks.clear()
     bench.monitor.handle([])
-    assert bench.session.revived == 1
+    assert bench.session.looked_after == 1
 
 
 def test_inbox_wakes_whoever_waits():

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hq_bridge import Batch, EventStream
 from real_server import wait_for
 
 from workflow import Workflow
@@ -30,6 +31,13 @@ def said(workflow: Workflow) -> str:
     """What the workers have printed."""
     server = workflow.server
     return "".join(server.log(process) for process in server.processes[1:])
+
+
+def notices(workflow: Workflow) -> list:
+    """What workers have told the event log of the server."""
+    messages: list = []
+    with EventStream(workflow.server.directory, messages.append, after=0, types=("worker-notice",)):
+        return wait_for(lambda: [event for one in messages if isinstance(one, Batch) for event in one.events], "notices")
 
 
 def how(workflow: Workflow, name: str) -> str:
@@ -156,7 +164,10 @@ def test_jobs_get_nothing_to_read_and_random_numbers_of_their_own(workflow):
 
 def test_a_precommand_makes_a_plain_start(workflow):
     assert run_telling(workflow, "", "--precommand", "true") == {"plain"}
-    assert "a job is started by its command, which does more than to start Snakemake" in said(workflow)
+    reason = "a job is started by its command, which does more than to start Snakemake"
+    assert reason in said(workflow)
+    # For whoever cannot read the log of a worker on some node.
+    assert any(reason in event["message"] for event in notices(workflow))
 
 
 def test_a_failed_group_of_pipes_leaves_no_shell_behind(workflow):

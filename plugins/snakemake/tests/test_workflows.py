@@ -45,6 +45,9 @@ def test_tasks_are_described_by_the_workflow(workflow):
     assert workflow.logs() == []
     assert not (workflow.directory / f"job-{job['id']}").exists()
     assert "no worker provides" not in out
+    logs = workflow.hq("logs", "snakemake", str(job["id"]))
+    assert (logs.returncode, logs.stdout) == (1, "")
+    assert "--hyperqueue-keep-logs always" in logs.stderr
 
 
 def test_batches_are_submitted_with_one_request(workflow):
@@ -85,8 +88,9 @@ def test_failure_shows_reason_and_last_lines_and_keeps_its_output_alone(workflow
     assert "    the disk is on fire" in out
     assert "returned non-zero exit status 3" in out
     assert "logs/x y.log" in out
-    (log,) = workflow.logs()
+    (log,) = [name for name in workflow.logs() if not name.startswith("run-")]
     assert re.fullmatch(r"bad_s=x_y\.\d+-\d+\.log", log)
+    assert re.search(r"exit code 1; it ran for [\d.]+ s, peak memory \d+ MiB", out)
     assert f".snakemake/hyperqueue/{log}" in out
     assert "the disk is on fire" in workflow.text(f".snakemake/hyperqueue/{log}")
     assert (workflow.directory / "good.txt").exists()
@@ -184,7 +188,7 @@ def test_time_limit_can_be_off(workflow):
             shell: "touch {output}"
         """
     )
-    workflow.succeed("--hyperqueue-time-limit", "off", "--hyperqueue-time-request")
+    workflow.succeed("--hyperqueue-runtime-limit", "off", "--hyperqueue-time-request")
     (task,) = workflow.tasks()
     assert "timeLimitMs" not in task["spec"]
     assert task["spec"]["request"][0]["timeRequestMs"] == 60_000
@@ -287,6 +291,67 @@ def test_group_is_one_task_and_its_failure_is_explained(workflow):
     assert (workflow.directory / "b/1.txt").exists()
 
 
+def test_members_of_a_group_run_at_the_same_time(workflow):
+    workflow.write(
+        """
+        rule all:
+            input: "a.txt", "b.txt"
+        rule meet:
+            output: "{s}.txt"
+            group: "g"
+            params: other=lambda wildcards: "b" if wildcards.s == "a" else "a"
+            shell: "touch here-{wildcards.s}; until [ -e here-{params.other} ]; do sleep 0.02; done; touch {output}"
+        """
+    )
+    workflow.succeed("--group-components", "g=2")
+    (task,) = workflow.tasks()
+    assert task["spec"]["request"][0]["resources"] == {"cpus": 2}
+
+
+# Starts a rank for each host of the file, as mpirun does; there is no way to these hosts here, so all run on this one.
+LAUNCH = 'for host in $(cat "$HQ_NODE_FILE"); do RANK_HOST=$host "$@" & done; wait\n'
+
+
+def test_ranks_on_two_workers_alternatives_and_marked_workers(lone_workflow, own_server):
+    own_server.start()
+    own_server.worker("--cpus", "2", "--hostname", "one")
+    own_server.worker("--cpus", "2", "--hostname", "two", "--resource", "nvme=sum(1)")
+    lone_workflow.write(
+        """
+        rule all:
+            input: "ranks.txt", "marked.txt", "either.txt"
+        rule ranks:
+            output: "ranks.txt"
+            resources: mpi="sh launch.sh", tasks=2, nodes=2
+            shell: "{resources.mpi} sh -c 'echo $RANK_HOST of {resources.tasks} >> {output}'"
+        rule marked:
+            output: "marked.txt"
+            resources: constraint="nvme", slurm_partition="x"
+            shell: "touch {output}"
+        rule either:
+            output: "either.txt"
+            resources: gpu=1, hq_variants="cpus=1 | gpus=0, cpus=2", hq_priority=7, hq_crash_limit="never-restart"
+            shell: "echo $HQ_RESOURCE_VARIANT > {output}"
+        """
+    )
+    (lone_workflow.directory / "launch.sh").write_text(LAUNCH)
+    lone_workflow.succeed()
+    assert sorted(lone_workflow.text("ranks.txt").splitlines()) == ["one of 2", "two of 2"]
+    assert lone_workflow.text("either.txt") == "1\n"
+    tasks = {task["label"]: task for task in lone_workflow.tasks()}
+    assert tasks["ranks"]["spec"]["request"][0]["nodes"] == 2
+    with Client(own_server.directory) as client:
+        (worker,) = tasks["marked"]["workers"]
+        assert client.worker(worker)["configuration"]["hostname"] == "two"
+    assert (tasks["either"]["spec"]["priority"], tasks["either"]["spec"]["crashLimit"]) == (7, "never-restart")
+
+
+def test_a_request_that_cannot_be_meant_ends_the_workflow_with_one_line(workflow):
+    workflow.write('rule a:\n    output: "a.txt"\n    resources: hq_resources="fpga"\n    shell: "touch {output}"\n')
+    assert "rule a: hq_resources has 'fpga'; give NAME=AMOUNT" in workflow.fail()
+    assert workflow.tasks() == []
+
+
 def test_working_directory_of_the_workflow(workflow):
     (workflow.directory / "elsewhere").mkdir()
     workflow.write('workdir: "elsewhere"\nrule a:\n    output: "a.txt"\n    shell: "pwd > {output}"\n')
@@ -307,7 +372,7 @@ def test_immediate_submit_is_refused(workflow):
     assert "does not support --immediate-submit" in workflow.fail("--immediate-submit", "--notemp")
 
 
-@pytest.mark.parametrize("option", ["keep-logs", "time-limit"])
+@pytest.mark.parametrize("option", ["keep-logs", "runtime-limit"])
 def test_settings_are_checked(workflow, option):
     workflow.write('rule a:\n    output: "a.txt"\n    shell: "touch {output}"\n')
     assert "invalid choice: 'sometimes'" in workflow.fail(f"--hyperqueue-{option}", "sometimes")

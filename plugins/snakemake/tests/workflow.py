@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 from hq_bridge import Client
+from hq_bridge.executable import find_hq
 from real_server import RealServer, wait_for
 
 # Far above what a workflow of a few jobs takes, so that only a hang is cut off.
@@ -67,7 +68,8 @@ class Workflow:
         return [
             *(sys.executable, *module, "--executor", "hyperqueue", "--jobs", str(jobs)),
             *("--hyperqueue-server-dir", str(self.server.directory), "--latency-wait", "2"),
-            *("--max-jobs-per-timespan", "1000/1s", *options),
+            # With a second as its period Snakemake waits for the end of the last one before it exits.
+            *("--max-jobs-per-timespan", "100000/0s", *options),
         ]
 
     def run(self, *options: str, jobs: int, main: str | None, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -94,8 +96,26 @@ class Workflow:
         assert result.returncode != 0, result.stdout
         return result.stdout
 
-    def start(self, *options: str, jobs: int = 4) -> Running:
-        self.running.append(Running(self.command(*options, jobs=jobs), self.directory))
+    def hq(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Our command in the workflow's directory, to its end; standard output and error apart."""
+        return subprocess.run(
+            self.hq_command(*arguments),
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    def hq_command(self, *arguments: str) -> list[str]:
+        return [*find_hq(), *arguments, "--server-dir", str(self.server.directory)]
+
+    def start(
+        self, *options: str, jobs: int = 4, main: str | None = None, command: list[str] | None = None
+    ) -> Running:
+        """Beside the test. `command`: the whole call, instead of what the others make."""
+        self.running.append(Running(command or self.command(*options, jobs=jobs, main=main), self.directory))
         return self.running[-1]
 
     def stop(self) -> None:

@@ -183,6 +183,26 @@ class Client:
             raise
         return _pieces(connection, response)
 
+    # Allocation queues
+
+    def create_queue(self, request: "models.CreateQueue") -> "models.QueueCreated":
+        """Creates an allocation queue; unless `trial` is false an allocation is submitted and canceled at once before.
+
+        :raises HqError: `HQ_E_QUEUE_PARAMS`, `HQ_E_BATCH_SYSTEM`, `HQ_E_ALLOC_TRIAL` when the batch system refuses it
+        """
+        return cast("models.QueueCreated", self._call("POST", "/v1/queues", request))
+
+    def queues(self) -> "List[models.QueueInfo]":
+        """Allocation queues, sorted by id."""
+        return cast("List[models.QueueInfo]", self._call("GET", "/v1/queues"))
+
+    def remove_queue(self, queue_id: int, running: str = "drain") -> None:
+        """Removes a queue; what it has queued is canceled.
+
+        :param running: what becomes of running allocations: `drain` (they end with their tasks), `cancel` or `refuse`
+        """
+        self._call("DELETE", f"/v1/queues/{queue_id}", query=[("running", running)])
+
     # HTTP
 
     def _call(self, method: str, path: str, body: Any = None, query: _Query = ()) -> Any:

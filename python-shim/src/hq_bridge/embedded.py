@@ -55,6 +55,7 @@ def ensure_server(
     cpus: Optional[int] = None,
     *,
     max_jobs: Optional[int] = None,
+    local_worker: bool = True,
     warn: Optional[Warn] = None,
 ) -> EmbeddedServer:
     """Returns the server of a directory, after starting one where none answers.
@@ -64,6 +65,7 @@ def ensure_server(
 
     :param server_dir: None for `HQ_SERVER_DIR`, else `~/.hq-server`
     :param cpus: CPUs of the local worker; None: what this process may use, at most `max_jobs`
+    :param local_worker: false: start none, as the caller brings workers by an allocation queue
     :param warn: told one line at a time; None: standard error
     :raises HqError: when no server can be started or the one that runs cannot be used
     """
@@ -71,7 +73,7 @@ def ensure_server(
     with Client(directory) as client:
         info = _info(client)
         # Decided without the lock, as nearly always nothing has to be started.
-        if info is not None and not _lacks_worker(info, cpus):
+        if info is not None and not (local_worker and _lacks_worker(info, cpus)):
             return EmbeddedServer(directory, info["serverUid"], False, _is_embedded(info), None)
         make_private(directory)
         with _locked(directory / LOCK_FILE):
@@ -80,7 +82,7 @@ def ensure_server(
                 _start_server(directory, client)
             info = client.server_info()
             worker_cpus = None
-            if _lacks_worker(info, cpus):
+            if local_worker and _lacks_worker(info, cpus):
                 worker_cpus = cpus or min(usable_cpus(), max(1, max_jobs or sys.maxsize))
                 _start_worker(directory, client, worker_cpus, warn or _print_line)
             return EmbeddedServer(directory, info["serverUid"], started, _is_embedded(info), worker_cpus)

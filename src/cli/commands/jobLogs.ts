@@ -4,7 +4,7 @@ import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';
 import { selectOneJob } from '../jobSelection.ts';
 import { parseIdList, reportMissing, selectIds } from '../selectors.ts';
-import { CHANNELS, type Channel, followLogs, printLogs } from '../taskLogs.ts';
+import { CHANNELS, type Channel, followLogs, printLogs, taskHeader } from '../taskLogs.ts';
 
 export interface LogsOptions {
   readonly follow?: boolean;
@@ -27,5 +27,5 @@ export async function runLogs(context: Context, [text]: [string], options: LogsO
   const channels = options.channel === undefined ? CHANNELS : [options.channel];
   const several = tasks.length > 1;
   if (options.follow === true) await followLogs(context, client, { tasks, channels, prefix: several });
-  else await printLogs(context, client, { tasks, channels, headers: several });
+  else await printLogs(context, client, { tasks, channels, header: several ? taskHeader : null });
 }

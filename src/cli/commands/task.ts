@@ -27,8 +27,8 @@ export async function runList(context: Context, [selector]: [string], options: L
   }
   if (lists.size > 0) context.output.taskLists(lists, { verbose: options.verbose === true });
   if (options.printLogs !== true) return;
-  const { CHANNELS, printLogs } = await import('../taskLogs.ts');
-  await printLogs(context, client, { tasks: [...lists.values()].flat(), channels: CHANNELS, headers: true });
+  const { CHANNELS, printLogs, taskHeader } = await import('../taskLogs.ts');
+  await printLogs(context, client, { tasks: [...lists.values()].flat(), channels: CHANNELS, header: taskHeader });
 }
 
 export async function runInfo(context: Context, [job, tasks]: [string, string], options: { verbose?: boolean }): Promise<undefined> {

@@ -31,6 +31,8 @@ function bodyJson(event: EventBody): Record<string, unknown> {
     case 'worker-disconnected':
     case 'worker-reconnected':
       return { type, id: event.workerId };
+    case 'worker-notice':
+      return { type, id: event.workerId, message: event.message };
     case 'worker-lost':
       return { type, id: event.workerId, reason: LOST_REASONS[event.reason] ?? event.reason };
     case 'job-created':

@@ -10,6 +10,7 @@ import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
@@ -154,6 +155,10 @@ export class JsonOutput implements Output {
   }
 
   comparison(report: CompareReport): void {
+    this.print(report);
+  }
+
+  snakemakeReport(report: SnakemakeReport): void {
     this.print(report);
   }
 

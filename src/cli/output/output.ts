@@ -7,6 +7,7 @@ import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobDetail, JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Finding } from '../doctor/finding.ts';
@@ -25,6 +26,13 @@ export interface JobWithTasks {
 /** Absolute paths. */
 export interface ComparisonFiles {
   readonly json: string;
+  readonly page: string;
+}
+
+/** Absolute paths. */
+export interface SnakemakeReportFiles {
+  readonly json: string;
+  readonly csv: string;
   readonly page: string;
 }
 
@@ -56,6 +64,8 @@ export interface Output {
   findings(findings: readonly Finding[]): void;
   /** `files`: where its parts were written. */
   comparison(report: CompareReport, files: ComparisonFiles): void;
+  /** `files`: where its parts were written; undefined: nowhere. */
+  snakemakeReport(report: SnakemakeReport, files: SnakemakeReportFiles | undefined): void;
   logSummary(path: string, summary: Summary): void;
   /** An action was carried out; the text is for people. */
   done(line: string): void;

@@ -4,10 +4,11 @@ import { jobState } from '../../protocol/jobState.ts';
 import type { CompareReport } from '../../protocol/schema/compare.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
-import type { ComparisonFiles, Output } from './output.ts';
+import type { ComparisonFiles, Output, SnakemakeReportFiles } from './output.ts';
 import { stateCounts, workerState } from './states.ts';
 
 export class QuietOutput implements Output {
@@ -72,6 +73,10 @@ export class QuietOutput implements Output {
   comparison(_report: CompareReport, files: ComparisonFiles): void {
     this.line(files.json);
     this.line(files.page);
+  }
+
+  snakemakeReport(_report: SnakemakeReport, files: SnakemakeReportFiles | undefined): void {
+    for (const file of Object.values(files ?? {})) this.line(file);
   }
 
   logSummary(): void {}

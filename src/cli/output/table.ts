@@ -10,9 +10,11 @@ import type { TaskExplanation } from '../../protocol/schema/explain.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
+import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import { compareHead, compareRows } from '../../report/compare/rows.ts';
+import { adviceText, RULE_HEAD, ruleRows } from '../../report/snakemake/rows.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import {
@@ -27,7 +29,7 @@ import {
 import { adviceOf, summaryOf, workerRows } from './explainText.ts';
 import { sortedIds } from './idText.ts';
 import { jobRows } from './jobRows.ts';
-import { type ComparisonFiles, type JobWithTasks, type Output, SHOWN_FAILED_TASKS } from './output.ts';
+import { type ComparisonFiles, type JobWithTasks, type Output, SHOWN_FAILED_TASKS, type SnakemakeReportFiles } from './output.ts';
 import { fitRows, graphRows, type Preview, previewRows, SHOWN_TASKS } from './previewText.ts';
 import { describeResources, summarizeResources } from './resourceText.ts';
 import { levelCounts, stateCounts, workerState } from './states.ts';
@@ -252,6 +254,13 @@ export class TableOutput implements Output {
     );
     this.line(`All of it: ${files.json}`);
     this.line(`With timelines: ${files.page}`);
+  }
+
+  snakemakeReport(report: SnakemakeReport, files: SnakemakeReportFiles | undefined): void {
+    this.tables.horizontal(RULE_HEAD, ruleRows(report));
+    const advice = adviceText(report);
+    this.line(advice === '' ? 'What the jobs asked for is close to what they used.' : `What to ask for, from what was used:\n${advice}`);
+    if (files !== undefined) this.line(`Written: ${files.page}, ${files.csv}, ${files.json}`);
   }
 
   logSummary(path: string, summary: Summary): void {

@@ -42,6 +42,8 @@ export interface Welcome {
   readonly wanted: readonly TaskKey[];
   /** The server reads `room` in updates; left out by servers before 1.1. */
   readonly wantsRoom?: boolean;
+  /** The server reads `notice`; left out by servers that do not. */
+  readonly wantsNotices?: boolean;
 }
 
 /** One attempt: [job id, task id, instance id]. */
@@ -115,6 +117,8 @@ export type FromWorker =
    */
   | readonly ['updates', seq: number, updates: readonly TaskUpdate[], room?: Room]
   | readonly ['heartbeat']
+  /** A line for the event log. Only to servers that want it; not repeated, as nothing depends on it. */
+  | readonly ['notice', line: string]
   /** Last frame of a worker that ends by itself; all its updates were sent before. */
   | readonly ['leaving', reason: 'STOPPED' | 'IDLE TIMEOUT' | 'TIME LIMIT REACHED'];
 
@@ -157,6 +161,9 @@ export type TaskUpdate =
       instance: number,
       atMs: number,
     ];
+
+/** Longest line of a notice, bytes. */
+export const NOTICE_MAX_BYTES = 1_024;
 
 /** Largest frame before the hello is accepted, and after, bytes. */
 export const HELLO_FRAME_LIMIT_BYTES: number = 64 * 1024;

@@ -11,6 +11,7 @@ import { failureKind } from '../schema/task.ts';
 import { workerEnd } from '../schema/worker.ts';
 import {
   type FromWorker,
+  NOTICE_MAX_BYTES,
   type ToWorker,
   UPDATE_CANCELED,
   UPDATE_FAILED,
@@ -94,6 +95,9 @@ export function decodeFromWorker(body: Uint8Array): FromWorker {
       break;
     case 'heartbeat':
       check(message.length === 1, 'heartbeat: length');
+      break;
+    case 'notice':
+      check(message.length === 2 && isText(message[1]) && Buffer.byteLength(message[1]) <= NOTICE_MAX_BYTES, 'notice: line');
       break;
     case 'leaving':
       check(message.length === 2 && LEAVING.has(message[1]), 'leaving: reason');
@@ -179,6 +183,7 @@ function checkWelcome(message: readonly unknown[]): void {
   check(welcome.idleTimeoutMs === null || (isNumber(welcome.idleTimeoutMs) && welcome.idleTimeoutMs > 0), 'welcome: idle timeout');
   check(isTuples(welcome.wanted, 3), 'welcome: tasks');
   check(welcome.wantsRoom === undefined || typeof welcome.wantsRoom === 'boolean', 'welcome: room');
+  check(welcome.wantsNotices === undefined || typeof welcome.wantsNotices === 'boolean', 'welcome: notices');
 }
 
 function isRoom(value: unknown): boolean {

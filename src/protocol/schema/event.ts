@@ -19,6 +19,9 @@ export const eventBody = z.discriminatedUnion('type', [
   z.object({ type: z.literal('worker-disconnected'), workerId }).describe('its tasks are kept until it reconnects or is lost'),
   z.object({ type: z.literal('worker-reconnected'), workerId }),
   z.object({ type: z.literal('worker-lost'), workerId, reason: workerEnd }),
+  z
+    .object({ type: z.literal('worker-notice'), workerId, message: z.string() })
+    .describe('what its user may want to know: why jobs are not started by a warm runner; each once per worker'),
   z.object({ type: z.literal('job-created'), jobId, name: z.string(), open: z.boolean() }),
   z.object({ type: z.literal('job-closed'), jobId }),
   z.object({ type: z.literal('job-canceled'), jobId, reason: z.string().nullable() }),

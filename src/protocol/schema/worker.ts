@@ -49,6 +49,10 @@ export const workerInfo = z.object({
   endReason: workerEnd.nullable(),
   runningTasks: z.int(),
   assignedTasks: z.int().describe('running ones included'),
+  stoppingTasks: z
+    .int()
+    .optional()
+    .describe('tasks that were canceled and whose processes may still be there: the worker has not confirmed their end; left out: none'),
   lastTaskStarted: z.object({ jobId: z.int(), taskId: z.int(), atMs: z.number() }).nullable(),
 });
 export type WorkerInfo = z.infer<typeof workerInfo>;

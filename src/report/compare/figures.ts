@@ -8,16 +8,9 @@ import {
   type SideFigures,
   UNKNOWN_STATE,
 } from '../../protocol/schema/compare.ts';
+import { median } from '../median.ts';
 
 const HOUR_MS = 3_600_000;
-
-/** @returns the middle value, or the mean of the two in the middle; undefined for none */
-export function median(values: readonly number[]): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = Math.floor(sorted.length / 2);
-  const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[half]];
-  return low === undefined || high === undefined ? undefined : (low + high) / 2;
-}
 
 /**
  * What a task cost beside its own run time: milliseconds between its submission and the moment in which the submitting side knew its end, less its

@@ -1,5 +1,6 @@
 /** A comparison as one HTML page that needs nothing else, no network and no script: the table, and a timeline of each repeat. Pure. Used by `hq compare`. */
 import type { ComparedRun, CompareReport, CompareSetting, CompareSide } from '../../protocol/schema/compare.ts';
+import { BARS_MAX, PAGE_STYLE } from '../pageStyle.ts';
 import { barsSvg, escaped, stepsSvg } from '../svg.ts';
 import { compareHead, compareRows, SIDE_TITLES } from './rows.ts';
 import { jobBars, lastMoment, noticedSteps, runningSteps } from './timeline.ts';
@@ -15,21 +16,13 @@ const COLORS: Readonly<Record<CompareSide, string>> = {
 const NOTICED_HEIGHT = 220;
 const RUNNING_HEIGHT = 110;
 
-/** Where a browser has to draw tens of thousands of bars it is of no use; the first ones show the shape. */
-const BARS_MAX = 2_000;
-
-const STYLE = `body{font:14px/1.5 system-ui,sans-serif;max-width:980px;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child{text-align:left}
-svg{display:block;max-width:100%;height:auto}svg text{font-size:11px;fill:#555}.key{display:inline-block;width:1em;height:.7em;margin:0 .4em 0 1em}
-h3{font-weight:normal;margin:.8em 0 0}code{overflow-wrap:anywhere}`;
-
 /** @returns a whole HTML document */
 export function comparePage(report: CompareReport): string {
   const { setting, runs } = report;
   const repeats = [...new Set(runs.map(({ repeat }) => repeat))];
   const title = `${setting.kind === 'array' ? `${setting.tasks} tasks` : 'A workflow'} on ${report.figures.map(({ side }) => SIDE_TITLES[side]).join(' and ')}`;
   return `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>${escaped(title)}</title><style>${STYLE}</style></head><body>
+<html lang="en"><head><meta charset="utf-8"><title>${escaped(title)}</title><style>${PAGE_STYLE}</style></head><body>
 <h1>${escaped(title)}</h1>
 ${settingText(setting)}
 ${tableText(report)}
@@ -69,12 +62,12 @@ ${runs.map((run) => runText(run, endMs)).join('\n')}`;
 
 function runText(run: ComparedRun, endMs: number): string {
   const [title, color] = [escaped(SIDE_TITLES[run.side]), COLORS[run.side]];
-  const bars = jobBars(run);
+  const bars = jobBars(run, color);
   const shown = bars.slice(0, BARS_MAX);
   const cut = shown.length < bars.length ? `, the first ${shown.length} of ${bars.length}` : '';
   const running = { title: `${title}: running tasks`, color, steps: runningSteps(run), endMs: run.wallMs };
   return `<h3>${title}: tasks that run</h3>
 ${stepsSvg({ lines: [running], endMs, height: RUNNING_HEIGHT })}
 <h3>${title}: jobs of Slurm${cut}</h3>
-${barsSvg(shown, { endMs, color })}`;
+${barsSvg(shown, { endMs })}`;
 }

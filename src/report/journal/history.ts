@@ -5,7 +5,7 @@
 import { IntArray } from '../../common/intArray.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import type { TaskUsage } from '../../protocol/schema/task.ts';
-import { type Step, steps } from '../steps.ts';
+import { type Step, steps } from '../timeline.ts';
 
 /** Failed tasks that are told one by one. */
 const FAILURES_MAX = 100;

@@ -1,8 +1,9 @@
 /** The history of a journal as one HTML page that needs nothing else, no network and no script: lines of what ran, jobs, workers, failures. Pure. */
 import { formatDuration } from '../../common/duration.ts';
 import { formatSize } from '../../common/size.ts';
-import { thinned } from '../steps.ts';
+import { PAGE_STYLE } from '../pageStyle.ts';
 import { escaped, stepsSvg } from '../svg.ts';
+import { thinned } from '../timeline.ts';
 import { DURATION_CLASSES_MS, type JobHistory, type JournalHistory, type WorkerHistory } from './history.ts';
 
 /** Pixels of a drawing, steps in one, rows of a table. */
@@ -10,9 +11,7 @@ const HEIGHT = 150;
 const POINTS_MAX = 4_000;
 const ROWS_MAX = 1_000;
 
-const STYLE = `body{font:14px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse}td,th{padding:.2em .7em;border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child,.text{text-align:left}
-svg{display:block;max-width:100%;height:auto}svg text{font-size:11px;fill:#555}h3{font-weight:normal;margin:.8em 0 0}code{overflow-wrap:anywhere}`;
+const STYLE = `${PAGE_STYLE}.text{text-align:left}`;
 
 const LINES = [
   ['running', 'tasks that ran', '#1b7837'],

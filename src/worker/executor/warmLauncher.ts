@@ -2,6 +2,7 @@
  * Starts tasks that ask for it as forks of warm runners, and all others, or where that is not possible, by their command. One runner per run,
  * interpreter, directory and environment (`warmKey.ts`); made when the first such task comes. Stands between the executor and the native launcher.
  */
+import { formatDuration } from '../../common/duration.ts';
 import type { WarmSpec } from '../../protocol/schema/task.ts';
 import type { Capture } from './capture.ts';
 import type { Lane, Launcher, LaunchHandle, LaunchQueue, LaunchSpec, OnExit } from './launcher.ts';
@@ -16,8 +17,10 @@ const LIMITS = {
   sites: 1_000,
   /** A runner is replaced after so many launches, in case that something in it grows unseen. */
   launches: 10_000,
-  /** After so many failures tasks of a key are started by their command. */
+  /** After so many failures tasks of a key are started by their command for a while. */
   failures: 2,
+  /** Then it is tried once more, milliseconds: what was the matter may have been the node's, such as a full disk or a slow file system. */
+  rest: 600_000,
   /** After so many changes of what a workflow has read while it was parsed, each job parses it. */
   changes: 3,
   /** The longest command that fits into an argument, bytes; a runner gets one as its example. */
@@ -29,6 +32,8 @@ interface Site {
   runner: WarmRunner | undefined;
   failures: number;
   changes: number;
+  /** On the monotonic clock, milliseconds: until then tasks are started by their command. */
+  restsUntilMs: number;
 }
 
 export interface WarmLauncherOptions {
@@ -39,8 +44,12 @@ export interface WarmLauncherOptions {
   readonly waitMs?: number;
   /** After so long without a task a runner is put away, milliseconds. */
   readonly idleMs?: number;
+  /** After repeated failures nothing is tried for so long, milliseconds. */
+  readonly restMs?: number;
   readonly launchesPerRunner?: number;
   log(level: 'INFO' | 'WARN', line: string): void;
+  /** Why tasks are not started as they asked to be, for the server's event log. */
+  tell(line: string): void;
 }
 
 export class WarmLauncher implements Launcher {
@@ -74,16 +83,20 @@ export class WarmLauncher implements Launcher {
   /** @returns undefined when the task is to be started by its command */
   private runnerOf(warm: WarmSpec, spec: LaunchSpec, lane: Lane): WarmRunner | undefined {
     const key = warmKey(warm, spec, lane);
-    const site = this.sites.get(key) ?? { runner: undefined, failures: 0, changes: 0 };
+    const site = this.sites.get(key) ?? { runner: undefined, failures: 0, changes: 0, restsUntilMs: 0 };
     // Behind all others: it is the one that was used last.
     this.sites.delete(key);
     this.sites.set(key, site);
     if (site.runner !== undefined) return site.runner;
     const example = exampleOf(spec);
-    if (site.failures >= LIMITS.failures || example === undefined) return undefined;
+    if (example === undefined) {
+      this.options.tell('a job is started by its command: its command is too long for a warm runner');
+      return undefined;
+    }
+    if (performance.now() < site.restsUntilMs) return undefined;
     const level = site.changes >= LIMITS.changes ? 'imports' : warm.level;
     this.makeRoom();
-    const { directory, log, waitMs, idleMs, plain, launchesPerRunner = LIMITS.launches } = this.options;
+    const { directory, log, tell, waitMs, idleMs, plain, launchesPerRunner = LIMITS.launches } = this.options;
     const runner = new WarmRunner({
       python: warm.python,
       args: ['-m', 'hq_bridge.warm', warm.kind, level, directory, spec.cwd, example],
@@ -94,9 +107,10 @@ export class WarmLauncher implements Launcher {
       waitMs,
       idleMs,
       log,
+      tell,
       onRetired: ({ failed, outdated }) => {
         site.runner = undefined;
-        if (failed) site.failures += 1;
+        if (failed) this.countFailure(site);
         if (outdated) site.changes += 1;
       },
       onEnded: () => this.runners.delete(runner),
@@ -104,6 +118,18 @@ export class WarmLauncher implements Launcher {
     this.runners.add(runner);
     site.runner = runner;
     return runner;
+  }
+
+  private countFailure(site: Site): void {
+    site.failures += 1;
+    if (site.failures < LIMITS.failures) return;
+    const restMs = this.options.restMs ?? LIMITS.rest;
+    site.restsUntilMs = performance.now() + restMs;
+    // One more failure is enough to rest again.
+    site.failures = LIMITS.failures - 1;
+    this.options.tell(
+      `jobs are started by their commands: warm runners of a workflow have failed; tried again in ${formatDuration(restMs)}`,
+    );
   }
 
   private makeRoom(): void {

@@ -42,6 +42,8 @@ export interface WarmRunnerOptions {
   /** After so long without a task it is put away, milliseconds; default: 2 min. */
   readonly idleMs?: number | undefined;
   log(level: 'INFO' | 'WARN', line: string): void;
+  /** Why tasks are not started as they asked to be, for the server's event log. */
+  tell(line: string): void;
   /** Called once: no task may be given to it any more. `failed`: it did not start, or died. */
   onRetired(why: { readonly failed: boolean; readonly outdated: boolean }): void;
   /** Called once: its process is gone. */
@@ -137,6 +139,7 @@ export class WarmRunner {
 
   private onImpatient(): void {
     this.patient = false;
+    this.options.tell('jobs are started by their commands until their warm runner is ready: parsing the workflow takes long');
     this.startWaitingPlainly();
   }
 
@@ -179,7 +182,10 @@ export class WarmRunner {
 
   private onNote(text: string, outdated: boolean): void {
     if (outdated) this.leave(`a warm runner is put away: ${text}`, { failed: false, outdated: true });
-    else this.options.log('INFO', `warm runner: ${text}`);
+    else {
+      this.options.log('INFO', `warm runner: ${text}`);
+      this.options.tell(`warm runner: ${text}`);
+    }
   }
 
   private leave(line: string | null, why: { failed: boolean; outdated: boolean }): void {
@@ -188,6 +194,7 @@ export class WarmRunner {
     clearTimeout(this.waitTimer);
     clearTimeout(this.idleTimer);
     if (line !== null) this.options.log(why.failed ? 'WARN' : 'INFO', line);
+    if (line !== null && (why.failed || why.outdated)) this.options.tell(line);
     this.options.onRetired(why);
     this.startWaitingPlainly();
     // One that is still parsing a workflow would do so for minutes, for nobody.

@@ -47,6 +47,10 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     'welcome',
     { workerId: 7, serverUid: 'Wi1AgQ', serverVersion: '0.1.0', ackedSeq: 0, idleTimeoutMs: null, wanted: [], wantsRoom: true },
   ],
+  'welcome-notices': [
+    'welcome',
+    { workerId: 7, serverUid: 'Wi1AgQ', serverVersion: '0.1.0', ackedSeq: 0, idleTimeoutMs: null, wanted: [], wantsNotices: true },
+  ],
   refused: ['refused', 'HQ_E_VERSION', 'protocol version 2.0 does not fit 1.0'],
   compute: [
     'compute',
@@ -90,6 +94,7 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
 const usage = { wallMs: 12.25, userMs: 3, systemMs: null, maxRssBytes: 5_000_000_000, peakMemBytes: 6_000_000_000 };
 
 export const FROM_WORKER: Readonly<Record<string, FromWorker>> = {
+  notice: ['notice', 'jobs are started by their commands'],
   'hello-guard': [
     'hello',
     {

@@ -9,11 +9,8 @@ import { FROM_WORKER, TO_WORKER } from './goldenMessages.ts';
 const GOLDEN = new URL('../../../fixtures/frames/', import.meta.url);
 /** Messages that the first version of the protocol did not have. */
 const SINCE_1_1 = new Set([
-  'to-worker.member',
-  'to-worker.welcome-room',
-  'to-worker.compute-warm',
-  'to-worker.compute-wrapper',
-  'from-worker.updates-room',
+  ...['to-worker.member', 'to-worker.welcome-room', 'to-worker.welcome-notices', 'to-worker.compute-warm', 'to-worker.compute-wrapper'],
+  ...['from-worker.updates-room', 'from-worker.notice'],
 ]);
 const packr = new Packr({ useRecords: false });
 

@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ComparedRun, ComparedSlurmJob, ComparedTask, CompareSetting } from '../../../src/protocol/schema/compare.ts';
 import { compareReport } from '../../../src/protocol/schema/compare.ts';
-import { makeReport, median, nodeHoursAllocated, nodeHoursUsed, overheadMs } from '../../../src/report/compare/figures.ts';
+import { makeReport, nodeHoursAllocated, nodeHoursUsed, overheadMs } from '../../../src/report/compare/figures.ts';
 import { comparePage } from '../../../src/report/compare/page.ts';
 import { compareHead, compareRows } from '../../../src/report/compare/rows.ts';
 import { jobBars, lastMoment, noticedSteps, runningSteps } from '../../../src/report/compare/timeline.ts';
+import { median } from '../../../src/report/median.ts';
 import { tickStep } from '../../../src/report/svg.ts';
 
 const SETTING: CompareSetting = {
@@ -138,7 +139,7 @@ describe('timelines', () => {
         const slurmJobs = pairs.map(([startedMs, lastedMs], index) =>
           job({ id: String(index), startedMs, endedMs: startedMs + lastedMs + 1 }),
         );
-        const bars = jobBars(run({ slurmJobs }));
+        const bars = jobBars(run({ slurmJobs }), '#000');
         expect(bars).toHaveLength(pairs.length);
         for (const one of bars)
           for (const other of bars)

@@ -20,11 +20,14 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
   let plain: NativeLauncher;
   let launcher: WarmLauncher;
   let log: string[];
+  /** What the event log of the server gets. */
+  let told: string[];
 
   beforeEach(async () => {
     directory = realpathSync(mkdtempSync(join(tmpdir(), 'hq-warm-')));
     hqspawn = await hqspawnPath('native');
     log = [];
+    told = [];
     plain = await NativeLauncher.start({ path: hqspawn, directory, onBroken: (why) => log.push(why) });
     use({});
     interpreter('exec HQSPAWN "$5"');
@@ -35,8 +38,8 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     rmSync(directory, { recursive: true });
   });
 
-  function use(o: Pick<WarmLauncherOptions, 'waitMs' | 'idleMs' | 'launchesPerRunner'>): void {
-    launcher = new WarmLauncher({ plain, directory, log: (_level, line) => log.push(line), ...o });
+  function use(o: Pick<WarmLauncherOptions, 'waitMs' | 'idleMs' | 'restMs' | 'launchesPerRunner'>): void {
+    launcher = new WarmLauncher({ plain, directory, log: (_level, line) => log.push(line), tell: (line) => told.push(line), ...o });
   }
 
   /** What runs as `python -m hq_bridge.warm KIND LEVEL DIRECTORY CWD COMMAND`. It notes its number and its level. */
@@ -108,17 +111,31 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     expect(await parentOf({ env: { TZ: 'Asia/Tokyo' } })).toBe(parents[0]);
   });
 
-  test('without the interpreter tasks are started by their command, and after two attempts nobody tries again', async () => {
+  test('without the interpreter tasks are started by their command, and after two attempts nobody tries again for a while', async () => {
     const python = join(directory, 'missing');
     for (let i = 0; i < 4; i += 1) expect(await parentOf({ python })).toBe(String(plain.pid));
     expect(log).toHaveLength(2);
     expect(log[0]).toMatch(/^a warm runner could not be started: .*ENOENT/);
+    const rests = 'jobs are started by their commands: warm runners of a workflow have failed; tried again in 10m';
+    expect(told).toEqual([log[0], log[1], rests]);
+  });
+
+  test('after the rest it is tried again, once, and what has been mended is used', async () => {
+    use({ restMs: 1 });
+    const python = join(directory, 'later');
+    await vi.waitFor(async () => {
+      expect(await parentOf({ python })).toBe(String(plain.pid));
+      expect(log.length).toBeGreaterThan(2);
+    });
+    writeFileSync(python, readFileSync(join(directory, 'python')), { mode: 0o755 });
+    await vi.waitFor(async () => expect(await parentOf({ python })).toBe(runners()[0]?.[0]));
   });
 
   test('a runner that ends at once is no reason for a task to fail', async () => {
     interpreter('exit 3');
     expect(await parentOf({})).toBe(String(plain.pid));
     expect(log).toEqual(['a warm runner could not be started: it ended with exit code 3']);
+    expect(told).toEqual(log);
   });
 
   test('who waits too long is started by its command; the runner is used once it is there', async () => {
@@ -129,6 +146,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     appendFileSync(join(directory, 'go'), '');
     await vi.waitFor(async () => expect(await parentOf({})).toBe(runners()[0]?.[0]));
     expect(runners()).toHaveLength(1);
+    expect(told).toEqual(['jobs are started by their commands until their warm runner is ready: parsing the workflow takes long']);
   });
 
   test('a runner that is not used is put away, but not while it starts, however long that takes', async () => {
@@ -178,6 +196,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     for (let i = 0; i < 5; i += 1) await parentOf({});
     expect(runners().map(([, level]) => level)).toEqual(['snakefile', 'snakefile', 'snakefile', 'imports']);
     expect(log).toEqual(Array(3).fill('a warm runner is put away: snakefile has changed'));
+    expect(told).toEqual(log);
   });
 
   test('a runner is replaced after a number of tasks, and those that run stay', async () => {

@@ -44,8 +44,13 @@ class Executor(RemoteExecutor):
     def __post_init__(self) -> None:
         self.next_seconds_between_status_checks = ROUND_S
         self.settings: ExecutorSettings = self.executor_settings or ExecutorSettings()
-        # Now, as a relative path is meant from the directory that Snakemake was started for.
+        from .allocation import queue_params
+
+        self.queue = queue_params(self.settings)
+        # Now, as relative paths are meant from the directory that Snakemake was started for.
         self.stream_dir = Path(os.path.abspath(self.settings.stream_dir or DEFAULT_STREAM_DIR))
+        report = self.settings.report
+        self.report_dir = None if report is None else Path(os.path.abspath(report))
 
     # The scheduler's thread
 

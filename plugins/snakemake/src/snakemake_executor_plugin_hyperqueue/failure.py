@@ -24,6 +24,7 @@ TAIL_BYTES = 16_384
 LOG_TRIES = 3
 LOG_RETRY_S = 0.2
 NAME_LIMIT = 100
+MIB = 1024 * 1024
 TIME_STAMP = re.compile(r"\[\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\]")
 
 
@@ -37,11 +38,13 @@ class Failures:
         self._session = session
         self._log_dir = log_dir
         self._logger = logger
+        self.count = 0
 
     def report(
         self, info: SubmittedJobInfo, end: models.HqEventTaskFailed | models.TaskInfo, fail: Callable[..., None]
     ) -> None:
         """Calls `fail(info, message, aux_logs=[...])` once."""
+        self.count += 1
         job_id = end["jobId"]
         task_id: int = end["taskId"] if "taskId" in end else end["id"]  # type: ignore[typeddict-item]
         aux: dict[str, Any] = info.aux or {}
@@ -49,7 +52,10 @@ class Failures:
         if self._log_dir is not None:
             file = self._log_dir / f"{file_name(aux.get('label', info.job.name))}.{job_id}-{task_id}.log"
         lines = self._save_output(job_id, task_id, file)
-        text = f"task {task_id} of HyperQueue job {job_id}{self._place(job_id, task_id)} failed: {reason_of(end, aux)}"
+        text = (
+            f"task {task_id} of HyperQueue job {job_id}{self._place(job_id, task_id)} failed: {reason_of(end, aux)}"
+            f"{usage_text(end['usage'])}"
+        )
         if lines:
             text += "\nLast lines that it printed:\n" + "\n".join(f"    {line}" for line in lines)
         logs = [str(file)] if file is not None and file.exists() else []
@@ -128,6 +134,15 @@ def reason_of(end: models.HqEventTaskFailed | models.TaskInfo, aux: dict[str, An
     if failure == "worker-lost":
         return f"its worker was lost too often, maybe because of this job: {end['error']}"
     return end["error"] or str(failure)
+
+
+def usage_text(usage: models.TaskUsage | None) -> str:
+    """`; it ran for 3.2 s, peak memory 45 MiB`, as far as that is known."""
+    if usage is None:
+        return ""
+    peak = usage["peakMemBytes"] if usage["peakMemBytes"] is not None else usage["maxRssBytes"]
+    memory = "" if peak is None else f", peak memory {peak / MIB:.0f} MiB"
+    return f"; it ran for {usage['wallMs'] / 1_000:.1f} s{memory}"
 
 
 def file_name(label: str) -> str:

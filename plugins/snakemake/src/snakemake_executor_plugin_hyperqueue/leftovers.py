@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hq_bridge import HqError, ids_text
+
+from .allocation import queue_name, remove_queues
 
 if TYPE_CHECKING:
     from hq_bridge import Client
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 RUN_LABEL = "snakemake-run"
 WORKDIR_LABEL = "snakemake-workdir"
 PROCESS_LABEL = "snakemake-process"
+
+# A killed task gets a few seconds to end; a worker that is cut off does not answer at all.
+STOP_LIMIT_S = 60.0
+STOP_POLL_S = 0.1
 
 Key = tuple[int, int]
 
@@ -35,6 +42,7 @@ class Leftovers:
         self, client: Client, workdir: str, own_job: int, *, changed_at: float | None, say: Callable[[str], None]
     ) -> None:
         self._client = client
+        self._say = say
         self._running: dict[str, Key] = {}
         self._usable: set[int] = set()
         self.job_ids: list[int] = []
@@ -50,20 +58,27 @@ class Leftovers:
                 say(f"another run in this directory may still be alive (job {job['id']}, process {process})")
 
     def read(self) -> None:
-        """Finds out what still runs and cancels what cannot be used. To be called when events are being followed.
+        """Finds out what still runs, cancels what cannot be used and waits until it is gone: files that it would write may
+        be written anew from now on. To be called when events are being followed.
 
         A task that has not started yet is of no use: its files for passing arguments went with its Snakemake.
 
         :raises HqError: when the server refuses
         """
+        remove_queues(self._client, {queue_name(job_id) for job_id in self.job_ids})
+        any_canceled = False
         for job_id in self.job_ids:
-            waiting = [task["id"] for task in self._client.tasks(job_id, states=("waiting",))]
-            running = self._client.tasks(job_id, states=("running",))
+            tasks = self._client.tasks(job_id, states=("waiting", "running"))
+            useless = [task for task in tasks if task["state"] == "waiting"]
+            running = [task for task in tasks if task["state"] == "running"]
             if job_id in self._usable:
                 self._running.update({task["label"] or "": (job_id, task["id"]) for task in running})
             else:
-                waiting += [task["id"] for task in running]
-            self._cancel(job_id, waiting)
+                useless += running
+            self._cancel(job_id, [task["id"] for task in useless])
+            any_canceled = any_canceled or bool(useless)
+        if any_canceled:
+            self._await_stop()
 
     def __bool__(self) -> bool:
         return bool(self._running)
@@ -82,6 +97,19 @@ class Leftovers:
                 # Somebody may have closed or forgotten it meanwhile.
                 if error.code not in ("HQ_E_JOB_NOT_OPEN", "HQ_E_JOB_NOT_FOUND"):
                     raise
+
+    def _await_stop(self) -> None:
+        """Waits until workers have confirmed that canceled tasks are dead. One that is gone has taken its tasks along."""
+        deadline = time.monotonic() + STOP_LIMIT_S
+        while True:
+            busy = [worker["id"] for worker in self._client.workers() if worker.get("stoppingTasks", 0) > 0]
+            if not busy:
+                return
+            if time.monotonic() > deadline:
+                named = ", ".join(map(str, busy))
+                self._say(f"jobs of an earlier run were canceled, but may still run: no answer from worker {named}")
+                return
+            time.sleep(STOP_POLL_S)
 
     def _cancel(self, job_id: int, tasks: list[int]) -> None:
         if tasks:

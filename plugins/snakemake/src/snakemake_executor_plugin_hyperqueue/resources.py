@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from snakemake_interface_common.exceptions import WorkflowError
 
 # What Snakemake itself keeps among the resources.
 INTERNAL = {"_cores", "_nodes", "tmpdir"}
 # Understood below under a name of our own, or another unit of such a one.
 MAPPED = {
     *("cpus_per_task", "mem", "mem_mb", "mem_mib", "mem_mb_per_cpu", "disk", "disk_mb", "disk_mib", "runtime", "nodes"),
-    *("gpu", "gpus", "nvidia_gpu", "amd_gpu", "gpu_manufacturer", "gpu_model", "gres"),
+    *("gpu", "gpus", "nvidia_gpu", "amd_gpu", "gpu_manufacturer", "gpu_model", "gres", "cpus_per_gpu", "tasks_per_gpu"),
+    *("tasks", "ntasks", "tasks_per_node", "mpi", "constraint"),
+    *("hq_resources", "hq_variants", "hq_priority", "hq_crash_limit", "hq_pin"),
 }
 # The Slurm plugin's words for what belongs to a batch job: here that is an allocation queue's business.
-FOR_BATCH_JOBS = {
-    *("account", "clusters", "constraint", "cpus_per_gpu", "mpi", "ntasks", "partition", "qos", "reservation"),
-    *("tasks", "tasks_per_gpu", "tasks_per_node"),
-}
+FOR_BATCH_JOBS = {"account", "clusters", "partition", "qos", "reservation"}
+NUMBER = re.compile(r"\d+(\.\d+)?")
 GRES = re.compile(r"^gpu(?::(?P<model>[A-Za-z][\w.-]*))?(?::(?P<count>\d+))?$")
 PRIORITY_MIN, PRIORITY_MAX = -(2**31), 2**31 - 1
 MINUTE_MS = 60_000
+# The least amount of a resource: what a worker provides as a mark of what it is, is not used up by it.
+MARK = 0.0001
+CRASH_LIMIT_WORDS = ("never-restart", "unlimited")
+PIN_MODES = ("taskset", "omp")
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,14 @@ class Site:
 
 @dataclass(frozen=True)
 class Request:
-    """`spec` is a RequestSpec of the API; `time_limit_ms` None: may run for ever."""
+    """`specs` are RequestSpecs of the API, the preferred one first; `time_limit_ms` None: may run for ever.
 
-    spec: dict[str, Any]
+    `options` are further fields of a task: `priority`, `crashLimit`, `pin`.
+    """
+
+    specs: list[dict[str, Any]]
     time_limit_ms: float | None
+    options: dict[str, Any]
 
 
 class ResourceMapper:
@@ -51,23 +62,33 @@ class ResourceMapper:
         self.site = Site(None)
 
     def request(self, rule: str, threads: int, resources: Mapping[str, Any]) -> Request:
-        """The request of a job of this rule; amounts as Snakemake has them: MB, minutes, counts."""
+        """The request of a job of this rule; amounts as Snakemake has them: MB, minutes, counts.
+
+        :raises WorkflowError: for a value of a resource of ours that cannot be meant; one line with rule and value
+        """
         self._warn_of_ignored(resources)
         runtime_ms = _positive(resources.get("runtime")) * MINUTE_MS
-        spec: dict[str, Any] = {}
-        nodes = int(_positive(resources.get("nodes")))
-        if nodes > 1:
-            spec["nodes"] = nodes
-        else:
-            spec["resources"] = self._amounts(rule, threads, resources)
+        common: dict[str, Any] = {}
         if self._time_request and runtime_ms > 0:
             self._warn_of_short_lives(rule, runtime_ms)
-            spec["timeRequestMs"] = runtime_ms
-        return Request(spec, runtime_ms if self._time_limit and runtime_ms > 0 else None)
+            common["timeRequestMs"] = runtime_ms
+        nodes = _nodes(resources)
+        if nodes > 1:
+            specs = [{"nodes": nodes, **common}]
+        else:
+            amounts = {**self._amounts(rule, threads, resources), **_typed(rule, resources, "hq_resources")}
+            alternatives = str(resources.get("hq_variants") or "").split("|")
+            specs = [
+                {"resources": _without_zeros({**amounts, **typed(rule, "hq_variants", text)}), **common}
+                for text in alternatives
+            ]
+        limit = runtime_ms if self._time_limit and runtime_ms > 0 else None
+        return Request(specs, limit, _options(rule, resources))
 
     def _amounts(self, rule: str, threads: int, resources: Mapping[str, Any]) -> dict[str, float | str]:
         amounts: dict[str, float | str] = {}
-        cpus = self._cpus(rule, threads, resources)
+        gpus = self._gpus(resources)
+        cpus = self._cpus(rule, threads, resources, sum(_positive(count) for count in gpus.values()))
         if cpus > 0:
             amounts["cpus"] = cpus
         memory = _memory(resources, cpus)
@@ -77,15 +98,21 @@ class ResourceMapper:
         # Snakemake gives every job disk_mb by default, so that lacking it deserves no warning.
         if disk > 0 and self._is_provided("disk"):
             amounts["disk"] = disk
-        amounts.update(self._gpus(resources))
+        amounts.update(gpus)
+        amounts.update({feature: MARK for feature in _features(resources) if self._is_provided(feature)})
         for name in resources.keys() - MAPPED - INTERNAL:
             value = resources[name]
             if self._is_provided(name) and (isinstance(value, str) or _positive(value) > 0):
                 amounts[name] = value
         return amounts
 
-    def _cpus(self, rule: str, threads: int, resources: Mapping[str, Any]) -> int:
-        cpus = int(resources.get("cpus_per_task", threads))
+    def _cpus(self, rule: str, threads: int, resources: Mapping[str, Any], gpus: float) -> int:
+        """CPUs of all ranks together: Slurm counts `cpus_per_task` for each of them, too."""
+        per_gpu = _positive(resources.get("cpus_per_gpu"))
+        if per_gpu > 0 and gpus > 0:
+            cpus = math.ceil(per_gpu * gpus)
+        else:
+            cpus = int(resources.get("cpus_per_task", threads)) * _ranks(resources, gpus)
         largest = self.site.largest_cpus
         if largest is not None and cpus > largest:
             line = f"rule {rule} asks for {cpus} threads, the local worker has {largest} CPUs: it gets those"
@@ -132,8 +159,16 @@ class ResourceMapper:
         names = (name for name in resources if name.startswith("slurm_") or name in FOR_BATCH_JOBS)
         ignored = sorted(name for name in names if not self._is_provided(name))
         if ignored:
-            line = f"resources for batch jobs are ignored ({', '.join(ignored)}); they belong to: hq alloc add"
+            where = "--hyperqueue-slurm, or hq alloc add"
+            line = f"resources for batch jobs are ignored ({', '.join(ignored)}); they belong to {where}"
             self._warn("batch", line)
+        missing = sorted(feature for feature in _features(resources) if not self._is_provided(feature))
+        if missing and self.site.provided is not None:
+            line = (
+                f"constraint={resources['constraint']} is ignored: no worker provides {' or '.join(missing)}; mark workers "
+                f"with: hq worker start --resource {missing[0]}=sum(1)"
+            )
+            self._warn("constraint", line)
 
     def _warn_of_short_lives(self, rule: str, runtime_ms: float) -> None:
         longest = self.site.longest_life_ms
@@ -147,7 +182,78 @@ class ResourceMapper:
 
 def priority_of(job: Any) -> int:
     """Task priority of a job; `priority` is not in the promised interface, jobs to be prioritised have sys.maxsize."""
-    return max(PRIORITY_MIN, min(PRIORITY_MAX, int(getattr(job, "priority", 0) or 0)))
+    return _bounded(int(getattr(job, "priority", 0) or 0))
+
+
+def typed(rule: str, name: str, text: str) -> dict[str, float | str]:
+    """Amounts as on the command line of hq, `cpus=8 compact!, gpus=0.5`. Pure.
+
+    :raises WorkflowError: when that is not what it is
+    """
+    amounts: dict[str, float | str] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        key, _, amount = (word.strip() for word in entry.partition("="))
+        if not key or not amount:
+            raise WorkflowError(f"rule {rule}: {name} has '{entry}'; give NAME=AMOUNT, as in {name}='cpus=8, gpus=0.5'")
+        amounts[key] = float(amount) if NUMBER.fullmatch(amount) else amount
+    return amounts
+
+
+def _typed(rule: str, resources: Mapping[str, Any], name: str) -> dict[str, float | str]:
+    return typed(rule, name, str(resources.get(name) or ""))
+
+
+def _without_zeros(amounts: dict[str, float | str]) -> dict[str, float | str]:
+    """An alternative without a GPU says so with `gpus=0`."""
+    return {name: amount for name, amount in amounts.items() if amount != 0}
+
+
+def _options(rule: str, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of the task that only HyperQueue has."""
+    options: dict[str, Any] = {}
+    if "hq_priority" in resources:
+        options["priority"] = _bounded(_whole(rule, "hq_priority", resources["hq_priority"]))
+    if "hq_crash_limit" in resources:
+        limit = resources["hq_crash_limit"]
+        options["crashLimit"] = limit if limit in CRASH_LIMIT_WORDS else _whole(rule, "hq_crash_limit", limit, least=1)
+    if "hq_pin" in resources:
+        if resources["hq_pin"] not in PIN_MODES:
+            raise WorkflowError(f"rule {rule}: hq_pin={resources['hq_pin']} is neither taskset nor omp")
+        options["pin"] = resources["hq_pin"]
+    return options
+
+
+def _whole(rule: str, name: str, value: Any, least: int | None = None) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or (least is not None and number < least):
+        raise WorkflowError(f"rule {rule}: {name}={value} is no whole number{'' if least is None else f' from {least}'}")
+    return number
+
+
+def _bounded(priority: int) -> int:
+    return max(PRIORITY_MIN, min(PRIORITY_MAX, priority))
+
+
+def _ranks(resources: Mapping[str, Any], gpus: float = 0) -> int:
+    """Ranks (tasks in Slurm's words) of the job, on all its nodes together."""
+    per_gpu = _positive(resources.get("tasks_per_gpu"))
+    ranks = per_gpu * gpus if per_gpu > 0 and gpus > 0 else _first(resources, "tasks", "ntasks")
+    return max(1, math.ceil(ranks))
+
+
+def _nodes(resources: Mapping[str, Any]) -> int:
+    """Nodes of the job: as many as it says, or as its ranks need."""
+    nodes = int(_positive(resources.get("nodes")))
+    per_node = _positive(resources.get("tasks_per_node"))
+    return nodes if nodes > 0 or per_node == 0 else math.ceil(_ranks(resources) / per_node)
+
+
+def _features(resources: Mapping[str, Any]) -> list[str]:
+    """Features of a constraint such as `avx512&nvme`. Slurm's other operators have no counterpart."""
+    return [name for name in re.split(r"[&,\s]+", str(resources.get("constraint") or "")) if name]
 
 
 def _memory(resources: Mapping[str, Any], cpus: int) -> float:

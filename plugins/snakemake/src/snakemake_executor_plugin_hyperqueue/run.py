@@ -10,6 +10,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from .failure import Failures
+from .report import write_report
 from .resources import ResourceMapper, priority_of
 from .session import Session
 from .site import SiteView
@@ -31,10 +32,11 @@ class Run:
         self._executor = executor
         self._logger = executor.logger
         self._keep_logs = settings.keep_logs
+        self._report_dir = executor.report_dir
         self._said: set[str] = set()
         self._site: SiteView | None = None
         self._mapper = ResourceMapper(
-            time_limit=settings.time_limit == "on", time_request=settings.time_request, warn=self._warn_once
+            time_limit=settings.runtime_limit == "on", time_request=settings.time_request, warn=self._warn_once
         )
         self._session = Session(
             server_dir=settings.server_dir,
@@ -43,6 +45,7 @@ class Run:
             workdir=workdir,
             stream_dir=executor.stream_dir,
             changed_at=changed_at(executor.workflow),
+            queue=executor.queue,
             say=lambda line: self._warn_once(line, line),
         )
         self._shared = {
@@ -51,12 +54,13 @@ class Run:
         }
         self.tasks: Registry = {}
         self.inbox = Inbox()
+        self._failures = Failures(
+            self._session, None if settings.keep_logs == "never" else executor.stream_dir, self._logger
+        )
         self.monitor = Monitor(
             session=self._session,
             tasks=self.tasks,
-            failures=Failures(
-                self._session, None if settings.keep_logs == "never" else executor.stream_dir, self._logger
-            ),
+            failures=self._failures,
             succeed=executor.report_job_success,
             fail=executor.report_job_error,
             logger=self._logger,
@@ -92,7 +96,12 @@ class Run:
         """The status thread has ended. What still runs would write files that nobody waits for."""
         if self.tasks:
             self.cancel("the workflow ended early")
-        self._session.close(keep_output=self._keep_logs == "always")
+        if self._report_dir is not None and self._site is not None:
+            write_report(self._session, self._report_dir, self._logger)
+        failed = self._keep_logs == "failed" and self._failures.count > 0
+        if failed and not self._session.embedded:
+            self._logger.info(f"HyperQueue: what failed and why: hq logs snakemake {self._session.job_id} --failed")
+        self._session.close(keep_output=failed or self._keep_logs == "always")
 
     def _start(self) -> SiteView:
         session = self._session
@@ -103,7 +112,7 @@ class Run:
 
     def _take_over(self, jobs: list[JobExecutorInterface]) -> list[JobExecutorInterface]:
         """Follows tasks that an earlier run, now dead, has left behind for these jobs; returns the other jobs."""
-        session, leftovers = self._session, self._session.leftovers
+        leftovers = self._session.leftovers
         if not leftovers:
             return jobs
         fresh = []
@@ -113,7 +122,7 @@ class Run:
             if key is None:
                 fresh.append(job)
                 continue
-            external_id = f"{session.server_uid}/{key[0]}/{key[1]}"
+            external_id = f"{self._session.server_uid}/{key[0]}/{key[1]}"
             self.tasks[key] = info = SubmittedJobInfo(job, external_jobid=external_id, aux={"label": label})
             self._executor.report_job_submission(info)
             self._logger.info(f"HyperQueue: {label} is still running since an earlier run (task {external_id})")
@@ -127,11 +136,11 @@ class Run:
         job_id, task_id = self._session.job_id, self._session.new_task_id()
         request = self._mapper.request(job.name, job.threads, dict(job.resources.items()))
         label = label_of(job)
-        memory = request.spec.get("resources", {}).get("mem")
+        memory = request.specs[0].get("resources", {}).get("mem")
         aux = {"label": label, "time_limit_ms": request.time_limit_ms, "memory": memory}
         external_id = f"{self._session.server_uid}/{job_id}/{task_id}"
         infos[task_id] = self.tasks[(job_id, task_id)] = SubmittedJobInfo(job, external_jobid=external_id, aux=aux)
-        task = {"id": task_id, "label": label, "request": [request.spec], "priority": priority_of(job)}
+        task = {"id": task_id, "label": label, "request": request.specs, "priority": priority_of(job), **request.options}
         if request.time_limit_ms is not None:
             task["timeLimitMs"] = request.time_limit_ms
         return {**task, **command_fields(self._executor.format_job_exec(job))}

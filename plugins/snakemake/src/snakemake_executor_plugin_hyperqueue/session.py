@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hq_bridge import Client, EventStream, HqError, ServerUnavailable, ensure_server, ids_text
 
+from .allocation import WorkflowQueue
 from .leftovers import PROCESS_LABEL, RUN_LABEL, WORKDIR_LABEL, Leftovers, this_process
 from .submit import clean
 
@@ -33,6 +34,7 @@ class Session:
     :param stream_dir: absolute; one directory per run is made in it
     :param max_jobs: Snakemake's `--jobs`, the most CPUs that a local worker needs
     :param changed_at: last change of the workflow's files (Unix time); None: tasks of earlier runs are of no use
+    :param queue: the allocation queue that brings workers; None: there are workers, or one is started on this host
     """
 
     def __init__(
@@ -44,12 +46,17 @@ class Session:
         workdir: str,
         stream_dir: Path,
         changed_at: float | None,
+        queue: models.QueueParams | None,
         say: Say,
     ) -> None:
         self.client = Client(server_dir)
         self.run_id = str(uuid.uuid4())
         self.embedded = False
-        self._options: dict[str, Any] = {"server_dir": server_dir, "cpus": cpus, "max_jobs": max_jobs, "warn": say}
+        self._options: dict[str, Any] = {
+            **{"server_dir": server_dir, "cpus": cpus, "max_jobs": max_jobs, "warn": say},
+            "local_worker": queue is None,
+        }
+        self._queue = None if queue is None else WorkflowQueue(self.client, queue, say)
         self._workdir = workdir
         self._stream_dir = stream_dir
         self._changed_at = changed_at
@@ -80,6 +87,8 @@ class Session:
             lease=f"snakemake {self.run_id}",
         )
         self._stream = stream.open()
+        if self._queue is not None:
+            self._queue.create(self._job_id)
         self.leftovers.read()
         self.run_dir(self.job_id).mkdir(parents=True, exist_ok=True)
 
@@ -140,6 +149,8 @@ class Session:
             self._find_lost_job()
             if self.leftovers is not None:
                 self.leftovers.finish()
+            if self._queue is not None:
+                self._queue.remove()
             if self._job_id is not None:
                 self.client.close_job(self._job_id)
         except HqError as error:
@@ -150,6 +161,12 @@ class Session:
             for job_id in self.job_ids:
                 shutil.rmtree(self.run_dir(job_id), ignore_errors=True)
         self.client.close()
+
+    def look_after(self) -> None:
+        """What is done now and then while jobs run: see that there is a server, and that workers may come."""
+        self.revive()
+        if self._queue is not None:
+            self._queue.look_after()
 
     def revive(self) -> None:
         """Starts an embedded server or its worker again, should they be gone. Quiet when that does not help."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .failure import Failures
     from .session import Session
 
-# How often an embedded server is looked after while nothing happens.
+# How often an embedded server and an allocation queue are looked after.
 LOOK_AFTER_S = 10.0
 
 # (job id, task id) -> the job; the only list of what is running.
@@ -174,7 +174,6 @@ class Monitor:
         if self._lost_at is not None and now - self._lost_at > OFFLINE_LIMIT_S:
             self._lost_at = None
             self._give_up_all(f"the server has not answered for {OFFLINE_LIMIT_S / 60:.0f} minutes")
-        # A server of somebody's own is looked after by its owner.
-        if self._tasks and self._session.embedded and now - self._looked_at > LOOK_AFTER_S:
-            self._session.revive()
+        if self._tasks and now - self._looked_at > LOOK_AFTER_S:
+            self._session.look_after()
             self._looked_at = time.monotonic()

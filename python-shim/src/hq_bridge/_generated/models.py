@@ -51,6 +51,7 @@ __all__ = [
     "HqEventWorkerConnected",
     "HqEventWorkerDisconnected",
     "HqEventWorkerLost",
+    "HqEventWorkerNotice",
     "HqEventWorkerReconnected",
     "JobDetail",
     "JobInfo",
@@ -937,7 +938,7 @@ class WorkerInfoLastTaskStarted(TypedDict):
     atMs: float
 
 
-class WorkerInfo(TypedDict):
+class _WorkerInfo(TypedDict):
     id: int
     configuration: "WorkerConfiguration"
     # reconnecting: its connection broke, its tasks are kept
@@ -949,6 +950,12 @@ class WorkerInfo(TypedDict):
     # running ones included
     assignedTasks: int
     lastTaskStarted: Union["WorkerInfoLastTaskStarted", None]
+
+
+class WorkerInfo(_WorkerInfo, total=False):
+    # tasks that were canceled and whose processes may still be there: the worker has not confirmed their end; left out:
+    # none
+    stoppingTasks: int
 
 
 class QueueWorkerOptions(TypedDict, total=False):
@@ -1225,6 +1232,14 @@ class HqEventWorkerLost(TypedDict):
     reason: "WorkerEnd"
 
 
+class HqEventWorkerNotice(TypedDict):
+    seq: int
+    timeMs: float
+    type: Literal["worker-notice"]
+    workerId: int
+    message: str
+
+
 class HqEventJobCreated(TypedDict):
     seq: int
     timeMs: float
@@ -1423,6 +1438,7 @@ HqEvent = Union[
     HqEventWorkerDisconnected,
     HqEventWorkerReconnected,
     HqEventWorkerLost,
+    HqEventWorkerNotice,
     HqEventJobCreated,
     HqEventJobClosed,
     HqEventJobCanceled,

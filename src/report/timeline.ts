@@ -1,9 +1,23 @@
-/** Values that change at moments, as lines to draw. Pure. Used by the pages of comparisons and of journals. */
+/** What happened when, as steps and bars to draw: how many ran at a time, what ran beside what. Pure. Used by the HTML pages of reports. */
 
 /** From `atMs` on (milliseconds since the start of the run) the value is `value`. */
 export interface Step {
   readonly atMs: number;
   readonly value: number;
+}
+
+/** A piece of time, milliseconds since the start of the run. */
+export interface Span {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** A span on the line in which it is drawn. */
+export interface Bar extends Span {
+  readonly lane: number;
+  /** Shown under the pointer. */
+  readonly title: string;
+  readonly color: string;
 }
 
 /** @returns a step at each moment in which something changes, the first at 0 */
@@ -20,6 +34,29 @@ export function steps(changes: readonly { readonly atMs: number; readonly by: nu
     }
   }
   return found;
+}
+
+/** @returns steps: how many of the spans are going on */
+export function stepsOf(spans: readonly Span[]): Step[] {
+  return steps(
+    spans.flatMap(({ startMs, endMs }) => [
+      { atMs: startMs, by: 1 },
+      { atMs: endMs, by: -1 },
+    ]),
+  );
+}
+
+/** @returns the spans by their start, each on the first line that is free then, so that the number of lines is the most that went on at once */
+export function inLanes<S extends Span>(spans: readonly S[]): (S & { readonly lane: number })[] {
+  const freeAtMs: number[] = [];
+  return [...spans]
+    .sort((a, b) => a.startMs - b.startMs)
+    .map((span) => {
+      const free = freeAtMs.findIndex((atMs) => atMs <= span.startMs);
+      const lane = free < 0 ? freeAtMs.length : free;
+      freeAtMs[lane] = span.endMs;
+      return { ...span, lane };
+    });
 }
 
 /**

@@ -1,0 +1,131 @@
+"""What is left of a run for its user: logs by rule and wildcard, failures, the report, and the profile for the next one."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from real_server import wait_for
+
+from workflow import Workflow
+
+# Long enough to be judged; one of three rules fails, one is killed by its limit of memory.
+MIXED = """
+    rule all:
+        input: expand("{s}.txt", s=["A", "B"]), "bad.txt"
+    rule good:
+        output: "{s}.txt"
+        threads: 2
+        resources: runtime=60
+        shell: "echo made {wildcards.s}; sleep 1; touch {output}"
+    rule bad:
+        output: "bad.txt"
+        shell: "echo the disk is on fire >&2; exit 3"
+"""
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory, server):
+    """A run with a failure, and what Snakemake has said."""
+    workflow = Workflow(tmp_path_factory.mktemp("mixed") / "work dir", server)
+    workflow.write(MIXED)
+    out = workflow.fail("--keep-going", "--hyperqueue-report", "report")
+    yield workflow, out
+    workflow.stop()
+
+
+def test_logs_are_chosen_by_rule_and_wildcard(mixed):
+    workflow, out = mixed
+    job = str(workflow.jobs()[0]["id"])
+    assert f"hq logs snakemake {job} --failed" in out
+    chosen = workflow.hq("logs", "snakemake", job, "--rule", "good", "--wildcard", "s=A")
+    assert chosen.stdout.count("# good s=A (task ") >= 1, chosen.stderr
+    assert "made A" in chosen.stdout
+    assert "made B" not in chosen.stdout
+    assert "made B" in workflow.hq("logs", "snakemake", workflow.jobs()[0]["labels"]["snakemake-run"][:8]).stdout
+
+
+def test_failed_jobs_are_explained(mixed):
+    workflow, _ = mixed
+    failed = workflow.hq("logs", "snakemake", str(workflow.jobs()[0]["id"]), "--failed", "--lines", "40").stdout
+    (head,) = [line for line in failed.splitlines() if line.startswith("# ")]
+    assert head.startswith("# bad (task ")
+    assert head.endswith(": exit code 1")
+    assert "  command: /bin/sh -c" in failed
+    assert "  peak memory: " in failed
+    assert "    the disk is on fire" in failed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("last", "--rule", "other"), "job of this run"),
+        (("99999",), "'99999' is no run of Snakemake"),
+        (("last", "--wildcard", "A"), "NAME=VALUE is expected"),
+        (("last", "--failed", "--follow"), "cannot be used with"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_line(mixed, arguments, said):
+    workflow, _ = mixed
+    result = workflow.hq("logs", "snakemake", *arguments)
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_report_tells_what_was_used_and_what_to_ask_for(mixed):
+    workflow, out = mixed
+    assert "threads: 1  # asked for 2" in out
+    directory = workflow.directory / "report"
+    rules = {row["rule"]: row for row in csv.DictReader((directory / "report.csv").open())}
+    assert (rules["good"]["jobs"], rules["good"]["cpus_requested"], rules["good"]["advised_threads"]) == ("2", "2", "1")
+    assert (rules["good"]["runtime_requested_s"], rules["good"]["advised_runtime_min"]) == ("3600", "1")
+    assert (rules["bad"]["failed"], rules["bad"]["advised_mem_mb"]) == ("1", "")
+    report = json.loads((directory / "report.json").read_text())
+    assert sorted(attempt["outcome"] for attempt in report["attempts"]) == ["failed", "finished", "finished"]
+    assert all(attempt["submittedMs"] <= attempt["startedMs"] for attempt in report["attempts"])
+    page = (directory / "report.html").read_text()
+    assert "good s=A" in page
+    assert page.count("<svg") == 2
+    assert "src=" not in page
+    assert "href=" not in page
+    again = workflow.hq("report", "snakemake", str(workflow.jobs()[0]["id"]), "--output-mode", "json")
+    assert json.loads(again.stdout)["rules"] == report["rules"]
+
+
+def test_logs_are_followed_until_the_run_ends(workflow):
+    workflow.write(
+        """
+        rule last:
+            input: "first.txt"
+            output: "last.txt"
+            shell: "echo hello from last; touch {output}"
+        rule first:
+            output: "first.txt"
+            shell: "echo hello from first; until [ -e go ]; do sleep 0.05; done; touch {output}"
+        """
+    )
+    running = workflow.start()
+    wait_for(lambda: [job for job in workflow.jobs() if job["stats"]["running"] == 1], "the first job")
+    job = str(workflow.jobs()[0]["id"])
+    following = workflow.start(command=workflow.hq_command("logs", "snakemake", job, "--follow"))
+    following.says("first> hello from first")
+    (workflow.directory / "go").touch()
+    running.end()
+    assert "last> hello from last" in following.end()
+
+
+def test_a_profile_is_all_that_is_needed(lone_workflow, own_server):
+    workflow = lone_workflow
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "touch {output}"\n')
+    made = workflow.hq("snakemake", "profile", "prof", "--alloc", "local", "--time-limit", "10m", "--max-workers", "1")
+    assert "snakemake --profile prof" in made.stderr
+    assert "exists already" in workflow.hq("snakemake", "profile", "prof").stderr
+    assert "--time-limit" in workflow.hq("snakemake", "profile", "other", "--alloc", "local").stderr
+    assert not (workflow.directory / "other").exists()
+    out = workflow.succeed("--profile", "prof")
+    assert "allocations come from queue 1 (local)" in out
+    assert "started a local worker" not in out
+    wait_for(lambda: own_server.embedded() == [], "the end of server and workers")
+    assert (workflow.directory / "a.txt").exists()

@@ -1,0 +1,62 @@
+/** `hq snakemake profile`: writes a profile directory, so that `snakemake --profile DIR` runs a workflow on the cluster. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import { HqError } from '../../protocol/errors.ts';
+import type { Context } from '../context.ts';
+
+/** Snakemake submits 100 jobs per second unless it is told otherwise, which short jobs outrun. */
+const JOBS_PER_TIMESPAN = '1000/1s';
+const JOBS = 500;
+/** What a job without resources gets: memory in MiB and minutes, in Snakemake's words. */
+const DEFAULT_RESOURCES: readonly string[] = ['mem_mb=2000', 'runtime=60'];
+
+export interface ProfileOptions {
+  readonly slurm?: string;
+  readonly alloc?: string;
+  readonly timeLimit?: string;
+  readonly maxWorkers?: number;
+  readonly workersPerAlloc?: number;
+  readonly jobs?: number;
+  readonly defaultResource?: readonly string[];
+  readonly force?: boolean;
+}
+
+export async function runProfile(context: Context, [directory]: [string], options: ProfileOptions): Promise<undefined> {
+  const queued = options.slurm !== undefined || options.alloc !== undefined;
+  if (queued && options.timeLimit === undefined) {
+    throw new HqError('HQ_E_USAGE', { detail: 'how long may an allocation be? Give --time-limit, for example --time-limit 4h' });
+  }
+  if (!queued && (options.timeLimit !== undefined || options.maxWorkers !== undefined || options.workersPerAlloc !== undefined)) {
+    throw new HqError('HQ_E_USAGE', {
+      detail: '--time-limit, --max-workers and --workers-per-alloc are of use only with --slurm or --alloc',
+    });
+  }
+  const path = resolve(context.io.cwd, directory);
+  const file = join(path, 'config.yaml');
+  if (existsSync(file) && options.force !== true) {
+    throw new HqError('HQ_E_USAGE', { detail: `${file} exists already: choose another directory, or --force` });
+  }
+  try {
+    mkdirSync(path, { recursive: true });
+    writeFileSync(file, profileText(options));
+  } catch (error) {
+    throw new HqError('HQ_E_FILE', { path: file, detail: (error as Error).message }, { cause: error });
+  }
+  context.output.done(`Written: ${file}. Use it with: snakemake --profile ${directory}`);
+}
+
+function profileText(options: ProfileOptions): string {
+  const given = (key: string, value: unknown): Record<string, unknown> => (value === undefined ? {} : { [key]: value });
+  return stringify({
+    executor: 'hyperqueue',
+    jobs: options.jobs ?? JOBS,
+    'max-jobs-per-timespan': JOBS_PER_TIMESPAN,
+    ...given('hyperqueue-slurm', options.slurm),
+    ...given('hyperqueue-alloc', options.alloc),
+    ...given('hyperqueue-time-limit', options.timeLimit),
+    ...given('hyperqueue-max-workers', options.maxWorkers),
+    ...given('hyperqueue-workers-per-alloc', options.workersPerAlloc),
+    'default-resources': options.defaultResource ?? DEFAULT_RESOURCES,
+  });
+}

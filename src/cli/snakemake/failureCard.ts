@@ -1,0 +1,41 @@
+/** What is shown of a failed job of Snakemake: why, where, what it ran and used, the last lines it printed. Pure. Used by `hq logs snakemake --failed`. */
+import { formatDuration } from '../../common/duration.ts';
+import { formatSize } from '../../common/size.ts';
+import type { TaskDetail } from '../../protocol/schema/task.ts';
+import { makespan, peakMemory } from '../output/taskRows.ts';
+
+export interface FailedJob {
+  readonly task: TaskDetail;
+  /** Host of its worker; undefined where that is not known any more. */
+  readonly host: string | undefined;
+  /** The last lines that it printed. */
+  readonly lines: readonly string[];
+}
+
+/** @returns several lines, the last one ended */
+export function failureCard({ task, host, lines }: FailedJob): string {
+  const place = host === undefined ? '' : ` on ${host}`;
+  const after = makespan(task);
+  return [
+    `# ${task.label ?? 'job'} (task ${task.id} of job ${task.jobId}) failed${place}${after === '' ? '' : ` after ${after}`}: ${reasonOf(task)}`,
+    `  command: ${task.spec.command.join(' ')}`,
+    `  peak memory: ${memoryText(task)}`,
+    ...(lines.length === 0 ? ['  it has printed nothing'] : ['  last lines:', ...lines.map((line) => `    ${line}`)]),
+    '',
+  ].join('\n');
+}
+
+function reasonOf({ failure, exitCode, signal, error, spec }: TaskDetail): string {
+  if (failure === 'exit') return `exit code ${exitCode}`;
+  if (failure === 'signal') return `killed by signal ${signal}`;
+  if (failure === 'time-limit' && spec.timeLimitMs !== undefined)
+    return `it exceeded its time limit of ${formatDuration(spec.timeLimitMs)} (resource runtime)`;
+  if (failure === 'memory-limit') return `memory limit (resource mem_mb): ${error}`;
+  return error ?? failure ?? 'unknown';
+}
+
+function memoryText(task: TaskDetail): string {
+  const asked = task.spec.request[0]?.resources?.['mem'];
+  const requested = asked === undefined ? '' : `, requested: ${typeof asked === 'number' ? formatSize(asked * 1024 * 1024) : asked}`;
+  return `${peakMemory(task) || 'unknown'}${requested}`;
+}

@@ -22,9 +22,10 @@ const BENCHES = {
   startup: () => import('./startup.mjs'),
   logs: () => import('./logs.mjs'),
   snakemake: () => import('./snakemake.mjs'),
+  nextflow: () => import('./nextflow.mjs'),
 };
 /** Only when they are asked for. */
-const SLOW = ['snakemake'];
+const SLOW = ['snakemake', 'nextflow'];
 const ROUNDS = { full: 3, quick: 1 };
 
 function usage(message) {

@@ -63,7 +63,8 @@ export default defineConfig({
           name: 'nextflow',
           include: ['test/nextflow/**/*.test.ts'],
           globalSetup: ['test/nextflow/support/setup.ts'],
-          testTimeout: 120_000,
+          // each run starts a Java that takes seconds of a processor before anything happens
+          testTimeout: 300_000,
           hookTimeout: 60_000,
           maxWorkers,
         },

@@ -12,7 +12,11 @@ export const SERVER: CommandGroup = {
       name: 'start',
       description: 'Run a server in the foreground',
       options: () => [
-        val('--access-file <FILE>', 'use secrets, addresses and ports of this record; see hq server generate-access', text),
+        val(
+          '--access-file <FILE>',
+          'use secrets, addresses and ports of this record; see hq server generate-access (default: secrets of its own)',
+          text,
+        ),
         val('--host <HOST>', 'address for clients and workers (default: this host)', text),
         val('--client-port <PORT>', 'port for clients (default: the previous one, else a free one)', port),
         val('--worker-port <PORT>', 'port for workers (default: the previous one, else a free one)', port),
@@ -34,13 +38,21 @@ export const SERVER: CommandGroup = {
     {
       name: 'stop',
       description: 'Stop the server and its workers',
+      examples: ['hq server stop', 'hq server stop --keep-workers'],
       options: () => [opt('--keep-workers', 'leave workers and their tasks alone; they return to the next server')],
       load: async () => (await server()).runStop as RunCommand,
     },
-    { name: 'info', description: 'Show the running server', effect: 'reads', load: async () => (await server()).runInfo as RunCommand },
+    {
+      name: 'info',
+      description: 'Show the running server',
+      examples: ['hq server info', 'hq --output-mode json server info'],
+      effect: 'reads',
+      load: async () => (await server()).runInfo as RunCommand,
+    },
     {
       name: 'debug-dump',
       description: "Write the scheduler's state into a JSON file, for finding out what is the matter with it",
+      examples: ['hq server debug-dump dump.json'],
       args: [['<file>', 'JSON file to write']],
       load: async () => (await import('./commands/serverFiles.ts')).runDebugDump as RunCommand,
     },
@@ -61,15 +73,16 @@ export const SERVER: CommandGroup = {
     {
       name: 'install-service',
       description: 'Write a unit for systemd --user, which starts the server again after a failure and after a reboot',
+      examples: ['hq server install-service --dry-run', 'hq server install-service --name hq-study'],
       options: () => [
         opt('--dry-run', 'print the unit and write nothing'),
         val('--name <NAME>', 'name of the unit (default: hq-server)', queueName),
         opt('--force', 'replace another unit of this name'),
-        val('--host <HOST>', 'as of hq server start', text),
-        val('--client-port <PORT>', 'as of hq server start', port),
-        val('--worker-port <PORT>', 'as of hq server start', port),
-        val('--journal <FILE>', 'as of hq server start', text),
-        val('--access-file <FILE>', 'as of hq server start', text),
+        val('--host <HOST>', 'as of hq server start (default: the same)', text),
+        val('--client-port <PORT>', 'as of hq server start (default: the same)', port),
+        val('--worker-port <PORT>', 'as of hq server start (default: the same)', port),
+        val('--journal <FILE>', 'as of hq server start (default: the same)', text),
+        val('--access-file <FILE>', 'as of hq server start (default: the same)', text),
       ],
       load: async () => (await import('./commands/installService.ts')).runInstallService as RunCommand,
     },
@@ -78,10 +91,10 @@ export const SERVER: CommandGroup = {
       description: 'Make the access record of a server that is yet to start, whole and in parts',
       args: [['<file>', 'full record, for hq server start --access-file; whoever has it can be the server']],
       options: () => [
-        val('--client-file <FILE>', 'the part for clients, to be copied to DIR/access.json where they are', text),
+        val('--client-file <FILE>', 'the part for clients, to be copied to DIR/access.json where they are (default: not written)', text),
         val(
           '--worker-file <FILE>',
-          'the part for workers, to be copied to DIR/worker-access.json (or DIR/access.json) where they are',
+          'the part for workers, to be copied to DIR/worker-access.json (or DIR/access.json) where they are (default: not written)',
           text,
         ),
         val('--host <HOST>', 'address of the server (default: this host)', text),
@@ -96,6 +109,7 @@ export const SERVER: CommandGroup = {
     {
       name: 'wait',
       description: 'Wait until a server answers',
+      examples: ['hq server wait --timeout 30s'],
       options: () => [val('--timeout <DURATION>', 'how long at most (default: 5min)', positiveDurationMs)],
       effect: 'reads',
       load: async () => (await server()).runWait as RunCommand,

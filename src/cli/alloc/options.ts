@@ -35,7 +35,7 @@ export function queueOptions(o: { trial: boolean }): Option[] {
     val('-m, --max-workers-per-alloc <N>', 'most nodes of an allocation, with a worker each (default: 1)', count),
     val('--workers-per-alloc <N>', 'the same as --max-workers-per-alloc', count).conflicts('maxWorkersPerAlloc'),
     val('--max-worker-count <N>', 'most workers of the queue, queued and running (default: no limit)', integer(1, 0xffff_ffff)),
-    val('-n, --name <NAME>', 'part of the names of jobs and directories', text),
+    val('-n, --name <NAME>', 'part of the names of jobs and directories (default: none)', text),
     val('--worker-time-limit <DURATION>', 'lifetime of a worker (default: the time limit)', positiveDurationMs),
     val(
       '--drain-before <DURATION>',
@@ -43,10 +43,10 @@ export function queueOptions(o: { trial: boolean }): Option[] {
       durationMs,
     ),
     onServerLostOption('reconnect'),
-    val('--worker-start-cmd <SHELL>', 'run on each node before the worker', text),
-    val('--worker-stop-cmd <SHELL>', 'run on each node after the worker', text),
-    val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker', text),
-    val('--overview-interval <DURATION>', 'accepted for scripts of HyperQueue; has no effect', durationMs),
+    val('--worker-start-cmd <SHELL>', 'run on each node before the worker (default: nothing)', text),
+    val('--worker-stop-cmd <SHELL>', 'run on each node after the worker (default: nothing)', text),
+    val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker (default: nothing)', text),
+    val('--overview-interval <DURATION>', 'accepted for scripts of HyperQueue; has no effect (default: none)', durationMs),
     ...(o.trial ? [opt('--no-dry-run', 'do not submit an allocation for a trial first')] : []),
     ...workerOptions(),
   ];

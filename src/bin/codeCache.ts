@@ -12,12 +12,15 @@ export type Program = 'command' | 'service';
 /** Names of the commands that start a server or a worker, try what those would do, or read what they keep, and of those that take minutes or draw on a terminal: all that are in `service.js` alone. */
 const SERVICE_WORDS: ReadonlySet<string> = new Set([
   ...['start', 'hwdetect', 'doctor', 'validate', 'compare', 'dashboard'],
-  ...['generate-access', 'recover', 'export', 'report'],
+  ...['generate-access', 'recover'],
 ]);
+/** The same with `journal` before them: alone they are words of other commands, too. */
+const JOURNAL_WORDS: ReadonlySet<string> = new Set(['export', 'report']);
 
 /** @param argv arguments after `hq`; those of a task count, too, which costs a command some milliseconds and is never wrong */
 export function programOf(argv: readonly string[]): Program {
-  return argv.some((word) => SERVICE_WORDS.has(word)) ? 'service' : 'command';
+  const isOfJournal = argv.includes('journal') && argv.some((word) => JOURNAL_WORDS.has(word));
+  return isOfJournal || argv.some((word) => SERVICE_WORDS.has(word)) ? 'service' : 'command';
 }
 
 /** @param directory of the programs */

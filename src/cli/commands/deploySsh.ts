@@ -19,13 +19,18 @@ interface Host {
 /** Lines of a host that are told when its worker has failed. */
 const LAST_LINES = 5;
 
-/** @returns 1 when a worker ended otherwise than in order */
-export async function runDeploySsh(context: Context, [file, rest]: [string, string[]], options: { showOutput?: boolean }): Promise<number> {
+/** @returns 1 when a worker ended otherwise than in order; undefined after an interruption, which has its own code */
+export async function runDeploySsh(
+  context: Context,
+  [file, rest]: [string, string[]],
+  options: { showOutput?: boolean },
+): Promise<number | undefined> {
   const args = rest[0] === '--' ? rest.slice(1) : rest;
   checkWorkerArgs(context, args);
   const hosts = parseHosts(file, await readTextFile(file, context.io.cwd));
   const command = remoteCommand(context, args);
   const failed = await Promise.all(hosts.map((host) => deploy(context, host, { command, showOutput: options.showOutput === true })));
+  if (context.io.signal.aborted) return undefined;
   return failed.includes(true) ? 1 : 0;
 }
 

@@ -47,8 +47,7 @@ test('their commands run in the program that has them, all others in the quick o
   const all = entries(COMMANDS).map(([name]) => name);
   const withServices = [...new Set(Object.values(IMPORTERS).flatMap(([, commands]) => commands))];
   expect(all).toEqual(expect.arrayContaining(withServices));
-  // It has a word of `hq journal report`.
-  expect(all.filter((name) => programOf(name.split(' ')) === 'service').sort()).toEqual([...withServices, 'report snakemake'].sort());
+  expect(all.filter((name) => programOf(name.split(' ')) === 'service').sort()).toEqual(withServices.sort());
   // The thread that runs commands for fronts has the quick one, too.
   expect(entries(COMMANDS).flatMap(([name, { effect }]) => (withServices.includes(name) && effect !== undefined ? [name] : []))).toEqual(
     [],

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installNextflow } from '../../fixtures/nextflow/install.mjs';
+import { makeTemplate } from '../../fixtures/nextflow/nf-core/template.mjs';
 import { mustRun } from './command.mjs';
 import { checkCompiler, checkNode, findPython, nodeHeaders } from './machine.mjs';
 import { dist, distributions, inRoot, pipeline, venv, venvBin } from './paths.mjs';
@@ -66,8 +67,14 @@ async function environment() {
   return filled || linked;
 }
 
-const STEPS = { packages, compiled, environment, nextflow: installNextflow };
-const LABELS = { packages: 'npm packages', compiled: 'build', environment: 'Python environment', nextflow: 'Nextflow' };
+const STEPS = { packages, compiled, environment, nextflow: installNextflow, template: makeTemplate };
+const LABELS = {
+  packages: 'npm packages',
+  compiled: 'build',
+  environment: 'Python environment',
+  nextflow: 'Nextflow',
+  template: 'nf-core template',
+};
 const begun = new Map();
 
 async function timed(name) {

@@ -120,7 +120,7 @@ export const SUITES = [
   {
     name: 'nextflow',
     lacks: nextflowLacks,
-    parts: [{ name: 'tests with Nextflow', needs: ['compiled', 'environment', 'nextflow'], work: vitest('nextflow') }],
+    parts: [{ name: 'tests with Nextflow', needs: ['compiled', 'environment', 'nextflow', 'template'], work: vitest('nextflow') }],
   },
 ];
 

@@ -12,11 +12,12 @@ const TRACE_FILE = 'trace.txt';
 const TRACE_FIELDS = 'task_id,native_id,name,status,exit,attempt,workdir,duration,realtime,peak_rss';
 
 export interface PipelineOptions {
-  /** Text of main.nf. */
-  readonly script: string;
+  /** Text of main.nf, or an absolute folder of a pipeline. */
+  readonly script?: string;
+  readonly pipeline?: string;
   /** Text of nextflow.config, behind that of `hq nextflow config`. */
   readonly config?: string;
-  /** Added to `nextflow run main.nf`. */
+  /** Added to `nextflow run PIPELINE`. */
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   /** Directory of an earlier run, for `-resume`; by default a fresh one. */
@@ -49,10 +50,10 @@ export class PipelineRun {
 
   constructor(cluster: Cluster, o: PipelineOptions) {
     this.directory = o.directory ?? mkdtempSync(join(cluster.root, 'pipeline-'));
-    writeFileSync(join(this.directory, 'main.nf'), o.script);
+    if (o.script !== undefined) writeFileSync(join(this.directory, 'main.nf'), o.script);
     const config = [tunedConfig(cluster), `trace.fields = '${TRACE_FIELDS}'`, 'trace.overwrite = true', o.config ?? ''];
     writeFileSync(join(this.directory, 'nextflow.config'), config.join('\n'));
-    const args = ['run', 'main.nf', ...(o.trace === true ? ['-with-trace', TRACE_FILE] : []), ...(o.args ?? [])];
+    const args = ['run', o.pipeline ?? 'main.nf', ...(o.trace === true ? ['-with-trace', TRACE_FILE] : []), ...(o.args ?? [])];
     this.child = spawn(NEXTFLOW, args, { cwd: this.directory, env: environment(cluster, o.env), stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (chunk: Buffer) => {

@@ -1,4 +1,4 @@
-"""What is left of a run for its user: logs by rule and wildcard, failures, the report, and the profile for the next one."""
+"""What a run leaves to its user: logs by rule and wildcard, failures, the report, a profile for the next one."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ GATED = """
 
 def test_settings_become_a_queue():
     assert queue_params(ExecutorSettings()) is None
-    assert queue_params(ExecutorSettings(slurm="--partition general --account 'a b'", time_limit="4h", max_workers=3)) == {
+    assert queue_params(
+        ExecutorSettings(slurm="--partition general --account 'a b'", time_limit="4h", max_workers=3)
+    ) == {
         **{"system": "slurm", "additionalArgs": ["--partition", "general", "--account", "a b"]},
         **{"timeLimitMs": 14_400_000, "maxWorkerCount": 3, "backlog": 3},
     }
@@ -31,7 +33,9 @@ def test_settings_become_a_queue():
     }
 
 
-@pytest.mark.parametrize(("text", "ms"), [("90", 90_000), ("2:30", 150_000), ("1h 30min", 5_400_000), ("1.5h", 5_400_000)])
+@pytest.mark.parametrize(
+    ("text", "ms"), [("90", 90_000), ("2:30", 150_000), ("1h 30min", 5_400_000), ("1.5h", 5_400_000)]
+)
 def test_durations(text, ms):
     assert queue_params(ExecutorSettings(alloc="local", time_limit=text))["timeLimitMs"] == ms
 
@@ -70,7 +74,9 @@ def test_on_a_server_of_somebody_only_what_the_run_added_goes(lone_workflow, own
     own_server.start()
     lone_workflow.write(GATED)
     with Client(own_server.directory) as client:
-        client.create_queue({"params": {"system": "local", "timeLimitMs": 60_000, "name": "mine", "worker": {"cpus": "1"}}})
+        client.create_queue(
+            {"params": {"system": "local", "timeLimitMs": 60_000, "name": "mine", "worker": {"cpus": "1"}}}
+        )
         first = lone_workflow.start(*LOCAL)
         lone_workflow.wait_for("started")
         assert [queue["params"]["name"] for queue in client.queues()] == ["mine", "snakemake-1"]

@@ -149,8 +149,8 @@ def test_jobs_of_a_killed_snakemake_are_followed_by_the_next_and_not_run_again(w
 STUBBORN = """
     rule a:
         output: "a.txt"
-        shell: "trap '' INT; for p in $(cat started-0); do kill -0 $p && echo alive >> seen; done 2> /dev/null; echo $$ >> started-0; "
-               "touch {output}; until [ -e go ]; do sleep 0.05; done"
+        shell: "trap '' INT; for p in $(cat started-0); do kill -0 $p && echo alive >> seen; done 2> /dev/null; "
+               "echo $$ >> started-0; touch {output}; until [ -e go ]; do sleep 0.05; done"
 """
 
 

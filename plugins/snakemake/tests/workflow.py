@@ -111,9 +111,7 @@ class Workflow:
     def hq_command(self, *arguments: str) -> list[str]:
         return [*find_hq(), *arguments, "--server-dir", str(self.server.directory)]
 
-    def start(
-        self, *options: str, jobs: int = 4, main: str | None = None, command: list[str] | None = None
-    ) -> Running:
+    def start(self, *options: str, jobs: int = 4, main: str | None = None, command: list[str] | None = None) -> Running:
         """Beside the test. `command`: the whole call, instead of what the others make."""
         self.running.append(Running(command or self.command(*options, jobs=jobs, main=main), self.directory))
         return self.running[-1]

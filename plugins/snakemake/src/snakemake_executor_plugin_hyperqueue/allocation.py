@@ -1,4 +1,4 @@
-"""The allocation queue of one run: what the settings ask for, and its life on the server, from the first job to the end."""
+"""The allocation queue of one run: what the settings ask for, and its life from the first job to the end."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from .settings import ExecutorSettings
 
-# So many allocations wait in the batch system at a time. As only as many are submitted as would get jobs, a wide workflow
-# need not wait for one after the other.
+# So many allocations wait in the batch system at a time. As only as many are submitted as would get jobs, a wide
+# workflow need not wait for one after the other.
 BACKLOG_MOST = 10
 NAME_PREFIX = "snakemake-"
 
@@ -37,7 +37,7 @@ HUMAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 
 class WorkflowQueue:
-    """An allocation queue that belongs to one workflow run. Its name tells the job of the run, so that it is found again.
+    """An allocation queue that belongs to one run. Its name tells the job of the run, so that it is found again.
 
     :param params: as `queue_params` makes them
     :param say: shows one line to the user
@@ -54,7 +54,8 @@ class WorkflowQueue:
     def create(self, job_id: int) -> None:
         """:raises HqError: when the batch system or the server refuses it; nothing is left then"""
         self._name = queue_name(job_id)
-        created = self._client.create_queue({"params": {**self._params, "name": self._name}})  # type: ignore[typeddict-item]
+        params: Any = {**self._params, "name": self._name}
+        created = self._client.create_queue({"params": params})
         self._id = created["queueId"]
         self._say(f"allocations come from queue {self._id} ({self._params['system']}) and end with the workflow")
 
@@ -66,12 +67,14 @@ class WorkflowQueue:
             queue = next((one for one in self._client.queues() if one["id"] == self._id), None)
         except HqError:
             return
-        reason = None if queue is None or queue["state"] != "paused" else queue["pausedReason"] or "somebody asked for it"
+        reason = (
+            None if queue is None or queue["state"] != "paused" else queue["pausedReason"] or "somebody asked for it"
+        )
         if reason is not None and reason != self._paused:
             directory = shlex.quote(str(self._client.server_dir))
             self._say(
-                f"no more allocations are submitted: {reason}. Jobs wait; see hq alloc info {self._id}, mend the cause, "
-                f"then: hq alloc resume {self._id} --server-dir {directory}"
+                f"no more allocations are submitted: {reason}. Jobs wait; see hq alloc info {self._id}, mend the "
+                f"cause, then: hq alloc resume {self._id} --server-dir {directory}"
             )
         self._paused = reason
 
@@ -167,7 +170,9 @@ def _duration_ms(text: str) -> float:
     else:
         parts = HUMAN.findall(wanted)
         if HUMAN.sub("", wanted) or any(unit not in UNITS_MS for _, unit in parts):
-            hint = "; whether runtimes are limits is said with --hyperqueue-runtime-limit" if text in ("on", "off") else ""
+            hint = (
+                "; whether runtimes are limits is said with --hyperqueue-runtime-limit" if text in ("on", "off") else ""
+            )
             raise _wrong("time_limit", f"'{text}' is no duration: give one like 4h, 90min or 01:30:00{hint}")
         total = sum(float(digits) * UNITS_MS[unit] for digits, unit in parts)
     if total <= 0:

@@ -58,8 +58,8 @@ class Leftovers:
                 say(f"another run in this directory may still be alive (job {job['id']}, process {process})")
 
     def read(self) -> None:
-        """Finds out what still runs, cancels what cannot be used and waits until it is gone: files that it would write may
-        be written anew from now on. To be called when events are being followed.
+        """Finds out what still runs, cancels what cannot be used and waits until it is gone: files that it would write
+        may be written anew from now on. To be called when events are being followed.
 
         A task that has not started yet is of no use: its files for passing arguments went with its Snakemake.
 
@@ -99,7 +99,7 @@ class Leftovers:
                     raise
 
     def _await_stop(self) -> None:
-        """Waits until workers have confirmed that canceled tasks are dead. One that is gone has taken its tasks along."""
+        """Waits until workers have confirmed that canceled tasks are dead. One that is gone has taken them along."""
         deadline = time.monotonic() + STOP_LIMIT_S
         while True:
             busy = [worker["id"] for worker in self._client.workers() if worker.get("stoppingTasks", 0) > 0]

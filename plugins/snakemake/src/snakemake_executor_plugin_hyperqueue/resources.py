@@ -165,8 +165,8 @@ class ResourceMapper:
         missing = sorted(feature for feature in _features(resources) if not self._is_provided(feature))
         if missing and self.site.provided is not None:
             line = (
-                f"constraint={resources['constraint']} is ignored: no worker provides {' or '.join(missing)}; mark workers "
-                f"with: hq worker start --resource {missing[0]}=sum(1)"
+                f"constraint={resources['constraint']} is ignored: no worker provides {' or '.join(missing)}; mark "
+                f"workers with: hq worker start --resource {missing[0]}=sum(1)"
             )
             self._warn("constraint", line)
 
@@ -229,7 +229,9 @@ def _whole(rule: str, name: str, value: Any, least: int | None = None) -> int:
     except (TypeError, ValueError):
         number = None
     if number is None or (least is not None and number < least):
-        raise WorkflowError(f"rule {rule}: {name}={value} is no whole number{'' if least is None else f' from {least}'}")
+        raise WorkflowError(
+            f"rule {rule}: {name}={value} is no whole number{'' if least is None else f' from {least}'}"
+        )
     return number
 
 

@@ -1,4 +1,4 @@
-"""After a crash Snakemake refuses to start over a lock or over incomplete files: its error then gets the exact command to type."""
+"""After a crash Snakemake refuses to start: its error about a lock or incomplete files gets the command to type."""
 
 from __future__ import annotations
 

@@ -140,7 +140,13 @@ class Run:
         aux = {"label": label, "time_limit_ms": request.time_limit_ms, "memory": memory}
         external_id = f"{self._session.server_uid}/{job_id}/{task_id}"
         infos[task_id] = self.tasks[(job_id, task_id)] = SubmittedJobInfo(job, external_jobid=external_id, aux=aux)
-        task = {"id": task_id, "label": label, "request": request.specs, "priority": priority_of(job), **request.options}
+        task = {
+            "id": task_id,
+            "label": label,
+            "request": request.specs,
+            "priority": priority_of(job),
+            **request.options,
+        }
         if request.time_limit_ms is not None:
             task["timeLimitMs"] = request.time_limit_ms
         return {**task, **command_fields(self._executor.format_job_exec(job))}

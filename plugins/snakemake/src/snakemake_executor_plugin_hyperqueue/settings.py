@@ -22,9 +22,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     cpus: Optional[int] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "CPUs of each worker that is started for this workflow: of the local one, which is started when the "
-            "server has neither a worker nor an allocation queue (default: --jobs, at most the CPUs that this process "
-            "may use), or of those in allocations (default: those of the allocation).",
+            "help": "CPUs of each worker that is started for this workflow: of the local one, which is started when "
+            "the server has neither a worker nor an allocation queue (default: --jobs, at most the CPUs that this "
+            "process may use), or of those in allocations (default: those of the allocation).",
             "metavar": "N",
         },
     )
@@ -56,7 +56,7 @@ class ExecutorSettings(ExecutorSettingsBase):
     workers_per_alloc: Optional[int] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "Most nodes of an allocation, each with a worker (default: 1); jobs with resources: nodes=N need it.",
+            "help": "Most nodes of an allocation, each with a worker (default: 1); jobs with nodes=N need that many.",
             "metavar": "N",
         },
     )
@@ -104,8 +104,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     report: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={
-            "help": "At the end, write what each rule asked for and used, with advice, to this directory: report.html with "
-            "timelines, report.csv and report.json. The same later: hq report snakemake.",
+            "help": "At the end, write what each rule asked for and used, with advice, to this directory: report.html "
+            "with timelines, report.csv and report.json. The same later: hq report snakemake.",
             "metavar": "DIR",
         },
     )

@@ -55,7 +55,7 @@ beforeAll(async () => {
   for (let i = 0; i < 3; i += 1) await cluster.startWorker(['--cpus', '4', '--resource', 'licenses=4']);
 });
 afterAll(async () => {
-  client.close();
+  client?.close();
   await cluster.stop();
 });
 

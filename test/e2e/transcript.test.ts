@@ -21,6 +21,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'hq alloc add slurm': 'test/slurm',
   'hq alloc dry-run slurm': 'test/slurm',
   'hq compare': 'test/slurm',
+  'hq logs snakemake': 'plugins/snakemake/tests, on a run of Snakemake',
+  'hq report snakemake': 'plugins/snakemake/tests, on a run of Snakemake',
   'hq journal stream': 'it goes on until the server stops',
   'hq worker deploy-ssh': 'a test of its own, with ssh',
   'hq output-log logs show --follow': 'stream.test.ts: it goes on until it is interrupted',
@@ -53,7 +55,7 @@ beforeAll(async () => {
   for (let i = 0; i < 3; i += 1) await cluster.startWorker(['--cpus', '4', '--resource', 'licenses=4']);
 });
 afterAll(async () => {
-  client.close();
+  client?.close();
   await cluster.stop();
 });
 

@@ -21,7 +21,7 @@ beforeAll(async () => {
   client = await clientOf(cluster);
 });
 afterAll(async () => {
-  client.close();
+  client?.close();
   await cluster.stop();
 });
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
   await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=1']);
 });
 afterAll(async () => {
-  client.close();
+  client?.close();
   await cluster.stop();
 });
 

@@ -5,8 +5,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { generateCli } from './generate/cli.mjs';
+import { generateCommandJson } from './generate/commandJson.mjs';
+import { generateCompatibility } from './generate/compatibility.mjs';
 import { generateErrors } from './generate/errors.mjs';
 import { generateJobFile } from './generate/jobFile.mjs';
+import { generateMan } from './generate/man.mjs';
 import { generateModels } from './generate/models.mjs';
 import { generateOpenApi } from './generate/openapi.mjs';
 import { generatePythonModels } from './generate/pythonModels.mjs';
@@ -16,11 +20,29 @@ import { inRoot } from './lib/paths.mjs';
 import { main, say } from './lib/text.mjs';
 
 /** Each takes what imports one of MODULES, and returns its files: [{ path: from the repository's root, text }]. */
-const GENERATORS = [generateErrors, generateJobFile, generateModels, generateOpenApi, generatePythonModels, generateReports];
+const GENERATORS = [
+  generateCli,
+  generateCommandJson,
+  generateCompatibility,
+  generateMan,
+  generateErrors,
+  generateJobFile,
+  generateModels,
+  generateOpenApi,
+  generatePythonModels,
+  generateReports,
+];
 
 /** Their tables become documents. */
 const MODULES = [
   ...['protocol/errors.ts', 'protocol/schema/compare.ts', 'protocol/schema/snakemakeReport.ts', 'cli/generate/jobFileSchema.ts'],
+  ...[
+    'cli/schema/commands.ts',
+    'cli/generate/commandNames.ts',
+    'cli/generate/compatibility.ts',
+    'cli/generate/man.ts',
+    'cli/generate/reference.ts',
+  ],
   ...['server/api/models.ts', 'server/api/openapi.ts'],
 ];
 

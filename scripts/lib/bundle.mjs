@@ -23,7 +23,7 @@ const PROGRAMS = {
 const COMMAND_LINES = ['bin/command.js', 'bin/commandThread.js'];
 
 /** Large libraries that few commands need, each a file of its own, read when it is needed. */
-const LIBRARIES = { undici: 'lib/undici.js', yaml: 'lib/yaml.js' };
+const LIBRARIES = { undici: 'lib/undici.js', yaml: 'lib/yaml.js', 'log-update': 'lib/log-update.js' };
 
 /** Batch systems that know the server by types alone, in a form that a server loads like a module of the user's. */
 const BATCH_SYSTEMS = { 'batch/gridengine.js': 'plugins/batch/gridengine/src/index.ts' };
@@ -62,11 +62,11 @@ function besides(output) {
   };
 }
 
-/** Servers, workers and long comparisons are imported dynamically alone: a command that does so is none of these programs. */
+/** Servers, workers, long comparisons and the dashboard are imported dynamically alone: a command that does so is none of these programs. */
 const withoutServices = {
   name: 'without-services',
   setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /\/(server|worker)\/|\/commands\/compare\.ts$/ }, ({ path, kind }) =>
+    onResolve({ filter: /\/(server|worker|tui)\/|\/commands\/(compare|dashboard)\.ts$/ }, ({ path, kind }) =>
       kind === 'dynamic-import' ? { path, namespace: 'service' } : undefined,
     );
     onLoad({ filter: /.*/, namespace: 'service' }, ({ path }) => ({

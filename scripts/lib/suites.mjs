@@ -57,10 +57,11 @@ function onCluster(project, fixture) {
   };
 }
 
-function pytest(name, folder) {
+/** @param options further ones of pytest */
+function pytest(name, folder, ...options) {
   return async () => {
     const file = freshReport(`${name}.xml`);
-    const args = ['-m', 'pytest', '-q', '-ra', '-p', 'no:cacheprovider', `--junitxml=${file}`, inRoot(folder)];
+    const args = ['-m', 'pytest', '-q', '-ra', '-p', 'no:cacheprovider', `--junitxml=${file}`, ...options, inRoot(folder)];
     const result = await run(venvBin('python'), args, { show: true, limitMs: SUITE_LIMIT_MS, env: pythonEnv() });
     return judge(file, countJunit, result);
   };
@@ -97,7 +98,14 @@ export const SUITES = [
   {
     name: 'snakemake',
     complete: true,
-    parts: [{ name: 'executor plugin', needs: ['compiled', 'environment'], work: pytest('snakemake', 'plugins/snakemake/tests') }],
+    parts: [
+      {
+        name: 'executor plugin',
+        needs: ['compiled', 'environment'],
+        // Two files at a time: each test waits for starts of Snakemake that come one after the other.
+        work: pytest('snakemake', 'plugins/snakemake/tests', '--numprocesses', '2', '--dist', 'loadfile'),
+      },
+    ],
   },
   {
     name: 'slurm',

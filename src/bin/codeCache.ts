@@ -9,9 +9,9 @@ import { Script } from 'node:vm';
 
 export type Program = 'command' | 'service';
 
-/** Names of the commands that start a server or a worker, try what those would do, or read what they keep, and of those that take minutes: all that are in `service.js` alone. */
+/** Names of the commands that start a server or a worker, try what those would do, or read what they keep, and of those that take minutes or draw on a terminal: all that are in `service.js` alone. */
 const SERVICE_WORDS: ReadonlySet<string> = new Set([
-  ...['start', 'hwdetect', 'doctor', 'validate', 'compare'],
+  ...['start', 'hwdetect', 'doctor', 'validate', 'compare', 'dashboard'],
   ...['generate-access', 'recover', 'export', 'report'],
 ]);
 

@@ -15,6 +15,8 @@ export interface CommandEntry {
   /** True: the last positional and everything after it is the task's command line. `arguments`: all that follows the first positional is handed over as it is. */
   readonly tail?: true | 'arguments';
   readonly examples?: readonly string[];
+  /** Not shown to people: another program runs it. */
+  readonly hidden?: boolean;
   /** Of a short command that reads no whole files: a server runs it for clients on its host. Others are run by the client's process alone. */
   readonly effect?: Effect;
   /** True when it reads files all the same, because of what was typed: then the client's process runs it. */
@@ -31,4 +33,26 @@ export interface CommandGroup {
   readonly name: string;
   readonly description: string;
   readonly commands: readonly (CommandEntry | CommandGroup)[];
+}
+
+/** A command and how it is called. */
+export interface NamedCommand {
+  /** Words after `hq`, e.g. `job list`. */
+  readonly name: string;
+  readonly entry: CommandEntry;
+}
+
+/** @returns all commands but hidden ones, in the order of the table */
+export function namedCommands(items: readonly (CommandEntry | CommandGroup)[], above = ''): NamedCommand[] {
+  return items
+    .filter((item) => !isHidden(item))
+    .flatMap((item) => {
+      const name = `${above}${item.name}`;
+      return 'commands' in item ? namedCommands(item.commands, `${name} `) : [{ name, entry: item }];
+    });
+}
+
+/** Is it left out of help texts, documents and completion? */
+export function isHidden(item: CommandEntry | CommandGroup): boolean {
+  return 'hidden' in item && item.hidden === true;
 }

@@ -3,6 +3,10 @@ import type { Option } from 'commander';
 import { ALLOC } from './alloc/commands.ts';
 import type { CommandEntry, CommandGroup, RunCommand } from './commandEntry.ts';
 import { COMPARE } from './compare/commands.ts';
+import { COMPLETE, GENERATE_COMPLETION } from './completion/commands.ts';
+import { CONFIG } from './config/commands.ts';
+import { DASHBOARD } from './dashboard/commands.ts';
+import { DOC } from './doc/commands.ts';
 import { JOURNAL } from './journal/commands.ts';
 import { atMost, id, integer, jobName, opt, orNone, positiveDurationMs, text, val } from './options.ts';
 import { SELECTOR_ARG } from './selectorArg.ts';
@@ -23,13 +27,17 @@ const submit = () => import('./commands/submit.ts');
 const waiting = (): Option[] => [
   opt('--wait', 'wait until the job has ended').conflicts('progress'),
   opt('--progress', 'wait and show a progress bar').conflicts('wait'),
-  val('--on-notify <COMMAND>', 'while waiting, run this for each message of a task (hq task notify), which is its last argument', text),
+  val(
+    '--on-notify <COMMAND>',
+    'while waiting, run this for each message of a task (hq task notify), which is its last argument (default: nothing)',
+    text,
+  ),
 ];
 
 const SUBMIT: Omit<CommandEntry, 'name'> = {
   description: 'Submit a task or an array of tasks',
   args: [['<command...>', 'program and its arguments']],
-  options: () => [...submitOptions(), val('--job <ID>', 'add to this open job', id), ...waiting()],
+  options: () => [...submitOptions(), val('--job <ID>', 'add to this open job (default: a new job)', id), ...waiting()],
   tail: true,
   examples: ['hq submit --cpus 4 -- ./align.sh sample1', "hq submit --array 1-1000 --stream logs -- bash -c 'process $HQ_TASK_ID'"],
   effect: 'changes',
@@ -46,7 +54,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     name: 'job',
     description: 'Submit, look at and change jobs',
     commands: [
-      { name: 'submit', ...SUBMIT },
+      { name: 'submit', ...SUBMIT, examples: ['hq job submit --array 1-3 -- ./align.sh'] },
       {
         name: 'submit-task',
         description: 'Add tasks to an open job',
@@ -66,7 +74,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'Submit the tasks of a job file',
         args: [['<file>', 'job file: TOML, or YAML if its name ends with .yaml, .yml or .json']],
         options: () => [
-          val('--job <ID>', 'add to this open job', id),
+          val('--job <ID>', 'add to this open job (default: a new job)', id),
           afterOkOption(),
           opt('--strict', 'refuse tasks that no connected worker could ever run'),
           opt('--dry-run', 'show the tasks and which workers fit, and submit nothing'),
@@ -85,9 +93,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'list',
         description: 'List jobs (default: open, waiting and running ones)',
+        examples: ['hq job list', 'hq job list --filter failed,canceled', 'hq --output-mode quiet job list --all'],
         options: () => [
           opt('--all', 'all jobs').conflicts('filter'),
-          val('--filter <STATES>', `${TASK_STATES},opened`, text).conflicts('all'),
+          val('--filter <STATES>', `jobs in these states: ${TASK_STATES},opened (default: open, waiting and running ones)`, text).conflicts(
+            'all',
+          ),
           opt('--verbose', 'more columns'),
         ],
         effect: 'reads',
@@ -96,12 +107,14 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'summary',
         description: 'Count jobs by state',
+        examples: ['hq job summary'],
         effect: 'reads',
         load: async () => (await jobShow()).runSummary as RunCommand,
       },
       {
         name: 'info',
         description: 'Show jobs',
+        examples: ['hq job info last', 'hq job info 1-3 --tasks', 'hq --output-mode json job info 1'],
         args: [SELECTOR_ARG],
         options: () => [opt('--tasks', 'list the tasks, too')],
         effect: 'reads',
@@ -110,8 +123,9 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'cancel',
         description: 'Cancel unfinished tasks of jobs',
+        examples: ['hq job cancel last', "hq job cancel 1-3 --reason 'wrong input'"],
         args: [SELECTOR_ARG],
-        options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters', atMost(200))],
+        options: () => [val('--reason <TEXT>', 'shown with the job, at most 200 characters (default: none)', atMost(200))],
         effect: 'changes',
         load: async () => (await job()).runCancel as RunCommand,
       },
@@ -134,6 +148,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'close',
         description: 'Close open jobs',
+        examples: ['hq job close last'],
         args: [SELECTOR_ARG],
         effect: 'changes',
         load: async () => (await job()).runClose as RunCommand,
@@ -141,9 +156,10 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'open',
         description: 'Create an open job and print its id',
+        examples: ['JOB_ID=$(hq job open --name study)'],
         options: () => [
           val('--name <NAME>', 'job name (default: job)', jobName),
-          val('--max-fails <N>', 'abort the job when more tasks than this have failed', integer(0, 0xffff_ffff)),
+          val('--max-fails <N>', 'abort the job when more tasks than this have failed (default: never)', integer(0, 0xffff_ffff)),
         ],
         effect: 'changes',
         load: async () => (await job()).runOpen as RunCommand,
@@ -151,6 +167,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'forget',
         description: 'Drop ended jobs from lists and journal',
+        examples: ['hq job forget 1-3', 'hq job forget all --filter finished'],
         args: [SELECTOR_ARG],
         options: () => [val('--filter <STATES>', 'only jobs in these states (default: finished,failed,aborted,canceled)', text)],
         effect: 'changes',
@@ -159,6 +176,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'wait',
         description: 'Wait until jobs have ended',
+        examples: ['hq job wait last', 'hq job wait all --fail-on-error'],
         args: [SELECTOR_ARG],
         options: () => [
           opt('--without-close', 'do not wait for open jobs to be closed'),
@@ -170,16 +188,18 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'progress',
         description: 'Follow jobs with a progress bar',
+        examples: ['hq job progress last'],
         args: [SELECTOR_ARG],
         load: async () => (await import('./commands/jobWait.ts')).runProgress as RunCommand,
       },
       {
         name: 'cat',
         description: 'Print output of tasks',
+        examples: ['hq job cat last stdout', 'hq job cat 1 stderr --tasks 1-3 --print-task-header'],
         args: [LAST_SELECTOR_ARG, ['<channel>', 'stdout or stderr']],
         options: () => [
-          val('--tasks <IDS>', 'only these tasks', text),
-          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text),
+          val('--tasks <IDS>', 'only these tasks (default: all)', text),
+          val('--task-status <STATES>', `only tasks in these states: ${TASK_STATES} (default: all)`, text),
           opt('--print-task-header', 'a line with job and task before each output'),
         ],
         load: async () => (await import('./commands/jobCat.ts')).runCat as RunCommand,
@@ -198,8 +218,9 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'task-ids',
         description: 'Print task ids',
+        examples: ['hq job task-ids last', 'hq job task-ids 1 --filter failed'],
         args: [SELECTOR_ARG],
-        options: () => [val('--filter <STATES>', `only tasks in these states (${TASK_STATES})`, text)],
+        options: () => [val('--filter <STATES>', `only tasks in these states: ${TASK_STATES} (default: all)`, text)],
         effect: 'reads',
         load: async () => (await jobShow()).runTaskIds as RunCommand,
       },
@@ -214,8 +235,8 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         description: 'List tasks of jobs',
         args: [LAST_SELECTOR_ARG],
         options: () => [
-          val('--tasks <IDS>', 'only these tasks', text),
-          val('--task-status <STATES>', `only tasks in these states (${TASK_STATES})`, text).conflicts('filter'),
+          val('--tasks <IDS>', 'only these tasks (default: all)', text),
+          val('--task-status <STATES>', `only tasks in these states: ${TASK_STATES} (default: all)`, text).conflicts('filter'),
           val('--filter <STATES>', 'the same as --task-status', text).conflicts('taskStatus'),
           opt('--print-logs', 'behind the list, print what these tasks have written'),
           opt('-v, --verbose', 'whole error texts and peak memory'),
@@ -227,6 +248,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       {
         name: 'info',
         description: 'Show tasks in full',
+        examples: ['hq task info last 0', 'hq task info 1 1-3 -v'],
         args: [
           ['<job>', 'job id or last'],
           ['<tasks>', 'task ids like 1-3,7'],
@@ -265,11 +287,11 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
       ['<words...>', 'summary | jobs | show | cat JOB CHANNEL | stdout | stderr | export JOB'],
     ],
     options: () => [
-      val('--job <ID>', 'only this job', id),
-      val('--channel <CHANNEL>', 'stdout or stderr', text),
-      val('--task <IDS>', 'only these tasks, in this order', text),
+      val('--job <ID>', 'only this job (default: all)', id),
+      val('--channel <CHANNEL>', 'stdout or stderr (default: both)', text),
+      val('--task <IDS>', 'only these tasks, in this order (default: all, by id)', text),
       opt('--allow-unfinished', 'also tasks that have not ended'),
-      val('--server-uid <UID>', 'only logs of this server', text),
+      val('--server-uid <UID>', 'only logs of this server (default: of any, if it is one)', text),
       opt('--follow', 'go on while the log grows'),
     ],
     examples: ['hq output-log logs/job-3.log stdout --task=42', 'hq output-log logs summary', 'hq output-log logs show --follow'],
@@ -286,7 +308,7 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
         // Without an effect: it is about files of the client, and no server is needed.
         name: 'config',
         description: 'Print settings with which it is quick',
-        options: () => [val('--output <FILE>', 'write them into this file, which must not be there yet', text)],
+        options: () => [val('--output <FILE>', 'write them into this file, which must not be there yet (default: standard output)', text)],
         examples: ['hq nextflow config --output hq.config'],
         load: async () => (await import('./commands/nextflowConfig.ts')).runConfig as RunCommand,
       },
@@ -299,4 +321,9 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     examples: ['hq doctor', 'hq doctor --server-dir /scratch/me/hq'],
     load: async () => (await import('./commands/doctor.ts')).runDoctor as RunCommand,
   },
+  CONFIG,
+  DASHBOARD,
+  DOC,
+  GENERATE_COMPLETION,
+  COMPLETE,
 ];

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { HqClient } from '../client/client.ts';
 import { namedServerDir } from '../common/serverDir.ts';
 import type { ErrorCode, HqError } from '../protocol/errors.ts';
+import type { CommandEntry, CommandGroup } from './commandEntry.ts';
 import { type Compat, compatOf } from './compat.ts';
 import type { CliIo } from './io.ts';
 import type { Output } from './output/output.ts';
@@ -16,6 +17,7 @@ export interface GlobalOptions {
   readonly outputMode?: OutputMode;
   readonly colors?: 'auto' | 'always' | 'never';
   readonly debug?: boolean;
+  readonly profile?: string;
 }
 
 const UNKNOWN_ID: ReadonlySet<ErrorCode> = new Set(['HQ_E_JOB_NOT_FOUND', 'HQ_E_WORKER_NOT_FOUND']);
@@ -30,15 +32,21 @@ export class Context {
   readonly compat: Compat;
   readonly mode: OutputMode;
   readonly output: Output;
+  /** The whole command table, for commands about commands. */
+  readonly commands: readonly (CommandEntry | CommandGroup)[];
+  /** Options that come from configuration files, by attribute. */
+  readonly configured: Readonly<Record<string, unknown>>;
   private connected: Promise<HqClient> | undefined;
   private failures = 0;
   private rawOutput = false;
 
-  constructor(o: { io: CliIo; globals: GlobalOptions; mode: OutputMode; output: Output }) {
+  constructor(o: Pick<Context, 'io' | 'globals' | 'mode' | 'output' | 'commands' | 'configured'>) {
     this.io = o.io;
     this.globals = o.globals;
     this.mode = o.mode;
     this.output = o.output;
+    this.commands = o.commands;
+    this.configured = o.configured;
     this.compat = compatOf(o.io.env);
   }
 

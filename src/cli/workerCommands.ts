@@ -23,6 +23,7 @@ export const WORKER: CommandGroup = {
     {
       name: 'stop',
       description: 'Stop workers',
+      examples: ['hq worker stop 3', 'hq worker stop all'],
       args: [SELECTOR_ARG],
       effect: 'changes',
       load: async () => (await worker()).runStop as RunCommand,
@@ -30,9 +31,10 @@ export const WORKER: CommandGroup = {
     {
       name: 'list',
       description: 'List workers',
+      examples: ['hq worker list', 'hq worker list --filter offline'],
       options: () => [
         opt('--all', 'also those that are gone').conflicts('filter'),
-        opt('--filter <STATE>', 'running or offline').choices(['running', 'offline']).conflicts('all'),
+        opt('--filter <STATE>', 'running or offline (default: running)').choices(['running', 'offline']).conflicts('all'),
       ],
       effect: 'reads',
       load: async () => (await worker()).runList as RunCommand,
@@ -40,6 +42,7 @@ export const WORKER: CommandGroup = {
     {
       name: 'info',
       description: 'Show workers',
+      examples: ['hq worker info last'],
       args: [SELECTOR_ARG],
       effect: 'reads',
       load: async () => (await worker()).runInfo as RunCommand,
@@ -47,6 +50,7 @@ export const WORKER: CommandGroup = {
     {
       name: 'wait',
       description: 'Wait until this many workers are connected',
+      examples: ['hq worker wait 2'],
       args: [['<count>', 'number of workers', integer(1, 0xffff_ffff)]],
       load: async () => (await worker()).runWait as RunCommand,
     },
@@ -65,12 +69,14 @@ export const WORKER: CommandGroup = {
     {
       name: 'hwdetect',
       description: 'Show the resources of this machine',
+      examples: ['hq worker hwdetect', 'hq worker hwdetect --no-hyper-threading'],
       options: () => [opt('--no-hyper-threading', 'one CPU per core')],
       load: async () => (await worker()).runHwdetect as RunCommand,
     },
     {
       name: 'address',
       description: "Print a worker's host name",
+      examples: ['hq worker address 1'],
       args: [['<id>', 'worker id', id]],
       effect: 'reads',
       load: async () => (await worker()).runAddress as RunCommand,

@@ -31,16 +31,20 @@ export function workerOptions(): Option[] {
     val('--cpus <CPUS>', 'CPUs, e.g. 8, 2x4 or [[0-3],[4-7]] (default: all that this process may use)', text),
     opt(
       '--resource <NAME=DESC>',
-      'other resource, repeatable, e.g. licenses=4, gpus=[0,1], ids=range(1-10), mem=sum(4096), gpus=related[[0],[1]]',
+      'other resource, repeatable, e.g. licenses=4, gpus=[0,1], ids=range(1-10), mem=sum(4096), gpus=related[[0],[1]] (default: what is detected)',
     ).argParser(append),
-    val('--coupling <SPEC>', 'groups that belong together, e.g. cpus[0]:gpus[0],cpus[1]:gpus[1]=128', text),
+    val('--coupling <SPEC>', 'groups that belong together, e.g. cpus[0]:gpus[0],cpus[1]:gpus[1]=128 (default: none)', text),
     val('--detect-resources <NAMES>', `what to detect: all, none or some of ${DETECTABLE.join(',')} (default: all)`, detectList),
     opt('--no-detect-resources', 'the same as --detect-resources none'),
     opt('--no-hyper-threading', 'when CPUs are detected, one per core'),
     val('--group <NAME>', 'group for multi-node tasks (default: id of the batch job, else default)', text),
     val('--idle-timeout <DURATION>', "leave after this time without tasks (default: the server's)", positiveDurationMs),
     val('--min-utilization <PART>', 'take tasks only when at least this part of the CPUs gets busy, 0 to 1 (default: 0)', decimal(0, 1)),
-    val('--signal-before-end <SIGNAL@DURATION>', 'send running tasks a signal so long before the worker ends, e.g. USR1@60s', signalAt),
+    val(
+      '--signal-before-end <SIGNAL@DURATION>',
+      'send running tasks a signal so long before the worker ends, e.g. USR1@60s (default: none)',
+      signalAt,
+    ),
   ];
 }
 

@@ -34,6 +34,11 @@ export const ERRORS = {
     'Write it like --cpus 4, --resource licenses=4, --resource "gpus=[0,1]" or --resource "ids=range(1-10)"',
   ),
   HQ_E_JOB_FILE: failure(400, 'invalid job file {where}: {detail}', 'The fields are explained in docs/job-files.md'),
+  HQ_E_CONFIG: failure(
+    400,
+    'invalid configuration {where}: {detail}',
+    'All of it is checked by: hq config check; HQ_CONFIG=off does without',
+  ),
   HQ_E_DIRECTIVE: failure(
     400,
     'You have used invalid parameter(s) after a #HQ directive. {where}: {detail}',

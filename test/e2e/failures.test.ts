@@ -108,14 +108,6 @@ test('retry-mem-factor: a task that needs more memory than it was given gets it 
   expect(cluster.read('mem.txt')).toBe('40 compact\n400 compact\n');
 });
 
-test('the tutorial exercise: 100 tasks, every 7th exits 1, retries 2, crash limit 20', async () => {
-  const script = 'echo $HQ_INSTANCE_ID >> ex4-$HQ_TASK_ID.txt; test $((HQ_TASK_ID % 7)) != 0';
-  const { tasks } = await run(['--array', '1-100', '--max-retries', '2', '--crash-limit', '20'], script);
-  expect(tasks.filter(({ state }) => state === 'finished')).toHaveLength(86);
-  expect(tasks.filter(({ state }) => state === 'failed')).toHaveLength(14);
-  expect(cluster.read('ex4-7.txt')).toBe('0\n1\n2\n');
-});
-
 test('max-fails aborts the rest of the job', async () => {
   const { tasks } = await run(['--array', '1-200', '--max-fails', '3'], 'test $HQ_TASK_ID -gt 100');
   const count = (state: string) => tasks.filter((task) => task.state === state).length;

@@ -82,7 +82,19 @@ test('alloc modify changes what is submitted from now on; --queue lets only work
   expect(dry).toMatch(/Tasks 0: [^\n]*left[^\n]*/);
   expect(dry).toMatch(/Tasks 0: [^\n]*right[^\n]*/);
   const job = await submit('echo $HQ_ALLOCATION_ID > where.txt; until test -e go; do sleep 0.02; done', '--queue', 'right');
-  const modified = await cluster.hq(['alloc', 'modify', '2', '--time-limit', '3m', '--backlog', '2', '--max-worker-count', '1']);
+  const modified = await cluster.hq([
+    'alloc',
+    'modify',
+    '2',
+    '--time-limit',
+    '3m',
+    '--backlog',
+    '2',
+    '--max-worker-count',
+    '1',
+    '--workers-per-alloc',
+    '1',
+  ]);
   expect(modified.stderr).toContain('Allocation queue 2 successfully modified');
   await cluster.ok(['alloc', 'resume', '1']);
   await cluster.ok(['alloc', 'resume', '2']);

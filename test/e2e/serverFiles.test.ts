@@ -156,6 +156,32 @@ test('a debug dump holds the scheduler without what was submitted; a stream of t
   expect(stream.stdout.trim().split('\n').at(-1)).toContain('server-stop');
 });
 
+test('a damaged journal is recovered: what is readable stays, the damaged file is kept, and a running server is left alone', async () => {
+  server = await cluster.startServer();
+  for (let i = 0; i < 8; i += 1) await cluster.ok(['submit', '--name', `job${i}`, '--array', '1-40', '--cpus', '64', '--', 'true']);
+  const running = await cluster.hq(['server', 'recover', cluster.serverDir]);
+  expect(running).toMatchObject({ code: 1, stdout: '' });
+  expect(running.stderr).toMatch(new RegExp(`a server already runs on .*pid ${server.pid}`));
+  await server.kill('SIGTERM');
+  const journal = join(cluster.serverDir, 'hq-current/journal.db');
+  expect((await cluster.hq(['server', 'recover', cluster.serverDir])).stderr).toContain('is sound; nothing was changed');
+  const bytes = readFileSync(journal);
+  // All of the first page but its header: what the tables are called, and where they begin.
+  bytes.fill(0xff, 100, 2_048);
+  writeFileSync(journal, bytes);
+  const refused = await cluster.hq(['server', 'start', '--host', '127.0.0.1']);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('hq server recover');
+  const recovered = await cluster.hq(['server', 'recover', cluster.serverDir]);
+  expect(recovered).toMatchObject({ code: 0, stdout: '' });
+  const kept = /is kept as (\S+)/.exec(recovered.stderr)?.[1] ?? '';
+  expect(readFileSync(kept).equals(bytes)).toBe(true);
+  server = await cluster.startServer();
+  await cluster.ok(['submit', '--cpus', '64', '--', 'true']);
+  await cluster.ok(['server', 'stop']);
+  expect((await cluster.hq(['server', 'recover', at('nowhere')])).stderr).toContain('there is no such file');
+});
+
 test('the unit of systemd starts this program on this directory; it is not overwritten by another one', async () => {
   const env = { XDG_CONFIG_HOME: at('config dir') };
   const dry = await cluster.hq(['server', 'install-service', '--dry-run', '--host', '127.0.0.1'], { env });

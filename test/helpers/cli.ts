@@ -8,6 +8,7 @@ import type { ClientAccess } from '../../src/protocol/accessFile.ts';
 import { createApi } from '../../src/server/api/app.ts';
 import { type Listening, listenApi } from '../../src/server/api/listen.ts';
 import { CliFacade } from './cliFacade.ts';
+import { checkJson } from './jsonContract.ts';
 
 export interface CliResult {
   readonly code: number;
@@ -83,6 +84,7 @@ export class CliWorld {
       stderr: Object.assign(stderr, { isTTY: o.stderrIsTty === true }),
       signal: o.signal ?? new AbortController().signal,
     });
+    checkJson({ args, env: o.env ?? {}, code, stdout: written.stdout });
     return { code, ...written };
   }
 

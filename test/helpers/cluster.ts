@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
+import { checkJson } from './jsonContract.ts';
 
 export const HQ: string = resolve('dist/bin/hq.js');
 
@@ -92,7 +93,7 @@ export class Cluster {
     this.root = mkdtempSync(join(tmpdir(), 'hq-e2e-'));
     this.serverDir = join(this.root, 'server');
     this.work = mkdtempSync(join(this.root, 'work-'));
-    this.env = { ...process.env, HQ_SERVER_DIR: this.serverDir, HQ_PARANOID: '1', TMPDIR: this.root, ...env };
+    this.env = { ...process.env, HQ_SERVER_DIR: this.serverDir, HQ_PARANOID: '1', TMPDIR: this.root, XDG_CONFIG_HOME: this.root, ...env };
   }
 
   /** Runs one command to its end; never throws for an exit code. */
@@ -105,7 +106,9 @@ export class Cluster {
       stripFinalNewline: false,
       ...(o.input === undefined ? { stdin: 'ignore' as const } : { input: o.input }),
     });
-    return { code: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
+    const { exitCode: code = -1, stdout, stderr } = result;
+    checkJson({ args, env: { ...this.env, ...o.env }, code, stdout });
+    return { code, stdout, stderr };
   }
 
   /** Runs one command that must succeed; its stdout. */

@@ -100,24 +100,18 @@ test('what cannot be done is said in one line, and nothing runs', async () => {
   expect((await client.listJobs({})).at(-1)?.taskCount).toBe(0);
 });
 
-test(
-  'scripts, scratch, stdin, variables, published files: as with the executor local, in a work directory with a blank',
-  SEVERAL_RUNS,
-  async () => {
-    const shown = async (executor: string): Promise<unknown> => {
-      const config = `process.executor = '${executor}'\nenv.GREETING = 'hi there'\nexecutor.queueSize = 3`;
-      const started = startWithPlugin(cluster, { pipeline: 'features', config, args: ['-w', 'work here'] });
-      const { code, output } = await started.result();
-      const lines = output
-        .split('\n')
-        .filter((line) => line !== '' && !/process >|^N E X T|^Launching|^Downloading|\[.*\] NOTE/.test(line));
-      return { code, lines: lines.sort(), published: started.read('results/all.txt') };
-    };
-    const local = await shown('local');
-    expect(local).toMatchObject({ code: 0, published: expect.stringContaining('scratched') });
-    expect(await shown('hq')).toEqual(local);
-  },
-);
+test('scripts, scratch, stdin, variables, published files: as with the executor local, in a work directory with a blank', async () => {
+  const shown = async (executor: string): Promise<unknown> => {
+    const config = `process.executor = '${executor}'\nenv.GREETING = 'hi there'\nexecutor.queueSize = 3`;
+    const started = startWithPlugin(cluster, { pipeline: 'features', config, args: ['-w', 'work here'] });
+    const { code, output } = await started.result();
+    const lines = output.split('\n').filter((line) => line !== '' && !/process >|^N E X T|^Launching|^Downloading|\[.*\] NOTE/.test(line));
+    return { code, lines: lines.sort(), published: started.read('results/all.txt') };
+  };
+  const local = await shown('local');
+  expect(local).toMatchObject({ code: 0, published: expect.stringContaining('scratched') });
+  expect(await shown('hq')).toEqual(local);
+});
 
 test("with hq.wrapper = 'nextflow' tasks have the wrapper as Nextflow writes it", async () => {
   const { code, trace } = await run({

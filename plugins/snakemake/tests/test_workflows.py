@@ -319,7 +319,7 @@ def test_ranks_on_two_workers_alternatives_and_marked_workers(lone_workflow, own
     lone_workflow.write(
         """
         rule all:
-            input: "ranks.txt", "marked.txt", "either.txt"
+            input: "ranks.txt", "marked.txt", "either.txt", "pinned.txt"
         rule ranks:
             output: "ranks.txt"
             resources: mpi="sh launch.sh", tasks=2, nodes=2
@@ -332,12 +332,17 @@ def test_ranks_on_two_workers_alternatives_and_marked_workers(lone_workflow, own
             output: "either.txt"
             resources: gpu=1, hq_variants="cpus=1 | gpus=0, cpus=2", hq_priority=7, hq_crash_limit="never-restart"
             shell: "echo $HQ_RESOURCE_VARIANT > {output}"
+        rule pinned:
+            output: "pinned.txt"
+            resources: hq_pin="taskset"
+            shell: "nproc > {output}"
         """
     )
     (lone_workflow.directory / "launch.sh").write_text(LAUNCH)
     lone_workflow.succeed()
     assert sorted(lone_workflow.text("ranks.txt").splitlines()) == ["one of 2", "two of 2"]
     assert lone_workflow.text("either.txt") == "1\n"
+    assert lone_workflow.text("pinned.txt") == "1\n"
     tasks = {task["label"]: task for task in lone_workflow.tasks()}
     assert tasks["ranks"]["spec"]["request"][0]["nodes"] == 2
     with Client(own_server.directory) as client:

@@ -30,18 +30,26 @@ export const ALLOC: CommandGroup = {
     {
       name: 'dry-run',
       description: 'Submit an allocation as such a queue would, and cancel it at once',
+      examples: ['hq alloc dry-run slurm --time-limit 1h -- --partition=general'],
       args: QUEUE_ARGS,
       options: () => queueOptions({ trial: false }),
       effect: 'changes',
       load: async () => (await alloc()).runDryRun as RunCommand,
     },
-    { name: 'list', description: 'List allocation queues', effect: 'reads', load: async () => (await alloc()).runList as RunCommand },
+    {
+      name: 'list',
+      description: 'List allocation queues',
+      examples: ['hq alloc list'],
+      effect: 'reads',
+      load: async () => (await alloc()).runList as RunCommand,
+    },
     {
       name: 'info',
       description: 'List the allocations of a queue',
+      examples: ['hq alloc info 1', 'hq alloc info 1 --filter failed'],
       args: [QUEUE_ARG],
       options: () => [
-        opt('--filter <STATE>', 'queued, running, finished (failed ones included) or failed').choices([
+        opt('--filter <STATE>', 'queued, running, finished (failed ones included) or failed (default: all)').choices([
           'queued',
           'running',
           'finished',
@@ -54,6 +62,7 @@ export const ALLOC: CommandGroup = {
     {
       name: 'explain',
       description: 'Say why a queue submits nothing, and what its allocations wait for',
+      examples: ['hq alloc explain 1'],
       args: [QUEUE_ARG],
       effect: 'reads',
       load: async () => (await alloc()).runExplain as RunCommand,
@@ -70,6 +79,7 @@ export const ALLOC: CommandGroup = {
     {
       name: 'pause',
       description: 'Submit nothing more; allocations stay',
+      examples: ['hq alloc pause 1'],
       args: [QUEUE_ARG],
       effect: 'changes',
       load: async () => (await alloc()).runPause as RunCommand,
@@ -77,6 +87,7 @@ export const ALLOC: CommandGroup = {
     {
       name: 'resume',
       description: 'Go on, as if nothing had failed',
+      examples: ['hq alloc resume 1'],
       args: [QUEUE_ARG],
       effect: 'changes',
       load: async () => (await alloc()).runResume as RunCommand,
@@ -84,6 +95,7 @@ export const ALLOC: CommandGroup = {
     {
       name: 'remove',
       description: 'Remove a queue: queued allocations are canceled, running ones end with their tasks',
+      examples: ['hq alloc remove 1', 'hq alloc remove 1 --force'],
       args: [QUEUE_ARG],
       options: () => [opt('--force', 'cancel running allocations, too')],
       effect: 'changes',
@@ -93,6 +105,7 @@ export const ALLOC: CommandGroup = {
       // It reads files, so no server runs it for clients.
       name: 'log',
       description: 'Print what the script of an allocation has written',
+      examples: ['hq alloc log 4711 stderr'],
       args: [
         ['<allocation>', 'id of the allocation in the batch system'],
         ['<channel>', 'stdout or stderr'],

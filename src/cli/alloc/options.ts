@@ -35,7 +35,7 @@ export function queueOptions(o: { trial: boolean }): Option[] {
     val('-m, --max-workers-per-alloc <N>', 'most nodes of an allocation, with a worker each (default: 1)', count),
     val('--workers-per-alloc <N>', 'the same as --max-workers-per-alloc', count).conflicts('maxWorkersPerAlloc'),
     val('--max-worker-count <N>', 'most workers of the queue, queued and running (default: no limit)', integer(1, 0xffff_ffff)),
-    val('-n, --name <NAME>', 'part of the names of jobs and directories', text),
+    val('-n, --name <NAME>', 'part of the names of jobs and directories (default: none)', text),
     val('--worker-time-limit <DURATION>', 'lifetime of a worker (default: the time limit)', positiveDurationMs),
     val(
       '--drain-before <DURATION>',
@@ -43,10 +43,10 @@ export function queueOptions(o: { trial: boolean }): Option[] {
       durationMs,
     ),
     onServerLostOption('reconnect'),
-    val('--worker-start-cmd <SHELL>', 'run on each node before the worker', text),
-    val('--worker-stop-cmd <SHELL>', 'run on each node after the worker', text),
-    val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker', text),
-    val('--overview-interval <DURATION>', 'accepted for scripts of HyperQueue; has no effect', durationMs),
+    val('--worker-start-cmd <SHELL>', 'run on each node before the worker (default: nothing)', text),
+    val('--worker-stop-cmd <SHELL>', 'run on each node after the worker (default: nothing)', text),
+    val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker (default: nothing)', text),
+    val('--overview-interval <DURATION>', 'accepted for scripts of HyperQueue; has no effect (default: none)', durationMs),
     ...(o.trial ? [opt('--no-dry-run', 'do not submit an allocation for a trial first')] : []),
     ...workerOptions(),
   ];
@@ -57,6 +57,7 @@ export interface ModifyQueueFlags {
   readonly timeLimit?: number;
   readonly backlog?: number;
   readonly maxWorkersPerAlloc?: number;
+  readonly workersPerAlloc?: number;
   readonly maxWorkerCount?: number | 'none';
   readonly workerTimeLimit?: number | 'none';
   readonly idleTimeout?: number;
@@ -72,6 +73,7 @@ export function modifyQueueOptions(): Option[] {
     val('-t, --time-limit <DURATION>', 'time limit of an allocation', positiveDurationMs),
     val('-b, --backlog <N>', 'most allocations that wait in the batch system at a time', count),
     val('-m, --max-workers-per-alloc <N>', 'most nodes of an allocation, with a worker each', count),
+    val('--workers-per-alloc <N>', 'the same as --max-workers-per-alloc', count).conflicts('maxWorkersPerAlloc'),
     val('--max-worker-count <N>', 'most workers of the queue, queued and running; none: no limit', orNone(integer(1, 0xffff_ffff))),
     val('--worker-time-limit <DURATION>', 'lifetime of a worker; none: the time limit', orNone(positiveDurationMs)),
     val('--idle-timeout <DURATION>', 'a worker without tasks ends after this time', positiveDurationMs),
@@ -84,9 +86,10 @@ export function modifyQueueOptions(): Option[] {
 
 /** @param rest arguments for the batch system; none: those of the queue stay @throws HqError HQ_E_USAGE */
 export function queueChangeOf(flags: ModifyQueueFlags, rest: readonly string[]): ModifyQueue {
-  const { timeLimit, workerTimeLimit, idleTimeout, drainBefore, ...same } = noneAsNull(flags);
+  const { timeLimit, workersPerAlloc, workerTimeLimit, idleTimeout, drainBefore, ...same } = noneAsNull(flags);
   const change = {
     ...same,
+    ...(workersPerAlloc === undefined ? {} : { maxWorkersPerAlloc: workersPerAlloc }),
     ...(timeLimit === undefined ? {} : { timeLimitMs: timeLimit }),
     ...(workerTimeLimit === undefined ? {} : { workerTimeLimitMs: workerTimeLimit }),
     ...(idleTimeout === undefined ? {} : { idleTimeoutMs: idleTimeout }),

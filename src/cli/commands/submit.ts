@@ -16,10 +16,12 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
   const program = command[0] as string;
   const stdin = typed.stdin === true ? await readAll(io.stdin, io.signal) : undefined;
   const script = await readScript({ mode: typed.directives ?? 'auto', program, io, stdin });
-  const flags = mergeFlags(typed, script.flags);
+  const configured = configuredFor(context, typed, script.flags);
+  const flags = mergeFlags(mergeFlags(withoutConfigured(context, typed), script.flags), configured);
   refuseJobFlags(flags);
   if (script.ofNextflow) refuseForNextflow(flags);
-  const plain = taskSpecOf([...script.interpreter, ...command], { flags, scriptResources: script.flags, compat, stdin, env: io.env });
+  const scriptResources = hasResources(script.flags) ? script.flags : configured;
+  const plain = taskSpecOf([...script.interpreter, ...command], { flags, scriptResources, compat, stdin, env: io.env });
   const spec: TaskSpecInput = script.ofNextflow ? { ...plain, wrapper: 'nextflow' } : plain;
   const { ids, entries } = await arrayTasks(flags, io.cwd);
   // Nextflow reads both streams as one, and takes any line for the answer.
@@ -49,6 +51,28 @@ export async function runSubmit(context: Context, [command]: [string[]], typed: 
 
 export async function runSubmitTask(context: Context, [job, command]: [number, string[]], flags: SubmitFlags): Promise<number | undefined> {
   return runSubmit(context, [command], { ...flags, job });
+}
+
+/** What was typed alone: options of configuration files count less than those of scripts. */
+function withoutConfigured({ configured }: Context, flags: SubmitFlags): SubmitFlags {
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => !Object.hasOwn(configured, name)));
+}
+
+/** Defaults that go with what the command line and the script say: not those of a job that is there already, nor of single CPUs beside whole workers. */
+function configuredFor(context: Context, typed: SubmitFlags, script: SubmitFlags): SubmitFlags {
+  const configured = context.configured as SubmitFlags;
+  const { name: _name, maxFails: _maxFails, ...ofTasks } = configured;
+  const flags = typed.job === undefined ? configured : ofTasks;
+  const asked = { ...script, ...withoutConfigured(context, typed) };
+  const isWhole = (asked.nodes ?? 0) > 0;
+  const isOriginal = context.compat.refuseRepeatedResource && hasResources(asked);
+  if (!isWhole && !isOriginal) return flags;
+  const { cpus: _cpus, resource: _resource, variant: _variant, pin: _pin, ...others } = flags;
+  return others;
+}
+
+function hasResources({ cpus, resource, variant }: SubmitFlags): boolean {
+  return cpus !== undefined || resource !== undefined || variant !== undefined;
 }
 
 function refuseJobFlags({ job, name, maxFails }: SubmitFlags): void {

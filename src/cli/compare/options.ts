@@ -50,10 +50,10 @@ export function arrayOptions(): Option[] {
   return [
     val('--tasks <N>', 'number of tasks', integer(1, TASKS_MAX)).makeOptionMandatory(),
     val('--cpus <N>', 'CPUs of a task (default: 1)', integer(1, 10_000)),
-    val('--sleep <DURATION>', 'instead of a command: a task that only sleeps', positiveDurationMs),
+    val('--sleep <DURATION>', 'instead of a command: a task that only sleeps (default: the command)', positiveDurationMs),
     opt('--each', 'also one sbatch per task'),
     val('--poll <DURATION>', 'time between two calls of squeue that wait for jobs of Slurm (default: 1s)', positiveDurationMs),
-    opt('--sbatch-arg <ARG>', 'for sbatch of the array and of single jobs, word for word; repeatable').argParser(append),
+    opt('--sbatch-arg <ARG>', 'for sbatch of the array and of single jobs, word for word; repeatable (default: none)').argParser(append),
     ...common({ limited: 'allocations and of jobs', nodesOf: 'that a side may use' }),
   ];
 }

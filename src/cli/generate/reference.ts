@@ -1,12 +1,12 @@
-/** The reference of all commands as Markdown, out of the command table. `docs/cli.md` is this text; a test holds the two together. */
+/** The reference of all commands as Markdown, out of the command table. `docs/cli.md` is this text, written by the generator. */
 import type { Option } from 'commander';
-import type { CommandEntry, CommandGroup } from '../commandEntry.ts';
+import { type CommandEntry, type CommandGroup, isHidden } from '../commandEntry.ts';
 import { COMMANDS } from '../commandTable.ts';
 import { globalOptions } from '../globalOptions.ts';
 
 const INTRO = `# Command line
 
-Made out of the command table: change \`src/cli/commandTable.ts\`, then \`npx vitest run --project unit test/unit/cli/reference.test.ts -u\`.
+<!-- Generated from src/cli/commandTable.ts by \`npm run generate\`. Do not edit. -->
 
 Options may be given as \`--option value\` or \`--option=value\`, before or after arguments. Where a program is submitted, the program's own
 command line begins at the first word that is no option, or after \`--\`. \`-h\` and \`--help\` explain each command.
@@ -16,6 +16,7 @@ command line begins at the first word that is no option, or after \`--\`. \`-h\`
   \`--output-mode json\` exactly one JSON value, also for an error.
 * Durations: \`90\` (seconds), \`10min\`, \`1h 30m\`, \`01:30:00\`. Sizes: \`512MiB\`, \`4GiB\`. Ids: \`1-3,7,10-20:5\`.
 * Where scripts need the behaviour of the original, \`HQ_COMPAT=hyperqueue\` brings it back: [compatibility.md](compatibility.md).
+* Options may have defaults in configuration files, with profiles: [configuration.md](configuration.md).
 * Short commands are executed by the running server where \`hq\` is the compiled front; \`HQ_FRONT=off\` does without.
 * A server is looked for in \`--server-dir\`, else \`HQ_SERVER_DIR\`, else \`~/.hq-server\`.
 `;
@@ -27,6 +28,7 @@ export function cliReference(): string {
 }
 
 function section(item: CommandEntry | CommandGroup, above: readonly string[]): string {
+  if (isHidden(item)) return '';
   const words = [...above, item.name];
   const title = `\n${'#'.repeat(Math.min(above.length + 1, 3))} ${words.join(' ')}\n\n${item.description}.\n`;
   if ('commands' in item) return title + item.commands.map((child) => section(child, words)).join('');

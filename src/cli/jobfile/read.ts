@@ -4,18 +4,11 @@
  */
 import { extname } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { badField, firstBadField } from '../../protocol/badField.ts';
 import { HqError } from '../../protocol/errors.ts';
 import { type JobFile, jobFile } from '../../protocol/schema/jobFile.ts';
 import { readTextFile } from '../textFile.ts';
-
-/** A parsed text, and where in it a field stands. */
-interface Parsed {
-  readonly value: unknown;
-  /** @returns line number from 1; undefined where the parser cannot tell */
-  lineOf(path: readonly PropertyKey[]): number | undefined;
-}
+import { type ParsedText, parseYaml } from '../yamlText.ts';
 
 /** JSON is YAML. */
 const YAML_ENDINGS: ReadonlySet<string> = new Set(['.yaml', '.yml', '.json']);
@@ -48,7 +41,7 @@ export function fault(path: string, line: number | undefined, detail: string, ca
 }
 
 /** The parser tells the line of a syntax error, but not where a value came from. */
-function tomlOf(path: string, text: string): Parsed {
+function tomlOf(path: string, text: string): ParsedText {
   try {
     return { value: parseToml(text), lineOf: () => undefined };
   } catch (error) {
@@ -58,28 +51,6 @@ function tomlOf(path: string, text: string): Parsed {
   }
 }
 
-function yamlOf(path: string, text: string): Parsed {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
-  const [error] = document.errors;
-  if (error !== undefined) throw fault(path, lines.linePos(error.pos[0]).line, error.message, error);
-  return { value: toValue(path, document), lineOf: (field) => lineIn(document, lines, field) };
-}
-
-function toValue(path: string, document: Document.Parsed): unknown {
-  try {
-    return document.toJS() as unknown;
-  } catch (error) {
-    // Aliases that lead nowhere, or that would make a small file an endless one.
-    throw fault(path, undefined, (error as Error).message, error);
-  }
-}
-
-/** The line of the innermost part of the path that is there: what is missing has none. */
-function lineIn(document: Document.Parsed, lines: LineCounter, path: readonly PropertyKey[]): number | undefined {
-  for (let length = path.length; length >= 0; length -= 1) {
-    const node = document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range != null) return lines.linePos(node.range[0]).line;
-  }
-  return undefined;
+function yamlOf(path: string, text: string): ParsedText {
+  return parseYaml(text, (line, detail, cause) => fault(path, line, detail, cause));
 }

@@ -11,17 +11,20 @@ export const JOURNAL: CommandGroup = {
     {
       name: 'export',
       description: 'Print the events of a journal whose server does not run, one JSON object per line',
+      examples: ['hq journal export ~/.hq-server/001/journal.db'],
       args: [['<file>', 'journal, e.g. ~/.hq-server/001/journal.db, or a backup of one']],
       load: async () => (await journal()).runExport as RunCommand,
     },
     {
       name: 'replay',
       description: 'Print the events that the running server has kept, one JSON object per line',
+      examples: ['hq journal replay'],
       load: async () => (await journal()).runReplay as RunCommand,
     },
     {
       name: 'stream',
       description: 'Print past events and everything that happens, until the server stops',
+      examples: ['hq journal stream'],
       load: async () => (await journal()).runStream as RunCommand,
     },
     {
@@ -36,6 +39,7 @@ export const JOURNAL: CommandGroup = {
     {
       name: 'flush',
       description: 'Return when everything that has happened is on disk',
+      examples: ['hq journal flush'],
       load: async () => (await journal()).runFlush as RunCommand,
     },
     {

@@ -12,8 +12,9 @@ import type { WorkerResources } from '../../protocol/schema/resources.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
-import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { OnServerLost, WorkerInfo } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
+import type { Setting } from '../config/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import { allocationJson, queueJson } from './allocJson.ts';
@@ -158,6 +159,10 @@ export class JsonOutput implements Output {
     this.print(report);
   }
 
+  settings(settings: readonly Setting[], { files }: { files: readonly string[] }): void {
+    this.print({ files, settings });
+  }
+
   snakemakeReport(report: SnakemakeReport): void {
     this.print(report);
   }
@@ -194,7 +199,7 @@ export class JsonOutput implements Output {
         hostname: configuration.hostname,
         group: configuration.group,
         listen_address: configuration.listenAddress,
-        on_server_lost: configuration.onServerLost,
+        on_server_lost: this.serverLostJson(configuration.onServerLost),
         ...(this.extras ? { memory_guard: configuration.memoryGuard ?? 'proc' } : {}),
         min_utilization: new Float(configuration.minUtilization),
         resources: configuration.resources,
@@ -203,6 +208,11 @@ export class JsonOutput implements Output {
       runtime_info: detailed && worker.state !== 'offline' ? runtime : null,
       last_task_started: last === null ? null : { task_id: { job_id: last.jobId, job_task_id: last.taskId }, time: date(last.atMs) },
     };
+  }
+
+  /** The original has two words. A worker that waits for its server goes on with what it runs until then. */
+  private serverLostJson(action: OnServerLost): OnServerLost {
+    return action === 'reconnect' && !this.extras ? 'finish-running' : action;
   }
 
   private print(value: unknown): void {

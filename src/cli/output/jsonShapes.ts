@@ -30,11 +30,16 @@ export function taskJson(task: TaskInfo, extras: boolean): Record<string, unknow
           stderr: task.stderr === '<stream>' ? '<pipe>' : task.stderr,
         }
       : {}),
-    ...(ran ? { started_at: date(task.startedAtMs), worker: task.workers[0] } : {}),
+    ...(ran ? { started_at: date(task.startedAtMs), ...placeJson(task.workers) } : {}),
     ...(task.state === 'finished' || task.state === 'failed' ? { finished_at: date(task.finishedAtMs) } : {}),
     ...(task.error !== null ? { error: task.error } : {}),
     ...(extras ? taskExtras(task) : {}),
   };
+}
+
+/** The original's two keys: of a task on one node, and of a multi-node task. */
+function placeJson(workers: TaskInfo['workers']): { worker: number | undefined } | { workers: readonly number[] } {
+  return workers.length > 1 ? { workers } : { worker: workers[0] };
 }
 
 /** What the original does not tell. */

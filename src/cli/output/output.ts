@@ -10,6 +10,7 @@ import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Setting } from '../config/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 
 import type { Preview } from './previewText.ts';
@@ -64,6 +65,8 @@ export interface Output {
   findings(findings: readonly Finding[]): void;
   /** `files`: where its parts were written. */
   comparison(report: CompareReport, files: ComparisonFiles): void;
+  /** Of configuration files. */
+  settings(settings: readonly Setting[], o: { files: readonly string[] }): void;
   /** `files`: where its parts were written; undefined: nowhere. */
   snakemakeReport(report: SnakemakeReport, files: SnakemakeReportFiles | undefined): void;
   logSummary(path: string, summary: Summary): void;

@@ -6,6 +6,7 @@ import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { ServerInfo } from '../../protocol/schema/serverInfo.ts';
 import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
+import type { Setting } from '../config/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import type { ComparisonFiles, Output, SnakemakeReportFiles } from './output.ts';
@@ -73,6 +74,10 @@ export class QuietOutput implements Output {
   comparison(_report: CompareReport, files: ComparisonFiles): void {
     this.line(files.json);
     this.line(files.page);
+  }
+
+  settings(settings: readonly Setting[]): void {
+    for (const { command, option, text } of settings) this.line(`${`${command} ${option}`.trim()} ${text}`);
   }
 
   snakemakeReport(_report: SnakemakeReport, files: SnakemakeReportFiles | undefined): void {

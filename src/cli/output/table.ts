@@ -15,6 +15,7 @@ import type { TaskDetail, TaskInfo } from '../../protocol/schema/task.ts';
 import type { WorkerInfo } from '../../protocol/schema/worker.ts';
 import { compareHead, compareRows } from '../../report/compare/rows.ts';
 import { adviceText, RULE_HEAD, ruleRows } from '../../report/snakemake/rows.ts';
+import type { Setting } from '../config/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { CliIo } from '../io.ts';
 import {
@@ -254,6 +255,15 @@ export class TableOutput implements Output {
     );
     this.line(`All of it: ${files.json}`);
     this.line(`With timelines: ${files.page}`);
+  }
+
+  settings(settings: readonly Setting[], { files }: { files: readonly string[] }): void {
+    if (settings.length > 0)
+      this.tables.horizontal(
+        ['Command', 'Option', 'Value', 'From'],
+        settings.map(({ command, option, text, origin }) => [command === '' ? 'all' : command, option, text, origin]),
+      );
+    else this.line(files.length === 0 ? 'There is no configuration file' : `Nothing is set in ${files.join(', ')}`);
   }
 
   snakemakeReport(report: SnakemakeReport, files: SnakemakeReportFiles | undefined): void {

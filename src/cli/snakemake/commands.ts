@@ -11,8 +11,8 @@ const logs: CommandEntry = {
   description: 'Print what the jobs of a run of Snakemake have written',
   args: [RUN_ARG],
   options: (): Option[] => [
-    val('--rule <RULE>', 'only jobs of this rule', text),
-    opt('--wildcard <NAME=VALUE>', 'only jobs with this wildcard; may be repeated').argParser(appendPair),
+    val('--rule <RULE>', 'only jobs of this rule (default: of all)', text),
+    opt('--wildcard <NAME=VALUE>', 'only jobs with this wildcard; may be repeated (default: all)').argParser(appendPair),
     opt('--failed', 'failed jobs: command, reason, peak memory and the last lines').conflicts('follow'),
     val('--lines <N>', 'how many of the last lines with --failed (default: 20)', count),
     opt('-f, --follow', 'go on until the run has ended, also with jobs that are submitted later').conflicts('failed'),
@@ -25,7 +25,9 @@ const report: CommandEntry = {
   name: 'snakemake',
   description: 'Say what the jobs of a run of Snakemake asked for and used, and what to ask for next time',
   args: [RUN_ARG],
-  options: () => [val('--out <DIR>', 'also write report.html, with timelines, report.csv and report.json there', text)],
+  options: () => [
+    val('--out <DIR>', 'also write report.html, with timelines, report.csv and report.json there (default: not written)', text),
+  ],
   examples: ['hq report snakemake last', 'hq report snakemake last --out report'],
   load: async () => (await import('../commands/snakemakeReport.ts')).runSnakemakeReport as RunCommand,
 };
@@ -35,9 +37,9 @@ const profile: CommandEntry = {
   description: 'Write a profile directory for snakemake --profile',
   args: [['<directory>', 'where config.yaml is written']],
   options: () => [
-    val('--slurm <OPTIONS>', 'let Slurm bring workers, with these options of sbatch', text).conflicts('alloc'),
-    val('--alloc <SYSTEM>', "the same for 'pbs OPTIONS', 'gridengine OPTIONS' or local", text).conflicts('slurm'),
-    val('--time-limit <DURATION>', 'time limit of an allocation, as 4h', text),
+    val('--slurm <OPTIONS>', 'let Slurm bring workers, with these options of sbatch (default: none)', text).conflicts('alloc'),
+    val('--alloc <SYSTEM>', "the same for 'pbs OPTIONS', 'gridengine OPTIONS' or local (default: none)", text).conflicts('slurm'),
+    val('--time-limit <DURATION>', 'time limit of an allocation, as 4h; needed with --slurm and --alloc (default: none)', text),
     val('--max-workers <N>', 'most workers in allocations (default: no limit)', count),
     val('--workers-per-alloc <N>', 'most nodes of an allocation (default: 1)', count),
     val('--jobs <N>', 'most jobs at a time (default: 500)', count),

@@ -62,7 +62,7 @@ export function journalError(path: string, error: unknown): HqError {
     code === 'SQLITE_NOTADB'
       ? 'it is not a database'
       : code?.startsWith('SQLITE_CORRUPT')
-        ? 'it is damaged; move it away or put a copy in its place'
+        ? 'it is damaged; save what is readable with: hq server recover DIR'
         : (message ?? String(error));
   return new HqError('HQ_E_JOURNAL', { path, detail }, { cause: error });
 }

@@ -152,7 +152,6 @@ describe.each(Object.entries(TRANSPORTS))('over %s', (_name, start) => {
         ...values.filter((value) => typeof value !== 'object' || !('submitDir' in (value as object))),
       ]),
     ).toEqual([
-      ['flush'],
       ['prune', { beforeMs: 5 }],
       ['backup', { path: '/b' }],
       ['createJob', expect.objectContaining({ name: 'j', labels: { run: 'a=b' } })],

@@ -145,7 +145,7 @@ test('a damaged journal is refused with one line that names it', () => {
   write(store, job(), submit(1, { ids: '0-4999' }), assigned(Array.from({ length: 5_000 }, (_, id) => id)));
   store.close();
   truncateSync(path, 4_096);
-  expect(refusal(path)).toBe('the journal PATH cannot be used: it is damaged; move it away or put a copy in its place');
+  expect(refusal(path)).toBe('the journal PATH cannot be used: it is damaged; save what is readable with: hq server recover DIR');
 });
 
 test('a file of somebody else is refused', () => {

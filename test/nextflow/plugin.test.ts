@@ -1,12 +1,15 @@
 /** The plugin nf-hyperqueue in a real Nextflow, on a server that somebody has started: what pipelines ask for and how tasks end. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { HqClient } from '../../src/client/client.ts';
 import { clientOf } from '../helpers/api.ts';
 import { Cluster } from '../helpers/cluster.ts';
 import type { PipelineResult } from './support/nextflow.ts';
 import { type PluginRunOptions, startWithPlugin } from './support/plugin.ts';
+
+/** Up to three starts of Java in one test. */
+vi.setConfig({ testTimeout: 300_000 });
 
 let cluster: Cluster;
 let client: HqClient;
@@ -22,9 +25,6 @@ afterAll(async () => {
   client.close();
   await cluster.stop();
 });
-
-/** Two or three starts of Java in one test. */
-const SEVERAL_RUNS = { timeout: 240_000 };
 
 const run = (o: PluginRunOptions): Promise<PipelineResult> => startWithPlugin(cluster, o).result();
 
@@ -88,7 +88,7 @@ test('exit codes say what retry rules want to know: time 140, memory 137, signal
   expect(readFileSync(join(failed, '.command.err'), 'utf8')).toBe('err\n');
 });
 
-test('what cannot be done is said in one line, and nothing runs', SEVERAL_RUNS, async () => {
+test('what cannot be done is said in one line, and nothing runs', async () => {
   const refused = (config: string): Promise<PipelineResult> => run({ pipeline: 'trivial', config, args: ['--tasks', '1'] });
   const option = await refused(`process.clusterOptions = '--account=me'`);
   expect(option.output).toMatch('clusterOptions: --account is not known; of `hq submit` these are: --priority');
@@ -100,24 +100,18 @@ test('what cannot be done is said in one line, and nothing runs', SEVERAL_RUNS, 
   expect((await client.listJobs({})).at(-1)?.taskCount).toBe(0);
 });
 
-test(
-  'scripts, scratch, stdin, variables, published files: as with the executor local, in a work directory with a blank',
-  SEVERAL_RUNS,
-  async () => {
-    const shown = async (executor: string): Promise<unknown> => {
-      const config = `process.executor = '${executor}'\nenv.GREETING = 'hi there'\nexecutor.queueSize = 3`;
-      const started = startWithPlugin(cluster, { pipeline: 'features', config, args: ['-w', 'work here'] });
-      const { code, output } = await started.result();
-      const lines = output
-        .split('\n')
-        .filter((line) => line !== '' && !/process >|^N E X T|^Launching|^Downloading|\[.*\] NOTE/.test(line));
-      return { code, lines: lines.sort(), published: started.read('results/all.txt') };
-    };
-    const local = await shown('local');
-    expect(local).toMatchObject({ code: 0, published: expect.stringContaining('scratched') });
-    expect(await shown('hq')).toEqual(local);
-  },
-);
+test('scripts, scratch, stdin, variables, published files: as with the executor local, in a work directory with a blank', async () => {
+  const shown = async (executor: string): Promise<unknown> => {
+    const config = `process.executor = '${executor}'\nenv.GREETING = 'hi there'\nexecutor.queueSize = 3`;
+    const started = startWithPlugin(cluster, { pipeline: 'features', config, args: ['-w', 'work here'] });
+    const { code, output } = await started.result();
+    const lines = output.split('\n').filter((line) => line !== '' && !/process >|^N E X T|^Launching|^Downloading|\[.*\] NOTE/.test(line));
+    return { code, lines: lines.sort(), published: started.read('results/all.txt') };
+  };
+  const local = await shown('local');
+  expect(local).toMatchObject({ code: 0, published: expect.stringContaining('scratched') });
+  expect(await shown('hq')).toEqual(local);
+});
 
 test("with hq.wrapper = 'nextflow' tasks have the wrapper as Nextflow writes it", async () => {
   const { code, trace } = await run({

@@ -9,7 +9,9 @@ export class Float {
   }
 
   toString(): string {
-    return Number.isInteger(this.value) ? `${this.value}.0` : String(this.value);
+    const text = String(this.value);
+    // Very large ones have an exponent, which is a float already.
+    return /^-?\d+$/.test(text) ? `${text}.0` : text;
   }
 }
 

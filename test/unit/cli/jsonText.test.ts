@@ -3,7 +3,7 @@ import { date, Float, jsonText, seconds } from '../../../src/cli/output/jsonText
 
 test('two blanks, sorted keys, whole floats with a point', () => {
   expect(
-    jsonText({ b: [1, { z: new Float(8), y: 'a"b' }], a: {}, c: [], d: null, e: undefined, f: new Float(0.25) }),
+    jsonText({ b: [1, { z: new Float(8), y: 'a"b' }], a: {}, c: [], d: null, e: undefined, f: new Float(0.25), g: new Float(1e300) }),
   ).toMatchInlineSnapshot(`
     "{
       "a": {},
@@ -16,7 +16,8 @@ test('two blanks, sorted keys, whole floats with a point', () => {
       ],
       "c": [],
       "d": null,
-      "f": 0.25
+      "f": 0.25,
+      "g": 1e+300
     }"
   `);
 });

@@ -69,7 +69,8 @@ FEATURES = """
         output: "retried.txt"
         retries: 2
         resources: tries=lambda wildcards, attempt: attempt
-        shell: "test {resources.tries} -ge 2; echo {resources.tries} > {output}"
+        # with its local executor Snakemake forgets to try a job again that fails while others of its first batch are still being started
+        shell: "sleep 1; test {resources.tries} -ge 2; echo {resources.tries} > {output}"
 
     rule temporary:
         output: temp("temporary.txt")

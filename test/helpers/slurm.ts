@@ -112,7 +112,11 @@ export class SlurmCluster {
 
   /** Wait until a node is in one of these states. */
   async untilNode(name: string, ...states: readonly string[]): Promise<void> {
-    await waitFor(`${name} to become ${states.join(' or ')}`, async () => states.includes(await this.nodeState(name)), NODE_MS);
+    const probe = async () => states.includes(await this.nodeState(name));
+    await waitFor(`${name} to become ${states.join(' or ')}`, probe, NODE_MS).catch(async (error: Error) => {
+      const views = [this.ok('scontrol', 'show', 'node', name), this.ok('squeue', '-l')];
+      throw new Error([error.message, ...(await Promise.all(views))].join('\n'));
+    });
   }
 
   /** Cut or restore the power of a node, or, with `netns`, pull or plug its cable. */

@@ -20,6 +20,7 @@ import {
   SINFO_FORMAT,
   type SlurmConfiguration,
   SQUEUE_COLUMNS,
+  withoutArrays,
 } from './slurmText.ts';
 
 /** A controller that is down takes its clients 9 s to notice. Milliseconds. */
@@ -116,7 +117,7 @@ export class Slurm {
     const rows = new Map([...ended, ...known].map((row) => [row.id, row]));
     const seen = new Set([...rows.keys()].map((id) => id.replace(/_.*$/, '')));
     const forgotten = ids.filter((id) => !seen.has(id)).map((id) => ({ id, state: UNKNOWN_STATE, startMs: null, endMs: null, cpus: 0 }));
-    return [...rows.values(), ...forgotten];
+    return [...withoutArrays([...rows.values()]), ...forgotten];
   }
 
   /**

@@ -119,3 +119,9 @@ function unixMs(text: string): number | null {
 export function readSubmittedIds(text: string): string[] {
   return [...text.matchAll(/^(?:Submitted batch job )?(\d+)(?:;\S*)?(?: on cluster \S+)?$/gm)].map(([, id]) => id as string);
 }
+
+/** @returns the rows without those of whole arrays whose tasks have rows of their own: accounting that is late has both for a moment */
+export function withoutArrays(rows: readonly JobRow[]): JobRow[] {
+  const arrays = new Set(rows.flatMap(({ id }) => (id.includes('_') ? [id.replace(/_.*$/, '')] : [])));
+  return rows.filter(({ id }) => !arrays.has(id));
+}

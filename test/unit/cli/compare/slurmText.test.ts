@@ -7,6 +7,7 @@ import {
   readSinfo,
   readSubmittedIds,
   rpcsBetween,
+  withoutArrays,
 } from '../../../../src/cli/compare/slurmText.ts';
 
 test('partitions have the nodes that are in service and the CPUs of most of them', () => {
@@ -70,4 +71,9 @@ test('jobs of squeue and of sacct have their times where there are any', () => {
 test('ids of submitted jobs are found in all forms, and not in what sites print beside', () => {
   const text = 'Welcome, 2 news\nSubmitted batch job 17\n18\n19;cluster1\nSubmitted batch job 20 on cluster two\nquota: 99 GB\n';
   expect(readSubmittedIds(text)).toEqual(['17', '18', '19', '20']);
+});
+
+test('the row of an array whose tasks have rows of their own is none of a job', () => {
+  const rows = readJobRows('2|COMPLETED|1|2|1\n2_0|COMPLETED|1|2|1\n2_1|FAILED|1|2|1\n21|COMPLETED|1|2|1\n');
+  expect(withoutArrays(rows).map(({ id }) => id)).toEqual(['2_0', '2_1', '21']);
 });

@@ -105,17 +105,24 @@ export class SlurmCluster {
     return last ?? {};
   }
 
-  /** State of a node in Slurm's words, small letters; a `*` behind it: it has not answered. */
+  /**
+   * State of a node in Slurm's words, small letters; a `*` behind it: it has not answered. Not by sinfo: after a restart of the controller that goes on
+   * saying `mixed` of a node that has failed, for more than a minute after it is back and idle.
+   */
   async nodeState(name: string): Promise<string> {
-    return (await this.ok('sinfo', '-h', '-n', name, '-p', 'general', '-o', '%T')).trim();
+    const fields = fieldsOf(await this.ok('scontrol', 'show', 'node', '--oneliner', name));
+    return (fields['State'] ?? '').toLowerCase().replace('+not_responding', '*');
   }
 
   /** Wait until a node is in one of these states. */
   async untilNode(name: string, ...states: readonly string[]): Promise<void> {
-    const probe = async () => states.includes(await this.nodeState(name));
+    let last = '';
+    const probe = async () => {
+      last = await this.nodeState(name);
+      return states.includes(last);
+    };
     await waitFor(`${name} to become ${states.join(' or ')}`, probe, NODE_MS).catch(async (error: Error) => {
-      const views = [this.ok('scontrol', 'show', 'node', name), this.ok('squeue', '-l')];
-      throw new Error([error.message, ...(await Promise.all(views))].join('\n'));
+      throw new Error(`${error.message}: it is ${last}\n${await this.ok('squeue', '-l')}`);
     });
   }
 

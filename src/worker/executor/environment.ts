@@ -40,8 +40,8 @@ export class EnvironmentMaker {
   private readonly base: Variables;
   private readonly pool: ResourcePool;
   private readonly ofEntry = new WeakMap<ResolvedEntry, EntryNames>();
-  /** What tasks of one body and class have in common. `names`: of each task's own variables are among them, set by the user. */
-  private readonly ofBody = new WeakMap<WireBody, { readonly queueClass: QueueClass; readonly vars: Variables; readonly names: boolean }>();
+  /** What tasks of one body and class have in common. `claimsOwn`: the user has set some that each task has of its own. */
+  private readonly ofBody = new WeakMap<WireBody, { readonly queueClass: QueueClass; readonly vars: Variables; readonly claimsOwn: boolean }>();
 
   /**
    * @param env environment of the worker
@@ -65,8 +65,8 @@ export class EnvironmentMaker {
     if (task.entry !== null) own.HQ_ENTRY = task.entry;
     if (task.body.request.length > 1) own.HQ_RESOURCE_VARIANT = String(task.variant);
     if (directory !== null) Object.assign(own, directory.vars);
-    const { vars, names } = this.ofAll(task);
-    return names ? { shared: this.base, common: NOTHING, own: { ...vars, ...own } } : { shared: this.base, common: vars, own };
+    const { vars, claimsOwn } = this.ofAll(task);
+    return claimsOwn ? { shared: this.base, common: NOTHING, own: { ...vars, ...own } } : { shared: this.base, common: vars, own };
   }
 
   /** @returns what a task holds, so that the next of its class can take it over */
@@ -84,7 +84,7 @@ export class EnvironmentMaker {
   }
 
   /** The user's variables, but for names that tell what the task holds: those come with the lane. */
-  private ofAll({ body, queueClass }: HeldTask): { readonly vars: Variables; readonly names: boolean } {
+  private ofAll({ body, queueClass }: HeldTask): { readonly vars: Variables; readonly claimsOwn: boolean } {
     const known = this.ofBody.get(body);
     if (known?.queueClass === queueClass) return known;
     const vars: Variables = { ...body.env, HQ: this.base.HQ as string, HQ_SUBMIT_DIR: body.submitDir };
@@ -93,7 +93,7 @@ export class EnvironmentMaker {
       for (const name of [names.request, names.values, names.amount, ...this.labelled(entry)]) delete vars[name];
     }
     if (body.pin !== undefined) vars.HQ_PIN = body.pin;
-    const made = { queueClass, vars, names: Object.keys(vars).some((name) => OF_A_TASK.test(name) && name !== 'HQ_PIN') };
+    const made = { queueClass, vars, claimsOwn: Object.keys(vars).some((name) => OF_A_TASK.test(name) && name !== 'HQ_PIN') };
     this.ofBody.set(body, made);
     return made;
   }

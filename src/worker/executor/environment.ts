@@ -41,7 +41,10 @@ export class EnvironmentMaker {
   private readonly pool: ResourcePool;
   private readonly ofEntry = new WeakMap<ResolvedEntry, EntryNames>();
   /** What tasks of one body and class have in common. `claimsOwn`: the user has set some that each task has of its own. */
-  private readonly ofBody = new WeakMap<WireBody, { readonly queueClass: QueueClass; readonly vars: Variables; readonly claimsOwn: boolean }>();
+  private readonly ofBody = new WeakMap<
+    WireBody,
+    { readonly queueClass: QueueClass; readonly vars: Variables; readonly claimsOwn: boolean }
+  >();
 
   /**
    * @param env environment of the worker

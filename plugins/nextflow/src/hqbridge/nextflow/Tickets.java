@@ -137,6 +137,11 @@ final class Tickets implements EventStream.Listener {
         changed.done();
     }
 
+    @Override
+    public void broken(RuntimeException error) {
+        giveUpAll("what the server says of it cannot be understood (" + error + ")");
+    }
+
     /** @param task what the server says of a task now (model taskInfo) */
     void update(long job, JsonObject task) {
         Ticket ticket = byId.get(keyOf(job, task.get("id").getAsLong()));

@@ -38,7 +38,7 @@ Plugin-Requires: >=25.04.0
 export async function buildNextflowPlugin() {
   await installNextflow();
   const sources = filesBelow(SOURCES).filter((file) => file.endsWith('.java'));
-  return unlessStamped(join(FOLDER, '.stamp'), hashOf(sources, manifest()), async () => {
+  return unlessStamped(join(FOLDER, '.stamp'), hashOf([...sources, inRoot('fixtures/nextflow/pom.xml')], manifest()), async () => {
     rmSync(FOLDER, { recursive: true, force: true });
     const { folder, zip } = nextflowPlugin();
     const classes = join(folder, 'classes');

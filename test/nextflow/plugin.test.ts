@@ -17,7 +17,7 @@ let client: HqClient;
 beforeAll(async () => {
   cluster = new Cluster();
   await cluster.startServer();
-  await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=[0,1]']);
+  await cluster.startWorker(['--cpus', '4', '--resource', 'gpus=[0,1]', '--resource', 'queue/fast=1000', '--resource', 'gpus/a100=[7]']);
   client = await clientOf(cluster);
 });
 
@@ -44,14 +44,14 @@ test('a pipeline of 24 tasks is one job, sent in batches, with arrays, retries, 
   expect(output).toMatch('sum 210');
   expect(output).toMatch('memory 400');
   expect(output).toMatch(/cpus \d,\d/);
-  expect(output).toMatch('hello 1 gpu');
+  expect(output).toMatch('hello there 1 gpu');
   expect(code).toBe(0);
   const job = await lastJob();
   expect(job).toMatchObject({ isOpen: false, taskCount: 25, stats: { finished: 24, failed: 1 } });
   expect(log.match(/submitted \d+ task\(s\) in one request/g)?.length).toBeLessThan(20);
   const tasks = await client.listTasks(job.id);
   const gpu = await client.taskDetail(job.id, tasks.find(({ label }) => label === 'GPU')?.id ?? -1);
-  expect(gpu.spec).toMatchObject({ priority: 7, pin: 'omp', request: [{ resources: { cpus: 1, gpus: 0.5 } }] });
+  expect(gpu.spec).toMatchObject({ priority: 7, pin: 'omp', request: [{ resources: { cpus: 1, gpus: 0.5, 'queue/fast': 1 } }] });
   const res = await client.taskDetail(job.id, tasks.find(({ label }) => label === 'RES')?.id ?? -1);
   expect(res.spec).toMatchObject({ timeLimitMs: 3_600_000, request: [{ resources: { cpus: 2, mem: 512 } }] });
   expect(trace.filter(({ exit }) => exit === '17').map(({ name, native_id }) => [name, native_id?.split('@')[0]])).toEqual([
@@ -66,6 +66,30 @@ test('a pipeline of 24 tasks is one job, sent in batches, with arrays, retries, 
   const again = await run({ pipeline: 'mixed', directory: first.directory, args: ['-resume'] });
   expect(again.output.match(/Cached process/g)).toHaveLength(24);
   expect(await lastJob()).toMatchObject({ taskCount: 0 });
+});
+
+test('what Nextflow has no directives for: variants, limits, variables, options of hq submit, models of GPUs', async () => {
+  const { code, output } = await run({ pipeline: 'options', config: 'hq.timeLimit = false\nhq.timeRequest = true' });
+  expect(output).toMatch(/^hello$/m);
+  expect(output).toMatch(/^a "b" c$/m);
+  expect(code).toBe(0);
+  const job = await lastJob();
+  const tasks = await client.listTasks(job.id);
+  const specOf = async (name: string) => (await client.taskDetail(job.id, tasks.find(({ label }) => label === name)?.id ?? -1)).spec;
+  expect((await specOf('VARIANTS')).request).toMatchObject([{ resources: { cpus: 4, gpus: 1 } }, { resources: { cpus: 2 } }]);
+  const limits = await specOf('LIMITS');
+  expect(limits).toMatchObject({ crashLimit: 2, priority: -3, request: [{ timeRequestMs: 1_800_000 }], env: { GREETING: 'hello' } });
+  expect(limits.timeLimitMs ?? null).toBeNull();
+  const lines = { crashLimit: 'never-restart', request: [{ timeRequestMs: 7_200_000, resources: { cpus: '2', gpus: '0.25' } }] };
+  expect(await specOf('LINES')).toMatchObject(lines);
+  expect((await specOf('TYPED')).request).toMatchObject([{ resources: { 'gpus/a100': 1 } }]);
+});
+
+test('a chain of ten: each task begins when the one before it has ended', async () => {
+  const { code, trace } = await run({ pipeline: 'chain', trace: true });
+  expect(code).toBe(0);
+  expect(trace.map(({ name, status }) => `${name} ${status}`)).toEqual([...'ABCDEFGHIJ'].map((name) => `${name} COMPLETED`));
+  expect(await lastJob()).toMatchObject({ isOpen: false, taskCount: 10, stats: { finished: 10 } });
 });
 
 test('exit codes say what retry rules want to know: time 140, memory 137, signals, the script itself', async () => {
@@ -93,6 +117,8 @@ test('what cannot be done is said in one line, and nothing runs', async () => {
   const option = await refused(`process.clusterOptions = '--account=me'`);
   expect(option.output).toMatch('clusterOptions: --account is not known; of `hq submit` these are: --priority');
   expect(option.code).toBe(1);
+  const quotes = await refused(`process.clusterOptions = '--env "A=b c'`);
+  expect(quotes.output).toMatch('clusterOptions: a quotation mark is missing in: --env "A=b c');
   const amount = await refused(`process.ext.hq = [gpus: 'many']`);
   expect(amount.output).toMatch(/HyperQueue: .*'many'/);
   const setting = await refused(`hq.cpu = 4`);

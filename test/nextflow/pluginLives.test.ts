@@ -112,12 +112,12 @@ test('after SIGKILL of Nextflow, -resume takes over the tasks that still run and
   });
 });
 
-test('where no server runs one is started with a local worker, runs 200 tasks, and ends with the run', async () => {
-  const run = startWithPlugin(cluster, { pipeline: 'trivial', config: 'hq.cpus = 2' });
+test('where no server runs one is started with a local worker, runs 1,000 tasks, and ends with the run', async () => {
+  const run = startWithPlugin(cluster, { pipeline: 'trivial', config: 'hq.cpus = 2', args: ['--tasks', '1000'] });
   await waitFor('the server', () => existsSync(join(cluster.serverDir, 'hq-current/access.json')), START_MS);
   const pid = JSON.parse(readFileSync(join(cluster.serverDir, 'hq-current/access.json'), 'utf8')).pid as number;
   const { code, output } = await run.result();
-  expect(output.match(/Submitted process/g)).toHaveLength(200);
+  expect(output.match(/Submitted process/g)).toHaveLength(1_000);
   expect(output).toMatch('starting a local worker with 2 CPUs');
   expect(code).toBe(0);
   await waitFor('the end of the server', () => !existsSync(`/proc/${pid}`));

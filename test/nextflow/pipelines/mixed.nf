@@ -21,7 +21,7 @@ process RES {
 }
 process GPU {
     accelerator 1
-    clusterOptions '--priority 7 --env GREETING=hello'
+    clusterOptions '--priority 7 --queue fast --env "GREETING=hello there"'
     ext hq: [gpus: 0.5, pin: 'omp']
     output: stdout
     script: 'echo $GREETING ${#HQ_RESOURCE_VALUES_gpus} gpu'

@@ -2,4 +2,4 @@ process TRUE {
     input: val n
     script: 'true'
 }
-workflow { TRUE(channel.of(1..(params.tasks ?: 200))) }
+workflow { TRUE(channel.of(1..(params.tasks ?: 1))) }

@@ -32,6 +32,9 @@ public final class EventStream implements AutoCloseable {
 
         /** Events were missed: the state of what matters has to be read again. */
         void missed();
+
+        /** Nothing more will be told. @param error what neither the stream nor the listener can make sense of: reading it again would not help */
+        void broken(RuntimeException error);
     }
 
     private final Path serverDir;
@@ -91,15 +94,23 @@ public final class EventStream implements AutoCloseable {
     }
 
     private void run() {
-        while (!isClosed) {
-            try {
-                follow();
-            } catch (IOException | RuntimeException error) {
-                // However it broke, the way on is the same.
-            } catch (HqException error) {
-                forgetPlace(error);
+        try {
+            while (!isClosed) {
+                followToItsEnd();
+                if (!isClosed) reconnect();
             }
-            if (!isClosed) reconnect();
+        } catch (RuntimeException error) {
+            if (!isClosed) listener.broken(error);
+        }
+    }
+
+    private void followToItsEnd() {
+        try {
+            follow();
+        } catch (IOException error) {
+            // However the connection broke, the way on is the same.
+        } catch (HqException error) {
+            forgetPlace(error);
         }
     }
 

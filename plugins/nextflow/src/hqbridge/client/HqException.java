@@ -4,7 +4,6 @@ package hqbridge.client;
 public class HqException extends Exception {
     private static final long serialVersionUID = 1L;
     private final String code;
-    private final String hint;
 
     /**
      * @param code one of docs/errors.md, as {@code HQ_E_JOB_NOT_FOUND}
@@ -14,17 +13,11 @@ public class HqException extends Exception {
     public HqException(String code, String message, String hint) {
         super(hint.isEmpty() ? message : message + ". " + hint);
         this.code = code;
-        this.hint = hint;
     }
 
     /** @return the code of docs/errors.md */
     public String code() {
         return code;
-    }
-
-    /** @return what to do next; may be empty */
-    public String hint() {
-        return hint;
     }
 
     /** No server answers now; the same request may succeed later. */

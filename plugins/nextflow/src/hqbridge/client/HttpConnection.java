@@ -42,11 +42,6 @@ final class HttpConnection implements AutoCloseable {
         watch = WATCHER.scheduleWithFixedDelay(this::closeIfSilent, WATCH_MS, WATCH_MS, TimeUnit.MILLISECONDS);
     }
 
-    /** @return whose server it is */
-    Access access() {
-        return access;
-    }
-
     /**
      * Sends a request and reads the head of the answer; its body is to be read before the next request.
      *

@@ -111,7 +111,7 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
             LOG.debug("running tasks are not canceled, as was asked for ({})", left.size());
             return;
         }
-        LOG.warn("Killing running tasks ({})", left.size());
+        LOG.warn("HyperQueue: the run has ended, {} task(s) that have not are canceled", left.size());
         executor.run().cancelAll("the run was ended");
         getRunningQueue().clear();
         for (TaskHandler handler : left) {
@@ -180,7 +180,7 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
 
     private void refuse(HqTaskHandler handler, Exception error) {
         if (handler.ticket() != null) executor.run().forget(handler.ticket());
-        String message = "Error submitting process '" + handler.getTask().lazyName() + "' for execution";
+        String message = "a task of '" + handler.getTask().lazyName() + "' was not submitted";
         Exception shown = error instanceof HqException
                 ? new ProcessFailedException(message, new ProcessUnrecoverableException("HyperQueue: " + error.getMessage()))
                 : error;

@@ -1,10 +1,13 @@
 package hqbridge.nextflow;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import nextflow.exception.ProcessUnrecoverableException;
 import nextflow.processor.TaskConfig;
 import nextflow.util.Duration;
@@ -16,7 +19,13 @@ import nextflow.util.Duration;
 final class TaskOptions {
     private static final String HINT_PREFIX = "hq/";
     private static final Set<String> PIN_MODES = Set.of("taskset", "omp");
-    private static final String KNOWN_OPTIONS = "--priority, --pin, --crash-limit, --time-request, --time-limit, --cpus, --resource, --env";
+    private static final String KNOWN_OPTIONS = "--priority, --pin, --crash-limit, --time-request, --time-limit, --cpus, --resource, --queue, --env";
+    /** Workers of an allocation queue with a name provide this resource (docs/autoalloc.md). */
+    private static final String QUEUE_RESOURCE = "queue/";
+
+    /** As for a shell: a word may have quoted parts, which may have blanks. */
+    private static final Pattern WORD = Pattern.compile("\\s*((?:[^\\s\"']++|\"[^\"]*\"|'[^']*')+)");
+    private static final Pattern QUOTED = Pattern.compile("\"([^\"]*)\"|'([^']*)'");
 
     private Integer priority;
     private String pin;
@@ -33,7 +42,7 @@ final class TaskOptions {
      */
     static TaskOptions of(TaskConfig config) throws ProcessUnrecoverableException {
         TaskOptions options = new TaskOptions();
-        options.addCommandLine(config.getClusterOptionsAsList());
+        options.addCommandLine(config.get("clusterOptions"));
         if (config.get("hints") instanceof Map<?, ?> hints) {
             hints.forEach((name, value) -> {
                 if (name.toString().startsWith(HINT_PREFIX)) options.add(name.toString().substring(HINT_PREFIX.length()), value);
@@ -106,18 +115,19 @@ final class TaskOptions {
     }
 
     /** Options of {@code hq submit} that describe a task, as the built-in executor passes them on. */
-    private void addCommandLine(List<String> options) {
+    private void addCommandLine(Object options) {
         List<String> words = new ArrayList<>();
-        for (Object option : options) words.addAll(List.of(option.toString().strip().split("\\s+")));
+        // Nextflow's own list of them would have lost the quotation marks of a single text, but not those of several.
+        if (options instanceof Collection<?> several) several.forEach(line -> addWords(line.toString(), words));
+        else if (options != null) addWords(options.toString(), words);
         for (int at = 0; at < words.size(); at++) {
             String word = words.get(at);
-            if (word.isEmpty()) continue;
             int equals = word.indexOf('=');
             boolean hasValue = word.startsWith("--") && equals > 0;
             String name = hasValue ? word.substring(0, equals) : word;
             String value = hasValue ? word.substring(equals + 1) : at + 1 < words.size() ? words.get(++at) : null;
             if (value == null) throw bad("clusterOptions: " + name + " needs a value");
-            addOption(name, unquoted(value));
+            addOption(name, value);
         }
     }
 
@@ -129,6 +139,7 @@ final class TaskOptions {
             case "--time-request" -> timeRequestMs = millis(name, value);
             case "--time-limit" -> timeLimitMs = millis(name, value);
             case "--cpus" -> resources.put("cpus", amount(name, value));
+            case "--queue" -> resources.put(QUEUE_RESOURCE + value, 1);
             case "--resource" -> {
                 String[] pair = pairOf(name, value);
                 resources.put(pair[0], amount(pair[0], pair[1]));
@@ -148,9 +159,14 @@ final class TaskOptions {
         return new String[] {value.substring(0, equals), value.substring(equals + 1)};
     }
 
-    private static String unquoted(String text) {
-        boolean isQuoted = text.length() > 1 && (text.startsWith("\"") || text.startsWith("'")) && text.endsWith(text.substring(0, 1));
-        return isQuoted ? text.substring(1, text.length() - 1) : text;
+    private static void addWords(String line, List<String> words) {
+        Matcher word = WORD.matcher(line);
+        int end = 0;
+        for (; word.lookingAt(); word.region(end, line.length())) {
+            words.add(QUOTED.matcher(word.group(1)).replaceAll("$1$2"));
+            end = word.end();
+        }
+        if (!line.substring(end).isBlank()) throw bad("clusterOptions: a quotation mark is missing in: " + line);
     }
 
     private static int wholeNumber(String name, Object value) {

@@ -48,6 +48,8 @@ final class Tickets implements EventStream.Listener {
     private volatile boolean isEmbedded;
     /** Since when the server has been away; 0: it is there. */
     private volatile long lostAt;
+    /** Why nothing more will be told of any task; null: the events are followed. */
+    private volatile String brokenBy;
 
     Tickets(Client client, EmbeddedServer embedded, Warnings warnings, Changed changed) {
         this.client = client;
@@ -64,6 +66,7 @@ final class Tickets implements EventStream.Listener {
 
     Ticket add(Ticket ticket) {
         byId.put(keyOf(ticket.jobId(), ticket.taskId()), ticket);
+        if (brokenBy != null) end(ticket, () -> Outcome.givenUp(brokenBy));
         return ticket;
     }
 
@@ -135,6 +138,12 @@ final class Tickets implements EventStream.Listener {
             }
         }
         changed.done();
+    }
+
+    @Override
+    public void broken(RuntimeException error) {
+        brokenBy = "what the server says of it cannot be understood (" + error + ")";
+        giveUpAll(brokenBy);
     }
 
     /** @param task what the server says of a task now (model taskInfo) */

@@ -101,7 +101,8 @@ def test_requests_are_known_of_every_rule_of_a_large_batch(workflow, server):
     second = {"label": "second", "command": ["true"], "request": [{"resources": {"cpus": 2}}], "timeLimitMs": 60_000}
     tasks = [{"id": number, **(first if number < 1_000 else second)} for number in range(1_002)]
     with Client(server.directory) as client:
-        job = client.create_job({"name": "snakemake", "open": True, "labels": {"snakemake-run": "large-batch"}})["jobId"]
+        labels = {"snakemake-run": "large-batch"}
+        job = client.create_job({"name": "snakemake", "open": True, "labels": labels})["jobId"]
         client.submit(job, {"submitDir": str(workflow.directory), "tasks": {"kind": "graph", "tasks": tasks}})
         client.close_job(job)
         wait_for(lambda: client.job(job)["stats"]["finished"] == len(tasks), "the end of all tasks")

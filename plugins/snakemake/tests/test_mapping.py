@@ -137,8 +137,8 @@ def test_what_only_hyperqueue_has():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("hq_resources", "fpga"), ("hq_variants", "cpus=1 | =3"), ("hq_priority", "high"), ("hq_priority", 3.7), ("hq_crash_limit", 0)),
-        *(("hq_crash_limit", "often"), ("hq_pin", "hard")),
+        *(("hq_resources", "fpga"), ("hq_variants", "cpus=1 | =3"), ("hq_priority", "high"), ("hq_crash_limit", 0)),
+        *(("hq_priority", 3.7), ("hq_crash_limit", "often"), ("hq_pin", "hard")),
     ],
 )
 def test_what_cannot_be_meant_is_refused(name, value):

@@ -77,7 +77,8 @@ class ResourceMapper:
         if nodes > 1:
             specs = [{"nodes": nodes, **common}]
         else:
-            amounts = {**self._amounts(rule, threads, resources), **_typed(rule, "hq_resources", _text(resources, "hq_resources"))}
+            own = _typed(rule, "hq_resources", _text(resources, "hq_resources"))
+            amounts = {**self._amounts(rule, threads, resources), **own}
             alternatives = _text(resources, "hq_variants").split("|")
             specs = [
                 {"resources": _without_zeros({**amounts, **_typed(rule, "hq_variants", text)}), **common}

@@ -4,7 +4,7 @@ import type { HqClient } from '../client/client.ts';
 import type { EventReader } from '../client/eventReader.ts';
 import { IntArray } from '../common/intArray.ts';
 import { type ErrorCode, HqError } from '../protocol/errors.ts';
-import type { EventBody } from '../protocol/schema/event.ts';
+import { type EventBody, TASK_EVENT_TYPES } from '../protocol/schema/event.ts';
 import type { JobInfo, TaskStats } from '../protocol/schema/job.ts';
 import type { Context } from './context.ts';
 import type { ProgressState } from './progress.ts';
@@ -20,16 +20,6 @@ export interface WaitOptions {
 
 /** Events that may end a wait: a look at the jobs follows at once. */
 const FINAL_TYPES: ReadonlySet<EventBody['type']> = new Set(['job-completed', 'job-idle', 'job-closed', 'job-forgotten']);
-/** Events that only change the progress. */
-const PROGRESS_TYPES = [
-  'tasks-submitted',
-  'task-started',
-  'task-finished',
-  'task-failed',
-  'task-restarted',
-  'tasks-canceled',
-  'tasks-aborted',
-] as const;
 
 /** A busy job has thousands of events a second, a person sees ten changes. */
 const LOOK_GAP_MS = 100;
@@ -57,7 +47,7 @@ export async function waitForJobs(context: Context, client: HqClient, o: WaitOpt
   const ids = IntArray.from(waiting).toString();
   const isMany = waiting.length > FILTERED_JOBS_MAX;
   const events = client.events({
-    types: [...FINAL_TYPES, ...(o.bar ? PROGRESS_TYPES : [])],
+    types: [...FINAL_TYPES, ...(o.bar ? TASK_EVENT_TYPES : [])],
     ...(isMany ? {} : { jobIds: waiting }),
     signal,
     onCut: (error) => context.warn(`${error.message}; waiting for it to return`),

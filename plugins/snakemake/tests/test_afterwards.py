@@ -6,6 +6,7 @@ import csv
 import json
 
 import pytest
+from hq_bridge import Client
 from real_server import wait_for
 
 from workflow import Workflow
@@ -38,7 +39,7 @@ def mixed(tmp_path_factory, server):
 def test_logs_are_chosen_by_rule_and_wildcard(mixed):
     workflow, out = mixed
     job = str(workflow.jobs()[0]["id"])
-    assert f"hq logs snakemake {job} --failed" in out
+    assert f"hq logs snakemake {job} --failed --server-dir {workflow.server.directory}" in out
     chosen = workflow.hq("logs", "snakemake", job, "--rule", "good", "--wildcard", "s=A")
     assert chosen.stdout.count("# good s=A (task ") >= 1, chosen.stderr
     assert "made A" in chosen.stdout
@@ -94,6 +95,38 @@ def test_report_tells_what_was_used_and_what_to_ask_for(mixed):
     assert json.loads(again.stdout)["rules"] == report["rules"]
 
 
+def test_requests_are_known_of_every_rule_of_a_large_batch(workflow, server):
+    """The server tells the requests of the first 1,000 tasks of a submit."""
+    first = {"label": "first", "command": ["true"], "request": [{"resources": {"cpus": 1}}]}
+    second = {"label": "second", "command": ["true"], "request": [{"resources": {"cpus": 2}}], "timeLimitMs": 60_000}
+    tasks = [{"id": number, **(first if number < 1_000 else second)} for number in range(1_002)]
+    with Client(server.directory) as client:
+        labels = {"snakemake-run": "large-batch"}
+        job = client.create_job({"name": "snakemake", "open": True, "labels": labels})["jobId"]
+        client.submit(job, {"submitDir": str(workflow.directory), "tasks": {"kind": "graph", "tasks": tasks}})
+        client.close_job(job)
+        wait_for(lambda: client.job(job)["stats"]["finished"] == len(tasks), "the end of all tasks")
+    rules = json.loads(workflow.hq("report", "snakemake", str(job), "--output-mode", "json").stdout)["rules"]
+    asked = {rule["rule"]: (rule["jobs"], rule["cpus"], rule["limitMs"]) for rule in rules}
+    assert asked == {"first": (1_000, 1, None), "second": (2, 2, 60_000)}
+
+
+def test_a_report_that_cannot_be_written_is_told_in_one_line(mixed):
+    workflow, _ = mixed
+    (workflow.directory / "taken" / "report.csv").mkdir(parents=True)
+    result = workflow.hq("report", "snakemake", str(workflow.jobs()[0]["id"]), "--out", "taken")
+    assert result.returncode == 1
+    assert "EISDIR" in result.stderr
+    assert "    at " not in result.stderr
+
+
+def test_output_that_was_not_kept_is_not_called_empty(workflow):
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "echo oh no; exit 3"\n')
+    workflow.fail("--hyperqueue-keep-logs", "never")
+    failed = workflow.hq("logs", "snakemake", str(workflow.jobs()[0]["id"]), "--failed").stdout
+    assert failed.splitlines()[-1] == "  what it has printed was not kept"
+
+
 def test_logs_are_followed_until_the_run_ends(workflow):
     workflow.write(
         """
@@ -123,6 +156,8 @@ def test_a_profile_is_all_that_is_needed(lone_workflow, own_server):
     assert "snakemake --profile prof" in made.stderr
     assert "exists already" in workflow.hq("snakemake", "profile", "prof").stderr
     assert "--time-limit" in workflow.hq("snakemake", "profile", "other", "--alloc", "local").stderr
+    queue = ("--alloc", "local", "--time-limit", "soon")
+    assert "'soon' is no time limit" in workflow.hq("snakemake", "profile", "other", *queue).stderr
     assert not (workflow.directory / "other").exists()
     out = workflow.succeed("--profile", "prof")
     assert "allocations come from queue 1 (local)" in out

@@ -34,7 +34,8 @@ def test_settings_become_a_queue():
 
 
 @pytest.mark.parametrize(
-    ("text", "ms"), [("90", 90_000), ("2:30", 150_000), ("1h 30min", 5_400_000), ("1.5h", 5_400_000)]
+    ("text", "ms"),
+    [("90", 90_000), ("2:30", 150_000), ("1h 30min", 5_400_000), ("1.5h", 5_400_000), ("2 hours", 7_200_000)],
 )
 def test_durations(text, ms):
     assert queue_params(ExecutorSettings(alloc="local", time_limit=text))["timeLimitMs"] == ms

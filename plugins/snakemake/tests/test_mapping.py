@@ -118,7 +118,7 @@ def test_a_constraint_chooses_workers_that_are_marked():
     assert mapper.amounts(constraint="avx512&nvme") == {"cpus": 1, "avx512": 0.0001, "nvme": 0.0001}
     assert mapper.said == {}
     assert mapper.amounts(constraint="avx512&haswell") == {"cpus": 1, "avx512": 0.0001}
-    assert "--resource haswell=sum(1)" in mapper.said["constraint"]
+    assert "--resource 'haswell=sum(1)'" in mapper.said["constraint"]
 
 
 def test_what_only_hyperqueue_has():
@@ -138,7 +138,7 @@ def test_what_only_hyperqueue_has():
     ("name", "value"),
     [
         *(("hq_resources", "fpga"), ("hq_variants", "cpus=1 | =3"), ("hq_priority", "high"), ("hq_crash_limit", 0)),
-        *(("hq_crash_limit", "often"), ("hq_pin", "hard")),
+        *(("hq_priority", 3.7), ("hq_crash_limit", "often"), ("hq_pin", "hard")),
     ],
 )
 def test_what_cannot_be_meant_is_refused(name, value):

@@ -18,6 +18,7 @@ FEATURES = """
     import os
     configfile: "config.yaml"
     include: "more/extra.smk"
+    scattergather: pieces=3
 
     def made(wildcards):
         with checkpoints.split.get().output[0].open() as names:
@@ -27,7 +28,7 @@ FEATURES = """
         input:
             "shell.txt", "run.txt", "script.txt", "shadow.txt", "retried.txt", "kept.txt", "collected.txt", "piped.txt",
             "grouped.txt", "extra.txt", "protected.txt", "dir/tree", "touched.done", "x/a b.txt", "it's.txt",
-            "scripted in sh.txt", "set.txt"
+            "scripted in sh.txt", "set.txt", "gathered.txt", "modular/word.txt", "served.txt"
 
     rule sh:
         output: "shell.txt"
@@ -68,9 +69,9 @@ FEATURES = """
     rule retried:
         output: "retried.txt"
         retries: 2
-        resources: tries=lambda wildcards, attempt: attempt
+        resources: tries=lambda wildcards, attempt: attempt, mem_mb=lambda wildcards, attempt: 100 * attempt
         # with its local executor Snakemake forgets to try a job again that fails while others of its first batch are still being started
-        shell: "sleep 1; test {resources.tries} -ge 2; echo {resources.tries} > {output}"
+        shell: "sleep 1; test {resources.tries} -ge 2; echo {resources.tries} {resources.mem_mb} > {output}"
 
     rule temporary:
         output: temp("temporary.txt")
@@ -131,11 +132,42 @@ FEATURES = """
         output: "set.txt"
         resources: mem_mb=50
         shell: "echo {resources.mem_mb} > {output}"
+
+    rule scatter:
+        output: scatter.pieces("scattered/{scatteritem}.txt")
+        shell: "for piece in {output}; do echo $piece > $piece; done"
+
+    rule scattered:
+        input: "scattered/{scatteritem}.txt"
+        output: "worked/{scatteritem}.txt"
+        shell: "cat {input} > {output}"
+
+    rule gathered:
+        input: gather.pieces("worked/{scatteritem}.txt")
+        output: "gathered.txt"
+        shell: "cat {input} > {output}"
+
+    module other:
+        snakefile: "more/module.smk"
+        config: {"word": "from outside"}
+        prefix: "modular"
+
+    use rule * from other as other_*
+
+    rule serve:
+        output: service("service.pid")
+        shell: "echo $$ > {output}; exec sleep 1000"
+
+    rule served:
+        input: "service.pid"
+        output: "served.txt"
+        shell: "until [ -s {input} ]; do sleep 0.05; done; kill -0 $(cat {input}); echo served > {output}"
 """
 
 FILES = {
     "config.yaml": "text: from a file\n",
     "more/extra.smk": 'rule extra:\n    output: "extra.txt"\n    shell: "echo {rule} > {output}"\n',
+    "more/module.smk": 'rule word:\n    output: "word.txt"\n    params: config["word"]\n    shell: "echo {params} > {output}"\n',
     "more/script.py": 'print(snakemake.params.n, snakemake.rule, file=open(snakemake.output[0], "w"))\n',
     "more/script.sh": 'echo "${snakemake[rule]}" > "${snakemake_output[0]}"\n',
 }

@@ -59,14 +59,16 @@ async function printFailed(
   }
 }
 
-/** Standard error has all that the job's Snakemake says; standard output what is left to tell without it. Empty where the log is gone. */
-async function lastLines(client: HqClient, { jobId, id }: TaskInfo, count: number): Promise<string[]> {
+/** Standard error has all that the job's Snakemake says; standard output what is left to tell without it. @returns undefined where the log is gone */
+async function lastLines(client: HqClient, { jobId, id }: TaskInfo, count: number): Promise<string[] | undefined> {
+  let isGone = false;
   for (const channel of ['stderr', 'stdout'] as const) {
     const pieces: Uint8Array[] = [];
     try {
       for await (const piece of await client.taskOutput(jobId, id, { channel, tail: TAIL_BYTES })) pieces.push(piece);
     } catch (error) {
       if (!(error instanceof HqError) || (error.code !== 'HQ_E_LOG' && error.code !== 'HQ_E_FILE')) throw error;
+      isGone = true;
     }
     const lines = Buffer.concat(pieces)
       .toString()
@@ -74,7 +76,7 @@ async function lastLines(client: HqClient, { jobId, id }: TaskInfo, count: numbe
       .filter((line) => line.trim() !== '');
     if (lines.length > 0) return lines.slice(-count);
   }
-  return [];
+  return isGone ? undefined : [];
 }
 
 /** Lines of all chosen jobs as they come, also of jobs that are submitted later, until the run has ended. */
@@ -101,10 +103,11 @@ async function follow(context: Context, client: HqClient, { run, choice }: { run
     const all = Buffer.concat([rests.get(key) ?? Buffer.alloc(0), event.data]);
     const end = all.lastIndexOf(10) + 1;
     rests.set(key, all.subarray(end));
-    if (end > 0) await context.raw(prefixed(all.subarray(0, end), `${label}> `));
+    if (end > 0) await context.raw(prefixed(all.subarray(0, end), `${label ?? 'job'}> `));
   }
   for (const [key, rest] of rests) {
-    if (rest.length > 0) await context.raw(prefixed(Buffer.concat([rest, Buffer.from('\n')]), `${labels.get(Number.parseInt(key, 10))}> `));
+    if (rest.length > 0)
+      await context.raw(prefixed(Buffer.concat([rest, Buffer.from('\n')]), `${labels.get(Number.parseInt(key, 10)) ?? 'job'}> `));
   }
 }
 

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { parseDuration } from '../../common/duration.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
 
@@ -31,6 +32,9 @@ export async function runProfile(context: Context, [directory]: [string], option
     throw new HqError('HQ_E_USAGE', {
       detail: '--time-limit, --max-workers and --workers-per-alloc are of use only with --slurm or --alloc',
     });
+  }
+  if (options.timeLimit !== undefined && !((parseDuration(options.timeLimit) ?? 0) > 0)) {
+    throw new HqError('HQ_E_USAGE', { detail: `'${options.timeLimit}' is no time limit: give one like 4h, 90min or 01:30:00` });
   }
   const path = resolve(context.io.cwd, directory);
   const file = join(path, 'config.yaml');

@@ -3,8 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { HqClient } from '../../client/client.ts';
 import { HqError } from '../../protocol/errors.ts';
-import type { EventBody, HqEvent } from '../../protocol/schema/event.ts';
+import { type HqEvent, TASK_EVENT_TYPES } from '../../protocol/schema/event.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
+import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import { taskSpec } from '../../protocol/schema/task.ts';
 import { attemptsOf, type SubmittedJob } from '../../report/snakemake/attempts.ts';
 import { snakemakePage } from '../../report/snakemake/page.ts';
@@ -15,17 +16,6 @@ import type { Context } from '../context.ts';
 import type { SnakemakeReportFiles } from '../output/output.ts';
 import { parseIdList } from '../selectors.ts';
 import { ruleOf, selectRun } from '../snakemake/run.ts';
-
-/** Events that begin or end an attempt. */
-const TYPES: readonly EventBody['type'][] = [
-  'tasks-submitted',
-  'task-started',
-  'task-finished',
-  'task-failed',
-  'task-restarted',
-  'tasks-canceled',
-  'tasks-aborted',
-];
 
 export async function runSnakemakeReport(context: Context, [text]: [string], options: { out?: string }): Promise<undefined> {
   const client = await context.client();
@@ -40,16 +30,13 @@ export async function runSnakemakeReport(context: Context, [text]: [string], opt
   if (attempts.length === 0) throw new HqError('HQ_E_NOTHING_SELECTED', { what: 'job of this run that has started' });
   const hosts = new Map(workers.map(({ id, configuration }) => [id, configuration.hostname]));
   const report = makeReport({ job: { jobId: run.id, name: run.name, startedAt: new Date(startedAtMs).toISOString() }, attempts, hosts });
-  const files = options.out === undefined ? undefined : filesIn(resolve(context.io.cwd, options.out));
-  if (files !== undefined) {
-    writeFileSync(files.json, `${JSON.stringify(report, null, 1)}\n`);
-    writeFileSync(files.csv, rulesCsv(report));
-    writeFileSync(files.page, snakemakePage(report));
-  }
-  context.output.snakemakeReport(report, files);
+  context.output.snakemakeReport(report, options.out === undefined ? undefined : writeFiles(report, resolve(context.io.cwd, options.out)));
 }
 
-/** What was submitted, by task. The server tells the specifications of the first 1,000 tasks of each submit; the others get those of their rule. */
+/**
+ * What was submitted, by task. The server tells the specifications of the first 1,000 tasks of each submit. Another task gets that of one of its rule, which is asked
+ * for where none has been told: a request per rule, not per task.
+ */
 async function submittedJobs(client: HqClient, { id }: JobInfo): Promise<Map<number, SubmittedJob>> {
   const specs = new Map<number, SubmittedJob['spec']>();
   for (const { taskIds, specs: given } of (await client.jobDetail(id)).submits) {
@@ -62,7 +49,7 @@ async function submittedJobs(client: HqClient, { id }: JobInfo): Promise<Map<num
   const jobs = new Map<number, SubmittedJob>();
   for (const task of await allTasks(client, id)) {
     const rule = ruleOf(task.label);
-    const spec = specs.get(task.id) ?? ofRule.get(rule);
+    const spec = specs.get(task.id) ?? ofRule.get(rule) ?? (await client.taskDetail(id, task.id)).spec;
     ofRule.set(rule, spec);
     jobs.set(task.id, { rule, label: task.label ?? '', spec });
   }
@@ -71,16 +58,20 @@ async function submittedJobs(client: HqClient, { id }: JobInfo): Promise<Map<num
 
 async function eventsOf(client: HqClient, jobId: number): Promise<HqEvent[]> {
   const events: HqEvent[] = [];
-  for await (const batch of client.events({ after: 0, follow: false, jobIds: [jobId], types: TYPES })) events.push(...batch);
+  for await (const batch of client.events({ after: 0, follow: false, jobIds: [jobId], types: TASK_EVENT_TYPES })) events.push(...batch);
   return events;
 }
 
 /** Makes the directory. @throws HqError HQ_E_FILE */
-function filesIn(directory: string): SnakemakeReportFiles {
+function writeFiles(report: SnakemakeReport, directory: string): SnakemakeReportFiles {
+  const files = { page: join(directory, 'report.html'), csv: join(directory, 'report.csv'), json: join(directory, 'report.json') };
   try {
     mkdirSync(directory, { recursive: true });
+    writeFileSync(files.json, `${JSON.stringify(report, null, 1)}\n`);
+    writeFileSync(files.csv, rulesCsv(report));
+    writeFileSync(files.page, snakemakePage(report));
   } catch (error) {
     throw new HqError('HQ_E_FILE', { path: directory, detail: (error as Error).message }, { cause: error });
   }
-  return { page: join(directory, 'report.html'), csv: join(directory, 'report.csv'), json: join(directory, 'report.json') };
+  return files;
 }

@@ -8,8 +8,8 @@ export interface FailedJob {
   readonly task: TaskDetail;
   /** Host of its worker; undefined where that is not known any more. */
   readonly host: string | undefined;
-  /** The last lines that it printed. */
-  readonly lines: readonly string[];
+  /** The last lines that it printed; undefined where they were not kept. */
+  readonly lines: readonly string[] | undefined;
 }
 
 /** @returns several lines, the last one ended */
@@ -20,9 +20,14 @@ export function failureCard({ task, host, lines }: FailedJob): string {
     `# ${task.label ?? 'job'} (task ${task.id} of job ${task.jobId}) failed${place}${after === '' ? '' : ` after ${after}`}: ${reasonOf(task)}`,
     `  command: ${task.spec.command.join(' ')}`,
     `  peak memory: ${memoryText(task)}`,
-    ...(lines.length === 0 ? ['  it has printed nothing'] : ['  last lines:', ...lines.map((line) => `    ${line}`)]),
+    ...outputLines(lines),
     '',
   ].join('\n');
+}
+
+function outputLines(lines: FailedJob['lines']): string[] {
+  if (lines === undefined) return ['  what it has printed was not kept'];
+  return lines.length === 0 ? ['  it has printed nothing'] : ['  last lines:', ...lines.map((line) => `    ${line}`)];
 }
 
 function reasonOf({ failure, exitCode, signal, error, spec }: TaskDetail): string {

@@ -65,6 +65,17 @@ export const eventBody = z.discriminatedUnion('type', [
 ]);
 export type EventBody = z.infer<typeof eventBody>;
 
+/** All that changes the states of tasks; the counts of a job change with nothing else. */
+export const TASK_EVENT_TYPES = [
+  'tasks-submitted',
+  'task-started',
+  'task-finished',
+  'task-failed',
+  'task-restarted',
+  'tasks-canceled',
+  'tasks-aborted',
+] as const satisfies readonly EventBody['type'][];
+
 /** An event as clients see it. `seq` grows by one per event; `timeMs` is Unix time in milliseconds on the server. */
 export const hqEvent = z.intersection(z.object({ seq: z.int().min(1), timeMs: z.number() }), eventBody);
 export type HqEvent = { seq: number; timeMs: number } & EventBody;

@@ -29,7 +29,11 @@ export function makeReport(o: {
   readonly hosts: ReadonlyMap<number, string>;
 }): SnakemakeReport {
   const byRule = new Map<string, JobAttempt[]>();
-  for (const attempt of o.attempts) byRule.set(attempt.rule, [...(byRule.get(attempt.rule) ?? []), attempt]);
+  for (const attempt of o.attempts) {
+    const others = byRule.get(attempt.rule);
+    if (others === undefined) byRule.set(attempt.rule, [attempt]);
+    else others.push(attempt);
+  }
   const workers = [...new Set(o.attempts.map(({ worker }) => worker))].sort((a, b) => a - b);
   return {
     version: 1,

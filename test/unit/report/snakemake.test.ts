@@ -190,4 +190,6 @@ test.each<[Partial<TaskDetail>, string]>([
     no
 `,
   );
+  expect(failureCard({ task, host: undefined, lines: [] })).toMatch(/\n {2}it has printed nothing\n$/);
+  expect(failureCard({ task, host: undefined, lines: undefined })).toMatch(/\n {2}what it has printed was not kept\n$/);
 });

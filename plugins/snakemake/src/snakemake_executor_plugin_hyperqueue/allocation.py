@@ -23,14 +23,13 @@ BACKLOG_MOST = 10
 NAME_PREFIX = "snakemake-"
 
 SECOND_MS = 1_000
+# Those of `src/common/duration.ts` in which an allocation may be long.
 UNITS_MS = {
-    "s": SECOND_MS,
-    "sec": SECOND_MS,
-    "m": 60 * SECOND_MS,
-    "min": 60 * SECOND_MS,
-    "h": 3_600 * SECOND_MS,
-    "d": 86_400 * SECOND_MS,
-    "w": 604_800 * SECOND_MS,
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), SECOND_MS),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60 * SECOND_MS),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3_600 * SECOND_MS),
+    **dict.fromkeys(("d", "day", "days"), 86_400 * SECOND_MS),
+    **dict.fromkeys(("w", "week", "weeks"), 604_800 * SECOND_MS),
 }
 CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+)")
 HUMAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")

@@ -22,6 +22,7 @@ MAPPED = {
 # The Slurm plugin's words for what belongs to a batch job: here that is an allocation queue's business.
 FOR_BATCH_JOBS = {"account", "clusters", "partition", "qos", "reservation"}
 NUMBER = re.compile(r"\d+(\.\d+)?")
+WHOLE = re.compile(r"[+-]?\d+")
 GRES = re.compile(r"^gpu(?::(?P<model>[A-Za-z][\w.-]*))?(?::(?P<count>\d+))?$")
 PRIORITY_MIN, PRIORITY_MAX = -(2**31), 2**31 - 1
 MINUTE_MS = 60_000
@@ -76,10 +77,11 @@ class ResourceMapper:
         if nodes > 1:
             specs = [{"nodes": nodes, **common}]
         else:
-            amounts = {**self._amounts(rule, threads, resources), **_typed(rule, resources, "hq_resources")}
-            alternatives = str(resources.get("hq_variants") or "").split("|")
+            own = _typed(rule, "hq_resources", _text(resources, "hq_resources"))
+            amounts = {**self._amounts(rule, threads, resources), **own}
+            alternatives = _text(resources, "hq_variants").split("|")
             specs = [
-                {"resources": _without_zeros({**amounts, **typed(rule, "hq_variants", text)}), **common}
+                {"resources": _without_zeros({**amounts, **_typed(rule, "hq_variants", text)}), **common}
                 for text in alternatives
             ]
         limit = runtime_ms if self._time_limit and runtime_ms > 0 else None
@@ -166,7 +168,7 @@ class ResourceMapper:
         if missing and self.site.provided is not None:
             line = (
                 f"constraint={resources['constraint']} is ignored: no worker provides {' or '.join(missing)}; mark "
-                f"workers with: hq worker start --resource {missing[0]}=sum(1)"
+                f"workers with: hq worker start --resource '{missing[0]}=sum(1)'"
             )
             self._warn("constraint", line)
 
@@ -185,7 +187,7 @@ def priority_of(job: Any) -> int:
     return _bounded(int(getattr(job, "priority", 0) or 0))
 
 
-def typed(rule: str, name: str, text: str) -> dict[str, float | str]:
+def _typed(rule: str, name: str, text: str) -> dict[str, float | str]:
     """Amounts as on the command line of hq, `cpus=8 compact!, gpus=0.5`. Pure.
 
     :raises WorkflowError: when that is not what it is
@@ -199,8 +201,8 @@ def typed(rule: str, name: str, text: str) -> dict[str, float | str]:
     return amounts
 
 
-def _typed(rule: str, resources: Mapping[str, Any], name: str) -> dict[str, float | str]:
-    return typed(rule, name, str(resources.get(name) or ""))
+def _text(resources: Mapping[str, Any], name: str) -> str:
+    return str(resources.get(name) or "")
 
 
 def _without_zeros(amounts: dict[str, float | str]) -> dict[str, float | str]:
@@ -224,10 +226,7 @@ def _options(rule: str, resources: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _whole(rule: str, name: str, value: Any, least: int | None = None) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = None
+    number = int(value) if WHOLE.fullmatch(str(value)) else None
     if number is None or (least is not None and number < least):
         raise WorkflowError(
             f"rule {rule}: {name}={value} is no whole number{'' if least is None else f' from {least}'}"
@@ -255,7 +254,7 @@ def _nodes(resources: Mapping[str, Any]) -> int:
 
 def _features(resources: Mapping[str, Any]) -> list[str]:
     """Features of a constraint such as `avx512&nvme`. Slurm's other operators have no counterpart."""
-    return [name for name in re.split(r"[&,\s]+", str(resources.get("constraint") or "")) if name]
+    return [name for name in re.split(r"[&,\s]+", _text(resources, "constraint")) if name]
 
 
 def _memory(resources: Mapping[str, Any], cpus: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from hq_bridge import Gap, HqError
@@ -33,6 +34,9 @@ class Run:
         self._logger = executor.logger
         self._keep_logs = settings.keep_logs
         self._report_dir = executor.report_dir
+        # For commands that users are told to type.
+        directory = settings.server_dir
+        self._server_option = "" if directory is None else f" --server-dir {shlex.quote(str(directory))}"
         self._said: set[str] = set()
         self._site: SiteView | None = None
         self._mapper = ResourceMapper(
@@ -100,7 +104,8 @@ class Run:
             write_report(self._session, self._report_dir, self._logger)
         failed = self._keep_logs == "failed" and self._failures.count > 0
         if failed and not self._session.embedded:
-            self._logger.info(f"HyperQueue: what failed and why: hq logs snakemake {self._session.job_id} --failed")
+            command = f"hq logs snakemake {self._session.job_id} --failed{self._server_option}"
+            self._logger.info(f"HyperQueue: what failed and why: {command}")
         self._session.close(keep_output=failed or self._keep_logs == "always")
 
     def _start(self) -> SiteView:

@@ -11,7 +11,7 @@ const PAGE_EVENTS = 5_000;
 /**
  * All events that the journal keeps, in order. The lock is held meanwhile.
  * @param path absolute; of a journal, or of a backup
- * @throws HqError HQ_E_JOURNAL, HQ_E_SERVER_RUNNING; nothing is made where there is no journal
+ * @throws HqError HQ_E_FILE when there is none, HQ_E_JOURNAL, HQ_E_SERVER_RUNNING; nothing is made
  */
 export function* offlineEvents(path: string): Generator<readonly HqEvent[]> {
   // Opening one that does not exist would make it.

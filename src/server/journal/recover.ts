@@ -16,7 +16,7 @@ import { type Salvaged, salvageTable } from './salvage.ts';
 import { APPLICATION_ID, migrate, PAGE_BYTES } from './schema.ts';
 import { parseStored } from './taskWriter.ts';
 
-export interface Recovered {
+interface Recovered {
   /** Where the damaged file is now; null: nothing was damaged, and nothing was changed. */
   readonly damagedPath: string | null;
   /** What was kept and lost, as sentences. */

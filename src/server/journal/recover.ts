@@ -3,13 +3,13 @@
  * file is kept aside. Called by `hq server recover` while no server runs.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { HqError } from '../../protocol/errors.ts';
 import { syncDirectory } from '../identity/privateFile.ts';
 import { JournalReader } from './journalReader.ts';
-import { journalError } from './openDatabase.ts';
+import { journalError, requireJournal } from './openDatabase.ts';
 import { RestoreAssembler } from './restore.ts';
 import { isSoundRow, type StoredRow } from './rowCheck.ts';
 import { type Salvaged, salvageTable } from './salvage.ts';
@@ -29,8 +29,7 @@ interface Recovered {
  * @throws HqError HQ_E_FILE, HQ_E_SERVER_RUNNING (host and pid unknown), HQ_E_JOURNAL; the journal is as before then
  */
 export function recoverJournal(path: string, nowMs: number): Recovered {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
-    throw new HqError('HQ_E_FILE', { path, detail: 'there is no such file' });
+  requireJournal(path);
   const damaged = openLocked(path);
   try {
     if (damaged !== null && isSound(damaged)) return { damagedPath: null, findings: [] };

@@ -1,7 +1,7 @@
 /** `JOB` or `JOB.TASKS`: tasks of an earlier submit, as the command line and job files name what must finish first. */
 import { IntArray } from './intArray.ts';
 
-export interface AfterOkText {
+interface AfterOkText {
   /** Id, or `last`: the newest job. */
   readonly job: number | 'last';
   /** Task ids like 1-10,20; undefined: all tasks that the job has. */

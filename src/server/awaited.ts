@@ -41,7 +41,7 @@ export function storedAwaited({ afterOk = [] }: Pick<Submit, 'afterOk'>): Awaite
   return afterOk.map(({ job, tasks = '' }) => ({ jobId: job, taskIds: parseIds(tasks) }));
 }
 
-export interface WaitLookup {
+interface WaitLookup {
   readonly store: JobStore;
   readonly journal: Pick<Journal, 'job' | 'submits' | 'taskRows'>;
   /** Highest job id given out so far. */

@@ -7,7 +7,7 @@ import type { TaskDetail, TaskInfo } from '../protocol/schema/task.ts';
 import { parseIds } from './ids.ts';
 import { type JobStore, liveJobInfo, storedJobInfo } from './jobStore.ts';
 import type { BulkRow, Journal, SubmitRow } from './journal/types.ts';
-import { currentSpecAt, type SubmitRecord, streamDir } from './specs.ts';
+import { currentSpecAt, makeRecord, type SubmitRecord, streamDir } from './specs.ts';
 import { type BulkEnd, redactSpec, taskDetail, taskInfo } from './taskView.ts';
 
 /** Specifications of a graph in a job's details, at most. */
@@ -115,15 +115,7 @@ function take(ids: Iterator<number>, count: number): number[] {
 
 /** A submit out of the journal, for questions only. */
 export function recordOf(jobId: number, row: SubmitRow, serverUid: string): SubmitRecord {
-  return {
-    jobId,
-    submitIndex: row.submitIndex,
-    ids: parseIds(row.taskIds),
-    submit: row.submit,
-    serverUid,
-    secretTasksLeft: 0,
-    sharedBody: null,
-  };
+  return makeRecord({ jobId, submitIndex: row.submitIndex, ids: parseIds(row.taskIds), submit: row.submit, serverUid });
 }
 
 /** Ids of all submits in their order; many small submits of an open job become few ranges. */

@@ -56,9 +56,15 @@ export class JobStore implements SpecSource {
     if (live !== undefined) live.finishedAtMs = atMs;
   }
 
+  /** Is nobody told of the ends of its tasks? They have no secrets that are deleted then, and no workflow manager waits for them. */
+  endsQuietly(jobId: number): boolean {
+    const { submits } = this.jobs.get(jobId) ?? { submits: [] };
+    return submits.every(({ secretTasksLeft, hasWrapper }) => secretTasksLeft === 0 && !hasWrapper);
+  }
+
   /** Counts the end of a task with secrets; @returns the submit whose last one it was, to be redacted in the journal. */
   secretTaskEnded(jobId: number, taskId: number): SubmitRecord | undefined {
-    const { record } = this.submitOf(jobId, taskId) ?? {};
+    const record = this.submitOf(jobId, taskId)?.record;
     if (record === undefined || record.secretTasksLeft === 0) return undefined;
     record.secretTasksLeft -= 1;
     return record.secretTasksLeft === 0 ? record : undefined;

@@ -31,6 +31,8 @@ interface WorkerBatch {
 export interface SpecSource {
   record(jobId: number, submitIndex: number): SubmitRecord | undefined;
   noteJobEnded(jobId: number, atMs: number): void;
+  /** @returns true when neither of the two below has an answer for any task of the job */
+  endsQuietly(jobId: number): boolean;
   /** @returns the submit whose secrets are no longer needed with the end of this task */
   secretTaskEnded(jobId: number, taskId: number): SubmitRecord | undefined;
   /** @returns where a workflow manager looks for the end of the task; null for tasks of none */
@@ -208,9 +210,13 @@ export class Recorder implements Outbox {
     const failure = reason === null ? null : { kind: 'canceled' as const, error: reason, exitCode: null, signal: null };
     for (const task of held) this.entries.push({ kind: 'ended', jobId, ...task, state, atMs, usage: null, failure });
     const all = held.length === 0 ? taskIds : [...taskIds, ...held.map((task) => task.taskId)].sort((a, b) => a - b);
-    for (const taskId of all) {
-      this.redactAfter(jobId, taskId);
-      this.noteWrapperEnd(jobId, taskId, canceledFailure(reason));
+    // Asked once: an array of a million tasks is canceled as a whole.
+    if (!this.specs.endsQuietly(jobId)) {
+      const told = canceledFailure(reason);
+      for (const taskId of all) {
+        this.redactAfter(jobId, taskId);
+        this.noteWrapperEnd(jobId, taskId, told);
+      }
     }
     const ids = IntArray.from(all).toString();
     if (state === 'canceled') this.event({ type: 'tasks-canceled', jobId, ids });

@@ -8,6 +8,7 @@ import { parseIds } from './ids.ts';
 import type { JobStore } from './jobStore.ts';
 import { countSecretTasks } from './jobStore.ts';
 import type { Restored, SubmitRow, TaskRow, WorkerRow } from './journal/types.ts';
+import { makeRecord } from './specs.ts';
 import { analyseSubmit } from './submitCheck.ts';
 import { type WorkerEntry, type WorkerRegistry, workerSpec } from './workerRegistry.ts';
 
@@ -70,8 +71,7 @@ interface BulkEnd {
 function restoreSubmit(row: SubmitRow, o: RestoreTarget & { jobId: number; tasks: readonly TaskRow[]; ended: readonly BulkEnd[] }): void {
   const ids = parseIds(row.taskIds);
   const { jobId } = o;
-  const base = { jobId, submitIndex: row.submitIndex, ids, submit: row.submit, serverUid: o.serverUid, sharedBody: null };
-  const record = { ...base, secretTasksLeft: 0 };
+  const record = makeRecord({ jobId, submitIndex: row.submitIndex, ids, submit: row.submit, serverUid: o.serverUid });
   o.store.get(jobId)?.live.submits.push(record);
   const event = {
     jobId,

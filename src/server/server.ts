@@ -44,7 +44,7 @@ import { explainTask } from './taskExplain.ts';
 import { TurnLoop } from './turnLoop.ts';
 import { WorkerGateway } from './workerGateway.ts';
 import { goneWorkerInfo, liveWorkerInfo, type WorkerEntry, WorkerRegistry } from './workerRegistry.ts';
-import { leaveExitCodes } from './wrapperEnds.ts';
+import { ExitCodes } from './wrapperEnds.ts';
 
 /** How a server ends: with its workers, or leaving them and their tasks alone. */
 export type StopMode = { readonly keepWorkers: boolean };
@@ -91,10 +91,12 @@ export class HqServer implements ServerFacade {
   private readonly allocations: AllocationService;
   readonly queues: QueueApi;
   private readonly memory = new MemoryReturn();
+  private readonly exitCodes: ExitCodes;
 
   /** Restores the journal's state; workers of the previous process are expected back from now on. */
   constructor(options: HqServerOptions) {
     this.o = options;
+    this.exitCodes = new ExitCodes((line) => options.log(line));
     const { journal, serverUid, now } = options;
     const { restored } = journal;
     this.registry = new WorkerRegistry(restored.maxWorkerId);
@@ -120,7 +122,7 @@ export class HqServer implements ServerFacade {
         store.sweep(jobIds);
         this.memory.review(core.tasks.givenBackRows);
       },
-      leaveExitCodes: (ends) => void leaveExitCodes(ends),
+      leaveExitCodes: (ends) => this.exitCodes.leave(ends),
       fatal: (error) => options.fatal(error),
     });
     const { loop } = this;

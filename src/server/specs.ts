@@ -22,6 +22,8 @@ export interface SubmitRecord {
   /** Replaced when something of its tasks is changed. */
   submit: StoredSubmit;
   readonly serverUid: string;
+  /** Is any task of it the script of a workflow manager? */
+  readonly hasWrapper: boolean;
   /** Unfinished tasks of a submit with secret variables; when it falls to 0 their values are deleted from the journal. */
   secretTasksLeft: number;
   /** The one body of an array, made at its first assignment. */
@@ -29,6 +31,11 @@ export interface SubmitRecord {
 }
 
 const DEFAULTS = taskSpec.parse({ command: ['-'] });
+
+/** @returns a record of a submit whose secrets, if there are any, nobody waits to delete */
+export function makeRecord(o: Pick<SubmitRecord, 'jobId' | 'submitIndex' | 'ids' | 'submit' | 'serverUid'>): SubmitRecord {
+  return { ...o, hasWrapper: hasWrapper(o.submit), secretTasksLeft: 0, sharedBody: null };
+}
 
 /** Fields of a graph's task over the shared ones over the defaults; variables are merged. */
 export function mergeSpec(shared: TaskPatch, task: TaskPatch & { id?: unknown; deps?: unknown }): TaskSpec {
@@ -89,6 +96,11 @@ export function hasSecrets(submit: Submit): boolean {
   const { tasks } = submit;
   if (tasks.kind === 'array') return tasks.spec.secretEnv.length > 0;
   return (tasks.shared.secretEnv?.length ?? 0) > 0 || tasks.tasks.some((task) => (task.secretEnv?.length ?? 0) > 0);
+}
+
+function hasWrapper({ tasks }: Submit): boolean {
+  if (tasks.kind === 'array') return tasks.spec.wrapper !== undefined;
+  return tasks.shared.wrapper !== undefined || tasks.tasks.some(({ wrapper }) => wrapper !== undefined);
 }
 
 /** What the worker needs to run the task at `index`; the same object for every task of an array. */

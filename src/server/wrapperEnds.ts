@@ -1,6 +1,6 @@
 /**
  * Tells workflow managers of tasks that ended without a worker: never started and no longer wanted, or lost too often. The manager's own script, which would
- * leave an exit code, has not run or is gone. Filled by the recorder, emptied by the turn loop once what it says is committed.
+ * leave an exit code, has not run or is gone. Collected by the recorder, handed over by the turn loop once the ends are committed.
  */
 import { appendFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -25,9 +25,23 @@ export function wrapperDirectory(record: SubmitRecord, index: number, taskId: nu
   return resolve(submitDir, fillPlaceholders(wireBody(record, index).cwd, { TASK_ID: String(taskId) }));
 }
 
-/** One after the other, so that a slow file system has one request at a time from here. What cannot be written is left to the manager's patience. */
-export async function leaveExitCodes(ends: readonly WrapperEnd[]): Promise<void> {
-  for (const end of ends) await leave(end).catch(() => {});
+/** Leaves exit codes one after the other, also those of several turns, so that a slow file system has one request at a time from here. */
+export class ExitCodes {
+  private readonly log: (line: string) => void;
+  private last: Promise<void> = Promise.resolve();
+
+  /** @param log is told what could not be written: the manager then finds out by itself, after minutes */
+  constructor(log: (line: string) => void) {
+    this.log = log;
+  }
+
+  leave(ends: readonly WrapperEnd[]): void {
+    for (const end of ends) {
+      this.last = this.last
+        .then(() => leave(end))
+        .catch((error: Error) => this.log(`the exit code of a task that did not run could not be left: ${error.message}`));
+    }
+  }
 }
 
 /** An exit code that is there is the script's own. */

@@ -2,9 +2,9 @@
  * How workers keep tasks to their memory, with real servers and workers: what both ways promise, and that no control group stays behind. Where
  * the tests may make no control groups, the title of what is skipped says why.
  */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Cluster, waitFor } from '../helpers/cluster.ts';
-import { MEMORY_WAYS, madeGroups } from '../helpers/memoryWays.ts';
+import { describeWays, madeGroups } from '../helpers/memoryWays.ts';
 
 /** Holds 120 MiB and then stays. */
 const HOLD = 'head -c 120M /dev/zero | tail | sleep 60';
@@ -22,9 +22,7 @@ async function taskOf(id: number): Promise<{ state: string; error?: string }> {
   return task;
 }
 
-describe.each(MEMORY_WAYS.filter(({ launcher }) => launcher === 'native'))('$name', ({ guard, canRun, told }) => {
-  if (!canRun) return test.skip('all of it', () => {});
-
+describeWays('native', ({ guard, told }) => {
   const args = ['--cpus', '4', '--resource', 'mem=sum(1000)'];
   const env = { HQ_MEM_GUARD: guard };
 

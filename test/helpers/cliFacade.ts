@@ -19,8 +19,9 @@ import type { PreviewRequest, SubmitPreview } from '../../src/protocol/schema/pr
 import type { ServerInfo } from '../../src/protocol/schema/serverInfo.ts';
 import { type Submit, type TaskDetail, type TaskInfo, taskSpec } from '../../src/protocol/schema/task.ts';
 import type { WorkerInfo } from '../../src/protocol/schema/worker.ts';
-import { type EventFilter, type JournalFacade, LEASE_ENDED, type ServerFacade } from '../../src/server/api/facade.ts';
+import type { EventFilter, JournalFacade, ServerFacade } from '../../src/server/api/facade.ts';
 import { checkSubmit } from '../../src/server/submitCheck.ts';
+import { FakeEvents } from './fakeEvents.ts';
 import { FakeQueues } from './fakeQueues.ts';
 
 /** 2026-01-02 03:04:05 UTC: every time in the tests counts from here. */
@@ -171,8 +172,7 @@ export class CliFacade implements ServerFacade {
   onChange: (method: string) => void = () => {};
   /** Called when an event stream has begun. */
   onEvents: () => void = () => {};
-  private readonly log: HqEvent[] = [];
-  private waiters: (() => void)[] = [];
+  private readonly log = new FakeEvents(START_MS);
 
   serverInfo(): ServerInfo {
     return this.info;
@@ -304,33 +304,16 @@ export class CliFacade implements ServerFacade {
   }
 
   lastEventSeq(): number {
-    return this.log.length;
+    return this.log.all.length;
   }
 
   async *events(filter: EventFilter): AsyncGenerator<readonly HqEvent[]> {
-    let position = filter.after ?? this.log.length;
     queueMicrotask(() => this.onEvents());
-    while (!filter.signal.aborted) {
-      const page = this.log.slice(position);
-      position = this.log.length;
-      const wanted = page.filter((event) => filter.jobIds === undefined || ('jobId' in event && filter.jobIds.includes(event.jobId)));
-      const chosen = wanted.filter((event) => filter.types === undefined || filter.types.includes(event.type));
-      if (chosen.length > 0) yield chosen;
-      if (!filter.follow && position >= this.log.length) return;
-      await new Promise<void>((resolve) => {
-        this.waiters.push(resolve);
-        filter.signal.addEventListener('abort', () => resolve(), { once: true });
-        if (position < this.log.length || filter.signal.aborted) resolve();
-      });
-      if (filter.signal.reason === LEASE_ENDED) return;
-    }
+    yield* this.log.read(filter);
   }
 
   publish(...bodies: EventBody[]): void {
-    for (const body of bodies) this.log.push({ seq: this.log.length + 1, timeMs: START_MS, ...body });
-    const { waiters } = this;
-    this.waiters = [];
-    for (const wake of waiters) wake();
+    this.log.publish(...bodies);
   }
 
   /** Replaces what is known of a job and says so in an event. */

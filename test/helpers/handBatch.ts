@@ -130,7 +130,8 @@ export class HandServer {
       setImmediate(() => this.journal.sync());
       return ticket;
     };
-    const specs = { record: () => undefined, noteJobEnded: () => {}, secretTaskEnded: () => undefined, wrapperDirectory: () => null };
+    const nothing = { record: () => undefined, noteJobEnded: () => {}, endsQuietly: () => true };
+    const specs = { ...nothing, secretTaskEnded: () => undefined, wrapperDirectory: () => null };
     this.recorder = new Recorder({ core: this.core, specs, lastSeq: 0, hostOf: () => 'node', now: Date.now });
     // The tests are about allocations: what is assigned to whom needs no frames here.
     this.recorder.assign = () => {};

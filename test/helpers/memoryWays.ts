@@ -1,5 +1,6 @@
 /** The ways of guarding the memory of tasks, as far as they are possible where the tests run. */
 import { join } from 'node:path';
+import { describe } from 'vitest';
 import type { WorkerConfiguration } from '../../src/protocol/schema/worker.ts';
 import { groupsIn } from '../../src/worker/cgroup/groupFiles.ts';
 import { workerGroups } from '../../src/worker/cgroup/workerGroup.ts';
@@ -29,7 +30,7 @@ export const LIMIT_FILE: string = 'path' in found && found.version === 1 ? 'memo
 export const OWN_GROUP: string =
   'path' in found && found.version === 1 ? "sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup" : "sed -n 's/^0:://p' /proc/self/cgroup";
 
-export const MEMORY_WAYS: readonly MemoryWay[] = [
+const MEMORY_WAYS: readonly MemoryWay[] = [
   way({ name: 'node, /proc sampling', launcher: 'node', guard: 'proc', told: 'proc' }, null),
   way({ name: 'native, /proc sampling', launcher: 'native', guard: 'proc', told: 'proc' }, noLauncher),
   'path' in found
@@ -40,6 +41,12 @@ export const MEMORY_WAYS: readonly MemoryWay[] = [
 /** @param why it is not possible here, told with whatever is skipped; null where it is */
 function way(o: Omit<MemoryWay, 'canRun'>, why: string | null): MemoryWay {
   return { ...o, name: why === null ? o.name : `${o.name} (not here: ${why})`, canRun: why === null };
+}
+
+/** The same tests for each way with such a launcher; where one is not possible they are skipped, and their title says why. */
+export function describeWays(launcher: MemoryWay['launcher'] | 'any', tests: (way: MemoryWay) => void): void {
+  for (const way of MEMORY_WAYS)
+    if (launcher === 'any' || launcher === way.launcher) describe.skipIf(!way.canRun)(way.name, () => tests(way));
 }
 
 /** @returns control groups that workers have made here: theirs and, as `‹worker›/‹task›`, those of tasks; of the worker of this process only by default */

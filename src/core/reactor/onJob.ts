@@ -3,7 +3,7 @@ import type { IntArray } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
 import { rowOf, unfinishedCount } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
-import { allRows, dropWithDependents, isEnded, noticeJobEnd } from './transitions.ts';
+import { dropWithDependents, noticeJobEnd } from './transitions.ts';
 
 /**
  * Cancels all unfinished tasks of a job, or the given ones; what waits for a canceled task is aborted, in other jobs, too.
@@ -16,13 +16,12 @@ export function onCancel(
 ): { canceled: number; alreadyDone: number } {
   const job = core.jobs.get(o.jobId);
   if (job === undefined) return { canceled: 0, alreadyDone: 0 };
-  const selected = o.taskIds === null ? [...allRows(job)] : [...o.taskIds].map((id) => rowOf(job, id)).filter((row) => row >= 0);
-  const unfinished = selected.reduce((count, row) => count + (isEnded(core.tasks.state[row] as number) ? 0 : 1), 0);
-  const rows = o.taskIds === null ? null : selected;
+  const rows = o.taskIds === null ? null : [...o.taskIds].map((id) => rowOf(job, id)).filter((row) => row >= 0);
+  const selected = rows === null ? job.taskCount : rows.length;
   const canceled = dropWithDependents(core, out, { job, rows, state: 'canceled', reason: o.reason, atMs: o.nowMs });
   if (canceled > 0) noticeJobEnd(core, out, job, o.nowMs);
   out.askPlan();
-  return { canceled, alreadyDone: selected.length - unfinished };
+  return { canceled, alreadyDone: selected - canceled };
 }
 
 /** No more tasks will be added. A job without unfinished tasks is complete with this. */

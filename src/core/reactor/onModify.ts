@@ -10,7 +10,7 @@ import { BLOCKED, HOLD_NONE, READY } from '../taskTable.ts';
 import { crashLimitColumn } from './crashLimit.ts';
 import { allRows, enforceMaxFails, isEnded, jobOf, noticeJobEnd, queueRuns } from './transitions.ts';
 
-export interface Modified {
+interface Modified {
   /** Ids of the tasks that had not ended. */
   readonly taskIds: number[];
   /** How many of them a worker has. */

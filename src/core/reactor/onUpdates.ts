@@ -125,6 +125,7 @@ function finished(core: Core, out: Outbox, o: { row: number; atMs: number; usage
   if (tasks.state[o.row] === SENT) {
     started(core, out, { row: o.row, workerId: tasks.worker[o.row] as number, atMs: o.atMs, variant: tasks.variant[o.row] as number });
   }
+  // Field by field, as in `started`: every task comes by here.
   out.emit({
     kind: 'finished',
     jobId: tasks.jobId[o.row] as number,

@@ -241,16 +241,11 @@ export function dropWithDependents(
   o: { job: Job; rows: readonly number[] | null; state: 'canceled' | 'aborted'; reason: string | null; atMs: number },
 ): number {
   const { job, atMs } = o;
-  const rows = o.rows ?? [...allRows(job)];
+  const rows = (): Iterable<number> => o.rows ?? allRows(job);
   // Without gates nothing outside of the job waits for it.
-  const dependents =
-    o.rows === null && core.gates.size === 0
-      ? []
-      : transitiveDependents(
-          core,
-          rows.filter((row) => !isEnded(core.tasks.state[row] as number)),
-        );
-  const dropped = dropTasks(core, out, { ...o, rows });
+  const unfinished = o.rows === null && core.gates.size === 0 ? [] : [...rows()].filter((row) => !isEnded(core.tasks.state[row] as number));
+  const dependents = transitiveDependents(core, unfinished);
+  const dropped = dropTasks(core, out, { ...o, rows: rows() });
   const end = o.state === 'canceled' ? 'was canceled' : 'was aborted';
   abortRows(core, out, { rows: dependents, home: job, reason: () => `a task that it depends on ${end}`, atMs });
   return dropped;

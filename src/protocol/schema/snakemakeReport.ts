@@ -8,10 +8,10 @@ const sinceStart = z.number().describe('milliseconds since the start of the run,
 const count = z.int().min(0);
 
 /** How an attempt of a job ended; `restarted`: its worker was lost, or it was retried by HyperQueue. */
-export const attemptOutcome = z.enum(['finished', 'failed', 'restarted', 'canceled', 'running']);
+const attemptOutcome = z.enum(['finished', 'failed', 'restarted', 'canceled', 'running']);
 
 /** One attempt of one job. */
-export const jobAttempt = z.object({
+const jobAttempt = z.object({
   taskId: z.int(),
   instance: count.describe('0 for the first attempt'),
   rule: z.string().describe('of a group its name'),
@@ -35,11 +35,11 @@ export const jobAttempt = z.object({
 export type JobAttempt = z.infer<typeof jobAttempt>;
 
 /** What to ask for next time; null: nothing to change. Units as in a Snakefile: threads, MiB, minutes. */
-export const ruleAdvice = z.object({ threads: count.nullable(), mem_mb: count.nullable(), runtime: count.nullable() });
+const ruleAdvice = z.object({ threads: count.nullable(), mem_mb: count.nullable(), runtime: count.nullable() });
 export type RuleAdvice = z.infer<typeof ruleAdvice>;
 
 /** One rule over all its jobs. Requests are the highest of its jobs. */
-export const ruleUsage = z.object({
+const ruleUsage = z.object({
   rule: z.string(),
   jobs: count,
   attempts: count,
@@ -58,7 +58,7 @@ export const ruleUsage = z.object({
 export type RuleUsage = z.infer<typeof ruleUsage>;
 
 /** A worker on which jobs of the run ran. */
-export const reportWorker = z.object({ id: z.int(), host: z.string() });
+const reportWorker = z.object({ id: z.int(), host: z.string() });
 
 /** The whole report. */
 export const snakemakeReport = z.object({

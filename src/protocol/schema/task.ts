@@ -50,7 +50,7 @@ export const warmSpec = z.strictObject({
 export type WarmSpec = z.infer<typeof warmSpec>;
 
 /** A workflow manager's script around a command, which records the exit code in a file beside it; see `common/nextflowWrapper.ts`. */
-export const taskWrapper = z.enum(['nextflow']);
+const taskWrapper = z.enum(['nextflow']);
 export type TaskWrapper = z.infer<typeof taskWrapper>;
 
 /** Fields of a task without defaults, so that a patch that leaves one out does not bring its default back. */

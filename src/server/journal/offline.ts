@@ -1,9 +1,8 @@
 /** Reads the events of a journal whose server does not run. Called by `hq journal export` and `hq journal report`. */
-import { statSync } from 'node:fs';
-import { HqError } from '../../protocol/errors.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import { decodeEvents } from './eventCodec.ts';
 import { JournalStore } from './journalStore.ts';
+import { requireJournal } from './openDatabase.ts';
 
 /** Events in one slice. */
 const PAGE_EVENTS = 5_000;
@@ -11,12 +10,10 @@ const PAGE_EVENTS = 5_000;
 /**
  * All events that the journal keeps, in order. The lock is held meanwhile.
  * @param path absolute; of a journal, or of a backup
- * @throws HqError HQ_E_JOURNAL, HQ_E_SERVER_RUNNING; nothing is made where there is no journal
+ * @throws HqError HQ_E_FILE when there is none, HQ_E_JOURNAL, HQ_E_SERVER_RUNNING; nothing is made
  */
 export function* offlineEvents(path: string): Generator<readonly HqEvent[]> {
-  // Opening one that does not exist would make it.
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
-    throw new HqError('HQ_E_FILE', { path, detail: 'there is no such file' });
+  requireJournal(path);
   const store = JournalStore.open({ path });
   try {
     for (let after = 0; ; ) {

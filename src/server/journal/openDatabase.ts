@@ -49,6 +49,12 @@ export function openDatabase({ path, probe = probeFileSystem }: OpenDatabaseOpti
   }
 }
 
+/** To be called where none is to be made: opening one that does not exist would do that. @throws HqError HQ_E_FILE */
+export function requireJournal(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new HqError('HQ_E_FILE', { path, detail: 'there is no such file' });
+}
+
 /** The journal is held by another process. The caller that knows the server directory says whose it is. */
 function lockedError(path: string): HqError {
   return new HqError('HQ_E_SERVER_RUNNING', { path, host: 'unknown', pid: 'unknown' });

@@ -3,20 +3,20 @@
  * file is kept aside. Called by `hq server recover` while no server runs.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { HqError } from '../../protocol/errors.ts';
 import { syncDirectory } from '../identity/privateFile.ts';
 import { JournalReader } from './journalReader.ts';
-import { journalError } from './openDatabase.ts';
+import { journalError, requireJournal } from './openDatabase.ts';
 import { RestoreAssembler } from './restore.ts';
 import { isSoundRow, type StoredRow } from './rowCheck.ts';
 import { type Salvaged, salvageTable } from './salvage.ts';
 import { APPLICATION_ID, migrate, PAGE_BYTES } from './schema.ts';
 import { parseStored } from './taskWriter.ts';
 
-export interface Recovered {
+interface Recovered {
   /** Where the damaged file is now; null: nothing was damaged, and nothing was changed. */
   readonly damagedPath: string | null;
   /** What was kept and lost, as sentences. */
@@ -29,8 +29,7 @@ export interface Recovered {
  * @throws HqError HQ_E_FILE, HQ_E_SERVER_RUNNING (host and pid unknown), HQ_E_JOURNAL; the journal is as before then
  */
 export function recoverJournal(path: string, nowMs: number): Recovered {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
-    throw new HqError('HQ_E_FILE', { path, detail: 'there is no such file' });
+  requireJournal(path);
   const damaged = openLocked(path);
   try {
     if (damaged !== null && isSound(damaged)) return { damagedPath: null, findings: [] };

@@ -13,7 +13,7 @@ export interface Salvaged {
   gaps: number;
 }
 
-export interface SalvageOptions {
+interface SalvageOptions {
   readonly from: Database;
   readonly to: Database;
   readonly table: string;

@@ -15,7 +15,7 @@ import type { EventPage } from './eventCodec.ts';
 export type JobHeader = Omit<CreateJob, 'submit' | 'open'>;
 
 /** What was changed of tasks after their submit. */
-export interface Modification {
+interface Modification {
   readonly taskIds: string;
   readonly change: TaskChange;
 }

@@ -6,7 +6,7 @@ import type { Lane, LaunchSpec, OnExit, QueuedEvents, QueuedHandle } from './lau
 import type { NativeCapture } from './nativeCapture.ts';
 
 /** What a run asks its launcher for. */
-export interface RunOwner {
+interface RunOwner {
   signal(id: number, signal: 'SIGINT' | 'SIGKILL'): void;
   withdraw(id: number): void;
 }

@@ -14,7 +14,7 @@ import {
 } from '../../../src/protocol/messages/worker.ts';
 import type { TaskUsage } from '../../../src/protocol/schema/task.ts';
 import type { WorkerOverrides } from '../../../src/worker/options.ts';
-import { LIMIT_FILE, MEMORY_WAYS, type MemoryWay, MOUNT, madeGroups, OWN_GROUP } from '../../helpers/memoryWays.ts';
+import { describeWays, LIMIT_FILE, type MemoryWay, MOUNT, madeGroups, OWN_GROUP } from '../../helpers/memoryWays.ts';
 import { FakeServer, processesWith, type RunningWorker, startRegistered } from './fakeServer.ts';
 import { hqspawnPath } from './launchers.ts';
 import { makeBody } from './stateHelp.ts';
@@ -65,9 +65,8 @@ const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { tim
 /** `more`: what the error says beside the figures where the kernel has refused more. */
 const MORE = { proc: '', cgroup: ' when it wanted more' } as const;
 
-describe.each(MEMORY_WAYS)('$name', (way) => {
-  const { launcher, guard, canRun } = way;
-  if (!canRun) return test.skip('all of it', () => {});
+describeWays('any', (way) => {
+  const { launcher, guard } = way;
 
   test('who holds more than it has requested is killed alone', async () => {
     await start(way);

@@ -25,6 +25,7 @@ import {
   type OutputOptions,
   type ServerFacade,
 } from '../../../../../src/server/api/facade.ts';
+import { FakeEvents } from '../../../../helpers/fakeEvents.ts';
 import { FakeQueues } from '../../../../helpers/fakeQueues.ts';
 
 export const SERVER_INFO: ServerInfo = {
@@ -84,7 +85,6 @@ export class FakeFacade implements ServerFacade {
   readonly calls: unknown[][] = [];
   readonly queues = new FakeQueues((method, ...values) => this.called(method as string, ...values));
   readonly jobs = new Map<number, CreateJob>();
-  readonly log: HqEvent[] = [];
   /** How each event stream ended, in order: 'done', 'lease ended' or 'lost'. */
   readonly streamEnds: string[] = [];
   openStreams = 0;
@@ -96,8 +96,12 @@ export class FakeFacade implements ServerFacade {
   openOutputs = 0;
   /** Thrown by the next call of this method. */
   failNext: { method: string; error: unknown } | null = null;
-  private waiters: (() => void)[] = [];
-  private stopped = false;
+  private readonly feed = new FakeEvents(1);
+
+  /** Everything published so far. */
+  get log(): readonly HqEvent[] {
+    return this.feed.all;
+  }
 
   serverInfo(): ServerInfo {
     this.called('serverInfo');
@@ -218,20 +222,18 @@ export class FakeFacade implements ServerFacade {
   }
 
   events(filter: EventFilter): AsyncIterable<readonly HqEvent[]> {
-    const { signal, ...rest } = filter;
+    const { signal: _signal, ...rest } = filter;
     this.called('events', rest);
-    return this.read(filter, signal);
+    return this.read(filter);
   }
 
   publish(...bodies: EventBody[]): void {
-    for (const body of bodies) this.log.push({ seq: this.log.length + 1, timeMs: 1, ...body });
-    this.wake();
+    this.feed.publish(...bodies);
   }
 
   /** Ends all event streams as a stopping server does. */
   endStreams(): void {
-    this.stopped = true;
-    this.wake();
+    this.feed.stop();
   }
 
   private async *readOutput(signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -243,39 +245,16 @@ export class FakeFacade implements ServerFacade {
     }
   }
 
-  private async *read(filter: EventFilter, signal: AbortSignal): AsyncGenerator<readonly HqEvent[]> {
-    let position = filter.after ?? this.log.length;
+  private async *read(filter: EventFilter): AsyncGenerator<readonly HqEvent[]> {
+    const { signal } = filter;
     this.openStreams += 1;
-    let end = 'done';
     try {
-      for (;;) {
-        if (position < this.log.length) {
-          const page = this.log.slice(position, position + 500);
-          position += page.length;
-          const chosen = page.filter((event) => filter.jobIds === undefined || ('jobId' in event && filter.jobIds.includes(event.jobId)));
-          if (chosen.length > 0) yield chosen;
-        } else if (!filter.follow || this.stopped) {
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            this.waiters.push(resolve);
-            signal.addEventListener('abort', () => resolve());
-            if (signal.aborted) resolve();
-          });
-        }
-        if (signal.aborted) return;
-      }
+      yield* this.feed.read(filter);
     } finally {
-      if (signal.aborted) end = signal.reason === LEASE_ENDED ? 'lease ended' : 'lost';
-      this.streamEnds.push(end);
+      const lost = signal.reason === LEASE_ENDED ? 'lease ended' : 'lost';
+      this.streamEnds.push(signal.aborted ? lost : 'done');
       this.openStreams -= 1;
     }
-  }
-
-  private wake(): void {
-    const { waiters } = this;
-    this.waiters = [];
-    for (const waiter of waiters) waiter();
   }
 
   private called(method: string, ...values: unknown[]): void {

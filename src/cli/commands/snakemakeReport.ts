@@ -1,10 +1,10 @@
 /** `hq report snakemake`: what the jobs of a workflow run asked for and used, with advice. */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { HqClient } from '../../client/client.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { EventBody, HqEvent } from '../../protocol/schema/event.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
+import type { SnakemakeReport } from '../../protocol/schema/snakemakeReport.ts';
 import { taskSpec } from '../../protocol/schema/task.ts';
 import { attemptsOf, type SubmittedJob } from '../../report/snakemake/attempts.ts';
 import { snakemakePage } from '../../report/snakemake/page.ts';
@@ -15,6 +15,7 @@ import type { Context } from '../context.ts';
 import type { SnakemakeReportFiles } from '../output/output.ts';
 import { parseIdList } from '../selectors.ts';
 import { ruleOf, selectRun } from '../snakemake/run.ts';
+import { makeFolder, writeTextFile } from '../textFile.ts';
 
 /** Events that begin or end an attempt. */
 const TYPES: readonly EventBody['type'][] = [
@@ -40,13 +41,7 @@ export async function runSnakemakeReport(context: Context, [text]: [string], opt
   if (attempts.length === 0) throw new HqError('HQ_E_NOTHING_SELECTED', { what: 'job of this run that has started' });
   const hosts = new Map(workers.map(({ id, configuration }) => [id, configuration.hostname]));
   const report = makeReport({ job: { jobId: run.id, name: run.name, startedAt: new Date(startedAtMs).toISOString() }, attempts, hosts });
-  const files = options.out === undefined ? undefined : filesIn(resolve(context.io.cwd, options.out));
-  if (files !== undefined) {
-    writeFileSync(files.json, `${JSON.stringify(report, null, 1)}\n`);
-    writeFileSync(files.csv, rulesCsv(report));
-    writeFileSync(files.page, snakemakePage(report));
-  }
-  context.output.snakemakeReport(report, files);
+  context.output.snakemakeReport(report, options.out === undefined ? undefined : await writeReport(context, report, options.out));
 }
 
 /** What was submitted, by task. The server tells the specifications of the first 1,000 tasks of each submit; the others get those of their rule. */
@@ -75,12 +70,13 @@ async function eventsOf(client: HqClient, jobId: number): Promise<HqEvent[]> {
   return events;
 }
 
-/** Makes the directory. @throws HqError HQ_E_FILE */
-function filesIn(directory: string): SnakemakeReportFiles {
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    throw new HqError('HQ_E_FILE', { path: directory, detail: (error as Error).message }, { cause: error });
-  }
-  return { page: join(directory, 'report.html'), csv: join(directory, 'report.csv'), json: join(directory, 'report.json') };
+/** Makes the directory. @throws HqError HQ_E_FILE_WRITE */
+async function writeReport({ io }: Context, report: SnakemakeReport, out: string): Promise<SnakemakeReportFiles> {
+  const directory = resolve(io.cwd, out);
+  await makeFolder(directory);
+  const files = { page: join(directory, 'report.html'), csv: join(directory, 'report.csv'), json: join(directory, 'report.json') };
+  await writeTextFile(files.json, `${JSON.stringify(report, null, 1)}\n`, io);
+  await writeTextFile(files.csv, rulesCsv(report), io);
+  await writeTextFile(files.page, snakemakePage(report), io);
+  return files;
 }

@@ -30,6 +30,11 @@ export function noneAsNull<T extends object>(options: T): { [K in keyof T]: 'non
   return Object.fromEntries(Object.entries(options).map(([key, value]) => [key, value === 'none' ? null : value])) as never;
 }
 
+/** An option of HyperQueue about something that is not here: its scripts keep working. The reasons are in docs/compatibility.md. */
+export function withoutEffect(flags: string): Option {
+  return val(flags, 'accepted for scripts of HyperQueue; has no effect (default: none)', durationMs);
+}
+
 /** A duration above zero. */
 export function positiveDurationMs(text: string): number {
   const ms = durationMs(text);

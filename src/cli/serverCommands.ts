@@ -1,6 +1,6 @@
 /** The commands of `hq server`: part of the command table. */
 import type { CommandGroup, RunCommand } from './commandEntry.ts';
-import { opt, port, positiveDurationMs, queueName, text, val } from './options.ts';
+import { opt, port, positiveDurationMs, queueName, text, val, withoutEffect } from './options.ts';
 
 const server = () => import('./commands/server.ts');
 
@@ -28,6 +28,8 @@ export const SERVER: CommandGroup = {
           positiveDurationMs,
         ),
         val('--exit-when-idle <DURATION>', 'end after this time without users and tasks (default: never)', positiveDurationMs),
+        withoutEffect('--journal-flush-period <DURATION>'),
+        withoutEffect('--scheduler-time-limit <DURATION>'),
         opt('--new', 'start with a new identity and an empty journal'),
         opt('--disable-client-authentication-and-encryption', 'loopback only'),
         opt('--disable-worker-authentication-and-encryption', 'loopback only'),

@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError, type Option } from 'commander';
 import { DETECTABLE, type Detectable } from '../protocol/resourceTerms.ts';
-import { append, decimal, opt, positiveDurationMs, signalAt, text, val } from './options.ts';
+import { append, decimal, opt, positiveDurationMs, signalAt, text, val, withoutEffect } from './options.ts';
 
 /** As commander delivers them; durations in milliseconds. */
 export interface WorkerFlags {
@@ -76,6 +76,8 @@ export function workerStartOptions(): Option[] {
       'pbs',
       'slurm',
     ]),
+    withoutEffect('--overview-interval <DURATION>'),
+    withoutEffect('--retract-check-interval <DURATION>'),
     val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
     val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),
   ];

@@ -51,7 +51,7 @@ export const ERRORS = {
     'One task is a line (--each-line), or an element of a JSON array (--from-json)',
   ),
   HQ_E_FILE: failure(404, "cannot read '{path}': {detail}"),
-  HQ_E_FILE_WRITE: failure(500, "cannot write '{path}': {detail}", 'Choose another file; one that is there is never replaced'),
+  HQ_E_FILE_WRITE: failure(500, "cannot write '{path}': {detail}", 'Choose another place, or see what is in the way there'),
   HQ_E_REQUEST: failure(400, 'invalid request: {detail}'),
   HQ_E_ROUTE: failure(404, 'the server has no {path}', 'The routes are in docs/http-api.md and at /v1/openapi.json'),
   HQ_E_METHOD: failure(405, '{method} is not possible on {path}', 'Possible is: {allowed}'),

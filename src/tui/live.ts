@@ -9,7 +9,8 @@ import type { JobDetail, JobInfo, SubmitInfo } from '../protocol/schema/job.ts';
 import type { ResourceRequest } from '../protocol/schema/resources.ts';
 import type { TaskInfo, TaskSpec } from '../protocol/schema/task.ts';
 import type { WorkerInfo } from '../protocol/schema/worker.ts';
-import { type Scene, unitsOf } from './scene.ts';
+import { unitsOf } from '../resources/pool.ts';
+import type { Scene } from './scene.ts';
 
 /** Rows that a person would look through; more would cost the server more than they tell. */
 const TASKS_MAX = 2_000;

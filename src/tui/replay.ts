@@ -5,7 +5,8 @@ import { UNITS_PER_WHOLE } from '../protocol/resourceTerms.ts';
 import type { HqEvent } from '../protocol/schema/event.ts';
 import type { TaskStats } from '../protocol/schema/job.ts';
 import type { TaskState } from '../protocol/schema/task.ts';
-import { type AllocationLine, EMPTY_STATS, type QueueLine, type Scene, type TaskLine, unitsOf, type WorkerLine } from './scene.ts';
+import { unitsOf } from '../resources/pool.ts';
+import { type AllocationLine, EMPTY_STATS, type QueueLine, type Scene, type TaskLine, type WorkerLine } from './scene.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 

@@ -3,7 +3,6 @@
  * view.ts. Times are Unix milliseconds.
  */
 import type { TaskStats } from '../protocol/schema/job.ts';
-import type { ResourceDescriptor } from '../protocol/schema/resources.ts';
 import type { TaskState } from '../protocol/schema/task.ts';
 
 export interface JobLine {
@@ -85,19 +84,4 @@ export function totalOf(jobs: readonly JobLine[]): TaskStats {
   const sum = { ...EMPTY_STATS };
   for (const { stats } of jobs) for (const key of Object.keys(sum) as (keyof TaskStats)[]) sum[key] += stats[key];
   return sum;
-}
-
-/** Units of 1/10,000 that a worker has of a resource. */
-export function unitsOf(resource: ResourceDescriptor): number {
-  const UNITS = 10_000;
-  switch (resource.kind) {
-    case 'sum':
-      return resource.size;
-    case 'range':
-      return (resource.end - resource.start + 1) * UNITS;
-    case 'list':
-      return resource.values.length * UNITS;
-    case 'groups':
-      return resource.groups.flat().length * UNITS;
-  }
 }

@@ -1,7 +1,6 @@
 /** A scene as lines of text for a terminal. Pure. */
 import { formatDuration } from '../common/duration.ts';
-import type { ResourceUse, Scene } from './scene.ts';
-import { totalOf } from './scene.ts';
+import { type ResourceUse, type Scene, totalOf } from './scene.ts';
 import { lineCount, type Screen, TABS, type Tab } from './screen.ts';
 
 export interface ViewOptions {

@@ -17,29 +17,6 @@ async function run(words: string[], o: { input?: string; env?: NodeJS.ProcessEnv
 }
 
 describe('hq job submit-file', () => {
-  test("the tutorial's example: three steps, one after the other", async () => {
-    write(
-      'job.toml',
-      `# job.toml
-[[task]]
-id = 1
-command = ["bash", "-c", "echo 'step 1: preprocess' >> steps && sleep 0.1"]
-[[task]]
-id = 2
-command = ["bash", "-c", "echo 'step 2: analyze' >> steps"]
-deps = [1] # waits for task 1 to finish
-[[task]]
-id = 3
-command = ["bash", "-c", "echo 'step 3: report' >> steps"]
-deps = [2]
-`,
-    );
-    expect(await running.cluster.ok(['job', 'validate', 'job.toml'])).toBe('');
-    const job = await run(['job', 'submit-file', 'job.toml']);
-    expect((await running.client.jobDetail(job)).stats.finished).toBe(3);
-    expect(running.cluster.read('steps')).toBe('step 1: preprocess\nstep 2: analyze\nstep 3: report\n');
-  });
-
   test('every field that a task can see, out of YAML', async () => {
     write(
       'job.yaml',

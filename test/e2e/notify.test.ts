@@ -121,8 +121,8 @@ describe('output of tasks', () => {
     const followed = await running.cluster.ok(['job', 'logs', '-f', '--channel', 'stdout', job]);
     expect(followed.split('\n').sort()).toEqual(['', `${job}.1> out 1`, `${job}.2> out 2`, `${job}.3> out 3`]);
     const failed = await running.cluster.ok(['task', 'list', job, '--filter', 'failed', '--print-logs']);
-    expect(failed).toMatch(/\| 2 +\| FAILED/);
-    expect(failed).not.toMatch(/^\| [13] /m);
+    expect(failed).toMatch(/\| +2 \| FAILED/);
+    expect(failed).not.toMatch(/^\| +[13] /m);
     expect(failed.endsWith(parts[1] as string)).toBe(true);
     const missing = await running.cluster.hq(['job', 'logs', `${job}.9`]);
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining(`task 9 of job ${job} not found`)]);

@@ -126,6 +126,22 @@ describe('examples of help texts', () => {
   });
 });
 
+test("the README's first lines of the command line", async () => {
+  const [, block = ''] = /^## The command line\n\n```bash\n(.*?)^```$/ms.exec(readFileSync('README.md', 'utf8')) ?? [];
+  const own = new Cluster();
+  own.env['HOME'] = own.root;
+  delete own.env['HQ_SERVER_DIR'];
+  furnish(own);
+  // A person would not see what server and worker say in the background between the answers.
+  const lines = block.replace(/^hq (server|worker) start.*?(?=&)/gm, '$&> $1.txt 2>&1 ').replace(/^hq submit/m, 'hq worker wait 1\n$&');
+  try {
+    expect(await typed(own, lines)).toMatch(/^Job submitted successfully, job ID: 1\n[\s\S]*sample 42\n$/);
+  } finally {
+    await type(own, 'hq server stop');
+    await own.stop();
+  }
+});
+
 /** Lines that begin with `$ ` are typed; those below are what they print, where `…` stands for anything, alone in a line for any lines. */
 interface Typed {
   readonly line: string;

@@ -110,9 +110,12 @@ command = ["bash", "-c", "echo 'step 3: report'"]
 deps = [2]
 `;
     writeFileSync(join(cluster.work, 'job.toml'), file);
-    const { id } = await finished(cluster, client, 'hq job submit-file job.toml');
+    expect(await typed(cluster, 'hq job validate job.toml')).toBe('');
+    const { id, taskCount } = await finished(cluster, client, 'hq job submit-file job.toml');
     const [one, two, three] = await client.listTasks(id);
+    expect(taskCount).toBe(3);
     expect(two?.startedAtMs).toBeGreaterThanOrEqual(one?.finishedAtMs as number);
+    expect(three?.startedAtMs).toBeGreaterThanOrEqual(two?.finishedAtMs as number);
     expect(three?.startedAtMs).toBeGreaterThanOrEqual(two?.finishedAtMs as number);
     expect([1, 2, 3].map((task) => printed(id, task)).join('')).toBe('step 1: preprocess\nstep 2: analyze\nstep 3: report\n');
   });
@@ -145,7 +148,7 @@ describe('4.5 failures', () => {
     const id = await submitted(cluster, 'hq submit --crash-limit=50 --array=1-10000 -- process.sh');
     const { stats } = await ended(client, id);
     expect([stats.failed, stats.aborted]).toEqual([51, 9949]);
-    expect(await typed(cluster, `hq job info ${id} --tasks`)).toMatch(/\| 1 +\| FAILED/);
+    expect(await typed(cluster, `hq job info ${id} --tasks`)).toMatch(/\| +1 \| FAILED/);
   });
 
   test('retries that do not help leave failed tasks behind', async () => {

@@ -1,10 +1,10 @@
 /** `hq server install-service`: the server as a unit of `systemd --user`, which starts it again after a failure and after a reboot. */
-import { mkdirSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
+import { makeFolder, writeTextFile } from '../textFile.ts';
 
 interface ServiceOptions {
   readonly name?: string;
@@ -34,12 +34,8 @@ export async function runInstallService(context: Context, _args: [], options: Se
       path,
       detail: 'it exists and is another one; replace it with --force, or look at this one with --dry-run',
     });
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    await writeFile(path, text);
-  } catch (error) {
-    throw new HqError('HQ_E_FILE_WRITE', { path, detail: (error as Error).message }, { cause: error });
-  }
+  await makeFolder(dirname(path));
+  await writeTextFile(path, text, io);
   context.output.done(`${path} written. Now run:`);
   for (const line of [
     'systemctl --user daemon-reload',

@@ -1,10 +1,10 @@
 /** `hq journal report`: one HTML page out of the events of a journal. */
-import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
 import { JournalHistory } from '../../report/journal/history.ts';
 import { journalPage } from '../../report/journal/page.ts';
 import type { Context } from '../context.ts';
+import { writeTextFile } from '../textFile.ts';
 
 /** Milliseconds since the first start of the server. */
 interface ReportOptions {
@@ -22,11 +22,7 @@ export async function runReport(context: Context, [file, page]: [string, string]
     io.signal.throwIfAborted();
     for (const event of events) history.add(event);
   }
-  try {
-    const from = history.originMs === null ? 'nothing' : new Date(history.originMs).toISOString();
-    await writeFile(resolve(io.cwd, page), journalPage(history, { source: basename(file), from }));
-  } catch (error) {
-    throw new HqError('HQ_E_FILE_WRITE', { path: page, detail: (error as Error).message }, { cause: error });
-  }
+  const from = history.originMs === null ? 'nothing' : new Date(history.originMs).toISOString();
+  await writeTextFile(page, journalPage(history, { source: basename(file), from }), io);
   context.output.done(`Report of ${history.events} events written into ${page}`);
 }

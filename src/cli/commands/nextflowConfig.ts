@@ -1,8 +1,6 @@
 /** `hq nextflow config`: settings with which Nextflow's built-in executor is quick on hq. Needs no server. */
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { HqError } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
+import { writeTextFile } from '../textFile.ts';
 
 /**
  * Names and defaults are those of Nextflow 25.04 (`Session`, `TaskPollingMonitor`, `GridTaskHandler`). Defaults are made for controllers that many share: a look
@@ -36,13 +34,6 @@ executor {
  * @throws HqError HQ_E_FILE_WRITE
  */
 export async function runConfig(context: Context, _args: readonly [], { output }: { readonly output?: string }): Promise<undefined> {
-  if (output === undefined) {
-    await context.raw(CONFIG);
-    return;
-  }
-  try {
-    writeFileSync(resolve(context.io.cwd, output), CONFIG, { flag: 'wx' });
-  } catch (error) {
-    throw new HqError('HQ_E_FILE_WRITE', { path: output, detail: (error as Error).message }, { cause: error });
-  }
+  if (output === undefined) await context.raw(CONFIG);
+  else await writeTextFile(output, CONFIG, { cwd: context.io.cwd, flag: 'wx' });
 }

@@ -1,10 +1,11 @@
 /** `hq snakemake profile`: writes a profile directory, so that `snakemake --profile DIR` runs a workflow on the cluster. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { parseDuration } from '../../common/duration.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
+import { makeFolder, writeTextFile } from '../textFile.ts';
 
 /** Snakemake submits 100 jobs per second unless it is told otherwise, which short jobs outrun. */
 const JOBS_PER_TIMESPAN = '1000/1s';
@@ -41,12 +42,8 @@ export async function runProfile(context: Context, [directory]: [string], option
   if (existsSync(file) && options.force !== true) {
     throw new HqError('HQ_E_USAGE', { detail: `${file} exists already: choose another directory, or --force` });
   }
-  try {
-    mkdirSync(path, { recursive: true });
-    writeFileSync(file, profileText(options));
-  } catch (error) {
-    throw new HqError('HQ_E_FILE', { path: file, detail: (error as Error).message }, { cause: error });
-  }
+  await makeFolder(path);
+  await writeTextFile(file, profileText(options), context.io);
   context.output.done(`Written: ${file}. Use it with: snakemake --profile ${directory}`);
 }
 

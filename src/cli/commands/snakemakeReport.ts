@@ -1,5 +1,4 @@
 /** `hq report snakemake`: what the jobs of a workflow run asked for and used, with advice. */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { HqClient } from '../../client/client.ts';
 import { HqError } from '../../protocol/errors.ts';
@@ -16,6 +15,7 @@ import type { Context } from '../context.ts';
 import type { SnakemakeReportFiles } from '../output/output.ts';
 import { parseIdList } from '../selectors.ts';
 import { ruleOf, selectRun } from '../snakemake/run.ts';
+import { makeFolder, writeTextFile } from '../textFile.ts';
 
 export async function runSnakemakeReport(context: Context, [text]: [string], options: { out?: string }): Promise<undefined> {
   const client = await context.client();
@@ -30,7 +30,7 @@ export async function runSnakemakeReport(context: Context, [text]: [string], opt
   if (attempts.length === 0) throw new HqError('HQ_E_NOTHING_SELECTED', { what: 'job of this run that has started' });
   const hosts = new Map(workers.map(({ id, configuration }) => [id, configuration.hostname]));
   const report = makeReport({ job: { jobId: run.id, name: run.name, startedAt: new Date(startedAtMs).toISOString() }, attempts, hosts });
-  context.output.snakemakeReport(report, options.out === undefined ? undefined : writeFiles(report, resolve(context.io.cwd, options.out)));
+  context.output.snakemakeReport(report, options.out === undefined ? undefined : await writeReport(context, report, options.out));
 }
 
 /**
@@ -62,16 +62,13 @@ async function eventsOf(client: HqClient, jobId: number): Promise<HqEvent[]> {
   return events;
 }
 
-/** Makes the directory. @throws HqError HQ_E_FILE */
-function writeFiles(report: SnakemakeReport, directory: string): SnakemakeReportFiles {
+/** Makes the directory. @throws HqError HQ_E_FILE_WRITE */
+async function writeReport({ io }: Context, report: SnakemakeReport, out: string): Promise<SnakemakeReportFiles> {
+  const directory = resolve(io.cwd, out);
+  await makeFolder(directory);
   const files = { page: join(directory, 'report.html'), csv: join(directory, 'report.csv'), json: join(directory, 'report.json') };
-  try {
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(files.json, `${JSON.stringify(report, null, 1)}\n`);
-    writeFileSync(files.csv, rulesCsv(report));
-    writeFileSync(files.page, snakemakePage(report));
-  } catch (error) {
-    throw new HqError('HQ_E_FILE', { path: directory, detail: (error as Error).message }, { cause: error });
-  }
+  await writeTextFile(files.json, `${JSON.stringify(report, null, 1)}\n`, io);
+  await writeTextFile(files.csv, rulesCsv(report), io);
+  await writeTextFile(files.page, snakemakePage(report), io);
   return files;
 }

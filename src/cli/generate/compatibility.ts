@@ -2,11 +2,16 @@
 import { type NamedCommand, namedCommands } from '../commandEntry.ts';
 import { COMMANDS } from '../commandTable.ts';
 import { globalOptions } from '../globalOptions.ts';
-import { DIFFERENCES, type Difference, MISSING, type OptionNames, ORIGINAL, SAME_AS, TUTORIAL } from './original.ts';
+import { DIFFERENCES, type Difference, type OptionNames, ORIGINAL, SAME_AS, TUTORIAL } from './original.ts';
+
+const OF_TUTORIAL = { is: 'same', why: 'as in the tutorial; the original does not have it' } as const;
 
 const GLOBAL: NamedCommand = { name: '', entry: { name: '', description: '', options: globalOptions, load: () => Promise.reject() } };
 
-/** @returns Markdown: the table, and what is beyond the original */
+/**
+ * @returns Markdown: the table, and what is beyond the original
+ * @throws Error for a command or an option that is not there: the page says that every one is
+ */
 export function compatibilityTable(): string {
   const ours = new Map([GLOBAL, ...namedCommands(COMMANDS)].map((command) => [command.name, command]));
   const names = [...new Set([...ORIGINAL.keys(), ...TUTORIAL.keys()])];
@@ -19,32 +24,24 @@ function rowsOf(name: string, ours: NamedCommand | undefined): string[] {
   const shown = name === '' ? 'every command' : `\`hq ${name}\``;
   const alias = SAME_AS[name];
   const isTutorial = !ORIGINAL.has(name);
-  if (ours === undefined) return [row(shown, 'missing', '')];
+  if (ours === undefined) throw new Error(`'hq ${name}' is missing`);
   if (alias !== undefined) return [row(shown, 'same', `as \`hq ${alias}\``)];
   const own = DIFFERENCES[name];
-  const of = (options: readonly OptionNames[] | undefined): (readonly [string, Difference | 'same' | 'missing'])[] =>
+  const of = (options: readonly OptionNames[] | undefined): (readonly [string, Difference | 'same'])[] =>
     (options ?? []).map((spellings) => [spellings[0] as string, judge(ours, spellings)]);
   const judged = of(ORIGINAL.get(name));
   const same = judged.filter(([, is]) => is === 'same').map(([option]) => `\`${option}\``);
-  const others = judged.filter(([, is]) => is !== 'same').map(([option, is]) => optionRow(shown, option, is));
-  const tutorial = of(TUTORIAL.get(name)).map(([option, is]) =>
-    is === 'same'
-      ? row(`${shown} \`${option}\``, 'same', 'as in the tutorial; the original does not have it')
-      : optionRow(shown, option, is),
-  );
+  const optionRow = (option: string, { is, why }: Difference | typeof OF_TUTORIAL): string => row(`${shown} \`${option}\``, is, why);
+  const others = judged.flatMap(([option, is]) => (is === 'same' ? [] : [optionRow(option, is)]));
+  const tutorial = of(TUTORIAL.get(name)).map(([option, is]) => optionRow(option, is === 'same' ? OF_TUTORIAL : is));
   const more = [...(own === undefined ? [] : [own.why]), ...(same.length === 0 ? [] : [`the same: ${same.join(' ')}`])];
   const what = own?.is ?? 'same';
-  return [row(shown, what, isTutorial ? 'as in the tutorial; the original does not have it' : more.join('; ')), ...others, ...tutorial];
+  return [row(shown, what, isTutorial ? OF_TUTORIAL.why : more.join('; ')), ...others, ...tutorial];
 }
 
-function optionRow(command: string, option: string, is: Difference | 'same' | 'missing'): string {
-  const reason = MISSING[`${/hq ([^`]*)/.exec(command)?.[1] ?? ''} ${option}`] ?? '';
-  return typeof is === 'string' ? row(`${command} \`${option}\``, is, reason) : row(`${command} \`${option}\``, is.is, is.why);
-}
-
-function judge(ours: NamedCommand, spellings: OptionNames): Difference | 'same' | 'missing' {
+function judge(ours: NamedCommand, spellings: OptionNames): Difference | 'same' {
   const known = flagsOf(ours);
-  if (!spellings.every((flag) => known.has(flag))) return 'missing';
+  for (const flag of spellings) if (!known.has(flag)) throw new Error(`'hq ${ours.name}' has no ${flag}`);
   return DIFFERENCES[`${ours.name} ${spellings[0]}`.trim()] ?? 'same';
 }
 

@@ -103,6 +103,8 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   '--debug': extended('also tells what lies behind an error'),
   'server start': extended('a journal always; the ports of the last start are tried first'),
   'server start --journal': different('only says where the journal lies: it is always kept, and finished jobs stay listed after a restart'),
+  'server start --journal-flush-period': different('accepted without effect: every change is on disk after 100 ms at most'),
+  'server start --scheduler-time-limit': different('accepted without effect: no solver is used that could take long'),
   'server start --disable-client-authentication-and-encryption': different('on loopback alone'),
   'server start --disable-worker-authentication-and-encryption': different('on loopback alone'),
   'submit --cpus': extended('ranges like `2-8`'),
@@ -130,6 +132,10 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'worker start --cpus': extended('ranges inside lists: `[[0-3],[4-7]]`'),
   'worker start --resource': extended('`name=4` without `sum(...)`, and `gpus=related[[0],[1]]` for groups with a coupling'),
   'worker start --on-server-lost': different('`reconnect` is one more choice and the default (`stop` with `HQ_COMPAT=hyperqueue`)'),
+  'worker start --overview-interval': different('accepted without effect: memory and CPU time of each task are always measured'),
+  'worker start --retract-check-interval': different(
+    'accepted without effect: the server itself takes back tasks that have become too late for a worker',
+  ),
   'worker start --detect-resources': extended('limits of control groups and batch jobs count; `--no-detect-resources` is `none`'),
   'server debug-dump': different('the state of this scheduler, with keys of its own'),
   'journal export': different(EVENTS),
@@ -140,7 +146,7 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'worker stop': different('an unknown id ends with 1 (with 0 with `HQ_COMPAT=hyperqueue`)'),
   'alloc add': extended('`local`, `gridengine` and `plugin:PATH` beside `slurm` and `pbs`'),
   'alloc add --on-server-lost': different('`reconnect` is the default (`finish-running` with `HQ_COMPAT=hyperqueue`)'),
-  'alloc add --overview-interval': different('accepted without effect: resource use of tasks is always known'),
+  'alloc add --overview-interval': different('accepted without effect: memory and CPU time of each task are always measured'),
   'alloc info': extended('why an allocation waits or has ended'),
   'alloc resume': extended('forgets what has failed'),
   'alloc remove': different('running allocations end with their tasks (refused with `HQ_COMPAT=hyperqueue`)'),
@@ -148,14 +154,6 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   dashboard: extended('`replay` also takes the directory of a server, which may run; keys are other ones'),
   doc: different('names the pages of this project'),
   'generate-completion': different('bash, zsh and fish, with ids of live jobs and workers; not elvish and powershell'),
-};
-
-/** Why an option is refused as unknown; those that are there in the end need no entry here. */
-export const MISSING: Readonly<Record<string, string>> = {
-  'server start --journal-flush-period': 'every change is on disk after 100 ms at most',
-  'server start --scheduler-time-limit': 'no solver is used that could take long',
-  'worker start --overview-interval': 'memory and CPU time of each task are always measured',
-  'worker start --retract-check-interval': 'the server itself takes back tasks that have become too late for a worker',
 };
 
 /** Spelled in another way, but the same commands with the same options. */

@@ -1,6 +1,6 @@
 /** The commands of `hq journal`: part of the command table. */
 import type { CommandGroup, RunCommand } from '../commandEntry.ts';
-import { positiveDurationMs, val } from '../options.ts';
+import { durationMs, positiveDurationMs, val } from '../options.ts';
 
 const journal = () => import('../commands/journal.ts');
 
@@ -50,11 +50,7 @@ export const JOURNAL: CommandGroup = {
         ['<page>', 'HTML file to write'],
       ],
       options: () => [
-        val(
-          '--start-time <DURATION>',
-          'leave out what happened before, from the first start of the server (default: 0s)',
-          positiveDurationMs,
-        ),
+        val('--start-time <DURATION>', 'leave out what happened before, from the first start of the server (default: 0s)', durationMs),
         val(
           '--end-time <DURATION>',
           'leave out what happened after, from the first start of the server (default: the last event)',

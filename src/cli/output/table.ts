@@ -80,6 +80,7 @@ export class TableOutput implements Output {
         worker.configuration.allocation?.manager ?? 'None',
         worker.configuration.allocation?.id ?? 'N/A',
       ]),
+      [0],
     );
   }
 
@@ -141,6 +142,7 @@ export class TableOutput implements Output {
         job.taskCount,
         ...(o.verbose ? [job.cancelReason ?? ''] : []),
       ]),
+      [0],
     );
     if (jobs.some((job) => job.isOpen)) this.line('* = Open jobs');
     if (o.total > jobs.length && !o.listsAll) this.line(`There are ${o.total} jobs in total. Use \`--all\` to display all jobs.`);
@@ -148,7 +150,7 @@ export class TableOutput implements Output {
 
   jobSummary(jobs: readonly JobInfo[]): void {
     const counts = stateCounts(jobs).filter(([state, count]) => state !== 'OPENED' || count > 0);
-    this.tables.horizontal(['Status', 'Count'], counts);
+    this.tables.horizontal(['Status', 'Count'], counts, [1]);
   }
 
   jobInfos(jobs: readonly JobWithTasks[], o: { listTasks: boolean }): void {
@@ -194,7 +196,7 @@ export class TableOutput implements Output {
       ...(labelled ? ['Label'] : []),
       ...(o.verbose ? ['Peak memory'] : []),
     ];
-    this.tables.horizontal(several ? ['Job ID', ...headers] : headers, rows);
+    this.tables.horizontal(several ? ['Job ID', ...headers] : headers, rows, several ? [0, 1] : [0]);
   }
 
   taskDetails(tasks: readonly TaskDetail[], o: { verbose: boolean }): void {

@@ -20,17 +20,20 @@ export class Tables {
     this.colors = colors;
   }
 
-  /** Headers above columns. */
-  horizontal(headers: readonly string[], rows: readonly (readonly Cell[])[]): void {
+  /**
+   * Headers above columns.
+   * @param right columns from 0 whose cells end at the right, as the original has them: scripts look for a number and one blank
+   */
+  horizontal(headers: readonly string[], rows: readonly (readonly Cell[])[], right: readonly number[] = []): void {
     const cells = [headers, ...rows].map((row) => row.map(linesOf));
-    this.draw(cells, { boldRows: 1, boldColumns: 0 });
+    this.draw(cells, { boldRows: 1, boldColumns: 0, right });
   }
 
   /** One property per line; a rule below the first one, as in the original. */
   vertical(rows: readonly (readonly [name: string, value: Cell])[]): void {
     this.draw(
       rows.map((row) => row.map(linesOf)),
-      { boldRows: 0, boldColumns: 1 },
+      { boldRows: 0, boldColumns: 1, right: [] },
     );
   }
 
@@ -39,7 +42,7 @@ export class Tables {
     return this.colors ? `\u001b[${color}m${text}\u001b[39m` : text;
   }
 
-  private draw(rows: readonly (readonly string[][])[], o: { boldRows: number; boldColumns: number }): void {
+  private draw(rows: readonly (readonly string[][])[], o: { boldRows: number; boldColumns: number; right: readonly number[] }): void {
     const widths = (rows[0] ?? []).map((_, column) => {
       let width = 0;
       for (const row of rows) for (const line of row[column] ?? []) width = Math.max(width, widthOf(line));
@@ -51,7 +54,10 @@ export class Tables {
       const isBold = (column: number): boolean => this.colors && (index < o.boldRows || column < o.boldColumns);
       const height = Math.max(...row.map((lines) => lines.length));
       for (let line = 0; line < height; line += 1) {
-        const cells = row.map((lines, column) => padded(lines[line] ?? '', { width: widths[column] as number, bold: isBold(column) }));
+        const cells = row.map((lines, column) => {
+          const isRight = index >= o.boldRows && o.right.includes(column);
+          return padded(lines[line] ?? '', { width: widths[column] as number, bold: isBold(column), isRight });
+        });
         text.push(`| ${cells.join(' | ')} |`);
       }
       if (index === 0 && rows.length > 1) text.push(rule);
@@ -60,8 +66,9 @@ export class Tables {
   }
 }
 
-function padded(text: string, o: { width: number; bold: boolean }): string {
+function padded(text: string, o: { width: number; bold: boolean; isRight: boolean }): string {
   const blanks = ' '.repeat(o.width - widthOf(text));
+  if (o.isRight) return blanks + text;
   return o.bold && text !== '' ? `\u001b[1m${text}\u001b[22m${blanks}` : text + blanks;
 }
 

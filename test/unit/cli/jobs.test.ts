@@ -33,7 +33,7 @@ describe('job list', () => {
       "+----+---------------------------------------------------+---------+-------+
       | ID | Name                                              | State   | Tasks |
       +----+---------------------------------------------------+---------+-------+
-      | 2  | a-name-that-is-so-long-...to-be-cut-in-the-middle | RUNNING | 7     |
+      |  2 | a-name-that-is-so-long-...to-be-cut-in-the-middle | RUNNING | 7     |
       | *3 | job-3                                             | OPENED  | 0     |
       +----+---------------------------------------------------+---------+-------+
       * = Open jobs
@@ -48,11 +48,11 @@ describe('job list', () => {
       "+----+---------------------------------------------------+----------+-------+---------------+
       | ID | Name                                              | State    | Tasks | Cancel Reason |
       +----+---------------------------------------------------+----------+-------+---------------+
-      | 1  | job-1                                             | FINISHED | 3     |               |
-      | 2  | a-name-that-is-so-long-...to-be-cut-in-the-middle | RUNNING  | 7     |               |
+      |  1 | job-1                                             | FINISHED | 3     |               |
+      |  2 | a-name-that-is-so-long-...to-be-cut-in-the-middle | RUNNING  | 7     |               |
       | *3 | job-3                                             | OPENED   | 0     |               |
-      | 4  | job-4                                             | FAILED   | 2     |               |
-      | 5  | job-5                                             | CANCELED | 2     | enough        |
+      |  4 | job-4                                             | FAILED   | 2     |               |
+      |  5 | job-5                                             | CANCELED | 2     | enough        |
       +----+---------------------------------------------------+----------+-------+---------------+
       * = Open jobs
       "
@@ -94,13 +94,13 @@ test('job summary', async () => {
     "+----------+-------+
     | Status   | Count |
     +----------+-------+
-    | RUNNING  | 1     |
-    | WAITING  | 0     |
-    | FINISHED | 1     |
-    | FAILED   | 1     |
-    | ABORTED  | 0     |
-    | CANCELED | 1     |
-    | OPENED   | 1     |
+    | RUNNING  |     1 |
+    | WAITING  |     0 |
+    | FINISHED |     1 |
+    | FAILED   |     1 |
+    | ABORTED  |     0 |
+    | CANCELED |     1 |
+    | OPENED   |     1 |
     +----------+-------+
     "
   `);
@@ -430,8 +430,8 @@ describe('tasks', () => {
       "+---------+----------+--------+----------+---------------------+----------------+
       | Task ID | State    | Worker | Makespan | Error               | Label          |
       +---------+----------+--------+----------+---------------------+----------------+
-      | 1       | FINISHED | 1      | 1s 500ms |                     |                |
-      | 2       | FAILED   | 1      | 1s 500ms | Program terminat... | align sample=1 |
+      |       1 | FINISHED | 1      | 1s 500ms |                     |                |
+      |       2 | FAILED   | 1      | 1s 500ms | Program terminat... | align sample=1 |
       +---------+----------+--------+----------+---------------------+----------------+
       "
     `);

@@ -27,8 +27,8 @@ describe('worker list', () => {
       "+----+---------+----------+------------------------+---------+----------------+
       | ID | State   | Hostname | Resources              | Manager | Manager Job ID |
       +----+---------+----------+------------------------+---------+----------------+
-      | 1  | RUNNING | node1    | cpus 2x2; mem 4.12 GiB | None    | N/A            |
-      | 3  | RUNNING | node3    | cpus 2x2; mem 4.12 GiB | Slurm   | 4711           |
+      |  1 | RUNNING | node1    | cpus 2x2; mem 4.12 GiB | None    | N/A            |
+      |  3 | RUNNING | node3    | cpus 2x2; mem 4.12 GiB | Slurm   | 4711           |
       +----+---------+----------+------------------------+---------+----------------+
       "
     `);

@@ -30,9 +30,17 @@ export function noneAsNull<T extends object>(options: T): { [K in keyof T]: 'non
   return Object.fromEntries(Object.entries(options).map(([key, value]) => [key, value === 'none' ? null : value])) as never;
 }
 
-/** An option of HyperQueue about something that is not here: its scripts keep working. The reasons are in docs/compatibility.md. */
-export function withoutEffect(flags: string): Option {
-  return val(flags, 'accepted for scripts of HyperQueue; has no effect (default: none)', durationMs);
+/** An option of HyperQueue about something that is not here: its scripts keep working, and whoever gives it is told. */
+export class OptionWithoutEffect extends Option {
+  /** Why nothing is lost. */
+  readonly why: string;
+
+  /** @param flags with a duration as value */
+  constructor(flags: string, why: string) {
+    super(flags, 'accepted with a warning for scripts of HyperQueue; has no effect (default: none)');
+    this.why = why;
+    this.argParser(once(durationMs, flags));
+  }
 }
 
 /** A duration above zero. */

@@ -1,6 +1,6 @@
 /** The commands of `hq server`: part of the command table. */
 import type { CommandGroup, RunCommand } from './commandEntry.ts';
-import { opt, port, positiveDurationMs, queueName, text, val, withoutEffect } from './options.ts';
+import { OptionWithoutEffect, opt, port, positiveDurationMs, queueName, text, val } from './options.ts';
 
 const server = () => import('./commands/server.ts');
 
@@ -28,8 +28,8 @@ export const SERVER: CommandGroup = {
           positiveDurationMs,
         ),
         val('--exit-when-idle <DURATION>', 'end after this time without users and tasks (default: never)', positiveDurationMs),
-        withoutEffect('--journal-flush-period <DURATION>'),
-        withoutEffect('--scheduler-time-limit <DURATION>'),
+        new OptionWithoutEffect('--journal-flush-period <DURATION>', 'every change is on disk after 100 ms at most'),
+        new OptionWithoutEffect('--scheduler-time-limit <DURATION>', 'no solver is used that could take long'),
         opt('--new', 'start with a new identity and an empty journal'),
         opt('--disable-client-authentication-and-encryption', 'loopback only'),
         opt('--disable-worker-authentication-and-encryption', 'loopback only'),

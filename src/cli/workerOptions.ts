@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError, type Option } from 'commander';
 import { DETECTABLE, type Detectable } from '../protocol/resourceTerms.ts';
-import { append, decimal, opt, positiveDurationMs, signalAt, text, val, withoutEffect } from './options.ts';
+import { append, decimal, OptionWithoutEffect, opt, positiveDurationMs, signalAt, text, val } from './options.ts';
 
 /** As commander delivers them; durations in milliseconds. */
 export interface WorkerFlags {
@@ -59,6 +59,11 @@ function detectList(typed: string): readonly Detectable[] {
   });
 }
 
+/** Also of allocation queues, for their workers. */
+export function overviewOption(): Option {
+  return new OptionWithoutEffect('--overview-interval <DURATION>', 'memory and CPU time of each task are always measured');
+}
+
 /** Options of `hq worker start`. */
 export function workerStartOptions(): Option[] {
   return [
@@ -76,8 +81,11 @@ export function workerStartOptions(): Option[] {
       'pbs',
       'slurm',
     ]),
-    withoutEffect('--overview-interval <DURATION>'),
-    withoutEffect('--retract-check-interval <DURATION>'),
+    overviewOption(),
+    new OptionWithoutEffect(
+      '--retract-check-interval <DURATION>',
+      'the server itself takes back tasks that have become too late for a worker',
+    ),
     val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
     val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),
   ];

@@ -4,8 +4,8 @@ import { HqError } from '../../protocol/errors.ts';
 import type { CreateQueueInput, ModifyQueue } from '../../protocol/schema/allocation.ts';
 import type { OnServerLost } from '../../protocol/schema/worker.ts';
 import type { Compat } from '../compat.ts';
-import { durationMs, integer, noneAsNull, opt, orNone, positiveDurationMs, text, val, withoutEffect } from '../options.ts';
-import { onServerLostOption, type WorkerFlags, workerOptions } from '../workerOptions.ts';
+import { durationMs, integer, noneAsNull, opt, orNone, positiveDurationMs, text, val } from '../options.ts';
+import { onServerLostOption, overviewOption, type WorkerFlags, workerOptions } from '../workerOptions.ts';
 
 /** As commander delivers them; durations in milliseconds. */
 export interface QueueFlags extends WorkerFlags {
@@ -46,7 +46,7 @@ export function queueOptions(o: { trial: boolean }): Option[] {
     val('--worker-start-cmd <SHELL>', 'run on each node before the worker (default: nothing)', text),
     val('--worker-stop-cmd <SHELL>', 'run on each node after the worker (default: nothing)', text),
     val('--worker-wrap-cmd <SHELL>', 'put in front of the command that starts the worker (default: nothing)', text),
-    withoutEffect('--overview-interval <DURATION>'),
+    overviewOption(),
     ...(o.trial ? [opt('--no-dry-run', 'do not submit an allocation for a trial first')] : []),
     ...workerOptions(),
   ];

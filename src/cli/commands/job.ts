@@ -10,9 +10,19 @@ const ENDED: ReadonlySet<JobState> = new Set<JobState>(['FINISHED', 'FAILED', 'A
 export async function runCancel(context: Context, [selector]: [string], options: { reason?: string }): Promise<undefined> {
   const client = await context.client();
   const isActive = (job: JobInfo): boolean => ['WAITING', 'RUNNING'].includes(jobState(job));
-  for (const job of await selectJobs(context, selector, { client, allows: isActive })) {
-    const { canceled, alreadyDone } = await client.cancel(job.id, options.reason === undefined ? {} : { reason: options.reason });
-    context.output.done(`Job ${job.id} canceled (${canceled} tasks canceled, ${alreadyDone} tasks already finished)`);
+  const jobs = await selectJobs(context, selector, { client, allows: isActive });
+  const sentences = new Map<number, string>();
+  try {
+    // Newest first: what runs is of the older ones as a rule, and its end must not start what is canceled next.
+    for (const { id } of [...jobs].sort((a, b) => b.id - a.id)) {
+      const { canceled, alreadyDone } = await client.cancel(id, options.reason === undefined ? {} : { reason: options.reason });
+      sentences.set(id, `Job ${id} canceled (${canceled} tasks canceled, ${alreadyDone} tasks already finished)`);
+    }
+  } finally {
+    for (const { id } of jobs) {
+      const sentence = sentences.get(id);
+      if (sentence !== undefined) context.output.done(sentence);
+    }
   }
 }
 

@@ -359,14 +359,14 @@ describe('changing jobs', () => {
     );
     expect([code, stdout]).toEqual([0, '']);
     expect(world.facade.changes).toEqual([
-      ['cancel', 2, { reason: 'enough' }],
       ['cancel', 6, { reason: 'enough' }],
+      ['cancel', 2, { reason: 'enough' }],
     ]);
   });
 
-  test('cancel of the form that Nextflow uses', async () => {
+  test('cancel of the form that Nextflow uses: the newest first, so that the end of an older one starts none of them', async () => {
     expect((await world.hq(['job', 'cancel', '1,2,3'])).code).toBe(0);
-    expect(world.facade.changes.map(([, id]) => id)).toEqual([1, 2, 3]);
+    expect(world.facade.changes.map(([, id]) => id)).toEqual([3, 2, 1]);
     expect(await world.json('job', 'cancel', 'last')).toEqual({});
     expect(await world.quiet('job', 'cancel', 'last')).toBe('');
   });

@@ -187,6 +187,15 @@ describe('worker start', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/^WARN .*--no-hyper-threading changes nothing.*\nerror: /)]);
   });
 
+  test("options of HyperQueue's worker about what is not here are accepted, each with a warning", async () => {
+    const { code, stderr } = await world.hq(['worker', 'start', '--overview-interval', '5s', '--retract-check-interval', '1s']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^WARN --overview-interval has no effect: memory .*\nWARN --retract-check-interval has no effect: the server .*\nERROR /,
+    );
+    expect((await world.hq(['worker', 'start', '--overview-interval', 'soon'])).code).toBe(2);
+  });
+
   test('CPUs said twice', async () => {
     const { code, stderr } = await world.hq(['worker', 'start', '--cpus', '2', '--resource', 'cpus=4']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('--cpus and --resource cpus=')]);

@@ -24,9 +24,10 @@ def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataD
     shared = _common(list(distinct.values()))
     own = {key: _without(settings, shared) for key, settings in distinct.items()}
     environments = {id(env): env for env in (task.python_env or python_env for task in functions)}
-    commands = {key: env.args for key, env in environments.items()}
-    if len(commands) == 1 and len(functions) == len(tasks):
-        (shared["command"],) = commands.values()
+    starts = {key: _start_of(env) for key, env in environments.items()}
+    alike = len(starts) == 1 and len(functions) == len(tasks)
+    if alike:
+        shared.update(*starts.values())
     specs: List[Dict[str, Any]] = []
     for task in tasks:
         spec = {"id": task.task_id, **own[id(task.settings)]}
@@ -37,8 +38,8 @@ def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataD
             spec["command"] = [str(word) for word in task.args]
             stdin = task.stdin
         elif isinstance(task, PythonFunction):
-            if "command" not in shared:
-                spec["command"] = commands[id(task.python_env or python_env)]
+            if not alike:
+                spec.update(starts[id(task.python_env or python_env)])
             payload = next(packed)
             stdin = payload.content
             deps += _needed(job, task, payload)
@@ -53,6 +54,12 @@ def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataD
         # After the pickling, which may have loaded cloudpickle. The server merges variables.
         shared["env"] = {**shared.get("env", {}), JOB_VARIABLE: job_value(data, job.result_limit)}
     return {"kind": "graph", "shared": shared, "tasks": specs}
+
+
+def _start_of(env: PythonEnv) -> Dict[str, Any]:
+    """The fields that say how its functions are started."""
+    warm = env.warm_spec
+    return {"command": env.args} if warm is None else {"command": env.args, "warm": warm}
 
 
 def _needed(job: Job, task: PythonFunction, payload: Packed) -> List[int]:

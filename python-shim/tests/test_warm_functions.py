@@ -217,7 +217,7 @@ CASES = {
 ENVIRONMENTS = {
     "no prologue": {},
     "prologue": {
-        "prologue": "unset PYTHONUNBUFFERED; export ADDED='a b'; export PATH=/first:$PATH; unset HOME; umask 027; ulimit -c 0; mkdir -p inner; cd inner; echo loading"
+        "prologue": "unset PYTHONUNBUFFERED; export ADDED='a b'; export PATH=/first:$PATH; unset HOME; umask 027; ulimit -c 0; mkdir -p inner; cd inner; echo loading; echo warning >&2"
     },
 }
 

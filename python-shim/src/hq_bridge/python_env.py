@@ -41,8 +41,9 @@ class PythonEnv:
     :param prologue: shell commands that come first, e.g. `"module load Python"` or `"source venv/bin/activate"`
     :param shell: runs the prologue
     :param warm: ours: workers keep such an interpreter, and functions are forks of it; False: each function starts its own
-    :param imports: ours: modules that are loaded before functions are forked, also the user's own, e.g. `["numpy"]`. Installed
-        modules need not be named: they are learned from the first functions
+    :param imports: ours: modules that are loaded before functions are forked, also the user's own, e.g. `["numpy"]`; None: the
+        installed ones that the first functions are seen to load
+    :raises ValidationException: for what cannot be an interpreter or a module
     """
 
     def __init__(
@@ -52,13 +53,13 @@ class PythonEnv:
         shell: str = "bash",
         *,
         warm: bool = True,
-        imports: Sequence[str] = (),
+        imports: Optional[Sequence[str]] = None,
     ) -> None:
         if not isinstance(python_bin, str) or not python_bin:
             raise ValidationException(f"python_bin={python_bin!r} is no command")
         if isinstance(imports, str):
             raise ValidationException(f"imports={imports!r} is a text; give a sequence, such as [{imports!r}]")
-        for name in imports:
+        for name in imports or ():
             if not isinstance(name, str) or _MODULE.fullmatch(name) is None:
                 raise ValidationException(f"imports has {name!r}, which is no name of a module")
         if imports and not warm:
@@ -67,7 +68,7 @@ class PythonEnv:
         self.prologue = prologue
         self.shell = shell
         self.warm = warm
-        self.imports = list(imports)
+        self.imports = None if imports is None else list(imports)
 
     @property
     def args(self) -> List[str]:
@@ -84,10 +85,10 @@ class PythonEnv:
         spec: Dict[str, Any] = {"kind": "python", "python": self.python_bin, "run": "functions", "level": "imports"}
         if self.prologue:
             spec.update(prologue=self.prologue, shell=self.shell)
-        if self.imports:
+        if self.imports is not None:
             spec["imports"] = self.imports
         return spec
 
     def __repr__(self) -> str:
-        more = ("" if self.warm else ", warm=False") + (f", imports={self.imports!r}" if self.imports else "")
+        more = ("" if self.warm else ", warm=False") + ("" if self.imports is None else f", imports={self.imports!r}")
         return f"PythonEnv({self.python_bin!r}, prologue={self.prologue!r}, shell={self.shell!r}{more})"

@@ -50,7 +50,11 @@ export const warmSpec = z.strictObject({
   level: warmLevel,
   prologue: z.string().optional().describe('python: shell commands that come before the interpreter, which is then text for the shell'),
   shell: z.string().min(1).optional().describe('python: runs the prologue; default: bash'),
-  imports: z.array(z.string().min(1)).max(1000).optional().describe('python: modules that a warm runner loads'),
+  imports: z
+    .array(z.string().min(1))
+    .max(1000)
+    .optional()
+    .describe('python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load'),
 });
 export type WarmSpec = z.infer<typeof warmSpec>;
 

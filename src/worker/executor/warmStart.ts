@@ -44,11 +44,11 @@ function snakemakeStart(warm: WarmSpec, { directory, cwd, example, restless }: W
 }
 
 function functionStart(warm: WarmSpec, { directory, cwd, restless, ...o }: WarmPlace): WarmStart | string {
-  const { prologue = '', shell = 'bash', imports = [] } = warm;
+  const { prologue = '', shell = 'bash', imports } = warm;
   const each = OF_EACH_TASK.exec(prologue);
   if (each !== null) return `functions are started by their command: their prologue has ${each[0]}, which is for each task alone`;
   const learned = Buffer.byteLength(o.learned.join(' ')) > ARGUMENT_BYTES / 2 ? [] : o.learned;
-  const wanted = JSON.stringify({ imports: restless ? [] : imports, learned, learns: o.learns });
+  const wanted = JSON.stringify({ imports: restless ? [] : (imports ?? []), learned, learns: o.learns && imports === undefined });
   const args = ['-m', 'hq_bridge.warm', warm.kind, warm.level, directory, cwd, wanted];
   if (prologue === '') return { path: warm.python, args, apart: cwd };
   // As `PythonEnv` puts its own command behind it.

@@ -184,7 +184,7 @@ class TaskSpecWarm(_TaskSpecWarm, total=False):
     prologue: str
     # python: runs the prologue; default: bash
     shell: str
-    # python: modules that a warm runner loads
+    # python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load
     imports: List[str]
 
 
@@ -249,7 +249,7 @@ class TaskPatchWarm(_TaskPatchWarm, total=False):
     prologue: str
     # python: runs the prologue; default: bash
     shell: str
-    # python: modules that a warm runner loads
+    # python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load
     imports: List[str]
 
 
@@ -311,7 +311,7 @@ class GraphTaskWarm(_GraphTaskWarm, total=False):
     prologue: str
     # python: runs the prologue; default: bash
     shell: str
-    # python: modules that a warm runner loads
+    # python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load
     imports: List[str]
 
 

@@ -40,9 +40,9 @@ class PythonEnv:
     :param python_bin: the interpreter as the worker finds it. With a prologue this is text for the shell
     :param prologue: shell commands that come first, e.g. `"module load Python"` or `"source venv/bin/activate"`
     :param shell: runs the prologue
-    :param warm: ours: workers keep such an interpreter, and functions are forks of it; False: each function starts its own
-    :param imports: ours: modules that are loaded before functions are forked, also the user's own, e.g. `["numpy"]`; None: the
-        installed ones that the first functions are seen to load
+    :param warm: ours: workers keep such an interpreter, and functions are forks of it; False: each starts its own
+    :param imports: ours: modules that are loaded before functions are forked, also the user's own, e.g. `["numpy"]`;
+        None: the installed ones that the first functions are seen to load
     :raises ValidationException: for what cannot be an interpreter or a module
     """
 
@@ -63,7 +63,7 @@ class PythonEnv:
             if not isinstance(name, str) or _MODULE.fullmatch(name) is None:
                 raise ValidationException(f"imports has {name!r}, which is no name of a module")
         if imports and not warm:
-            raise ValidationException("imports needs warm: functions that start their own interpreter load modules themselves")
+            raise ValidationException("imports needs warm: functions that start their interpreter load modules themselves")
         self.python_bin = python_bin
         self.prologue = prologue
         self.shell = shell

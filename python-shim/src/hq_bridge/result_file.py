@@ -1,8 +1,8 @@
 """The file in which a function leaves what it has returned. Written by `task_main` on a worker, read by `Results`.
 
 One file per attempt, `<task>.<instance>.result`, because an older attempt may still be running somewhere unreachable:
-it cannot replace what counts. Nobody looks at it before its task has finished, when it is complete. The first byte tells
-what follows: `V` a pickled value, `E` a sentence why there is none.
+it cannot replace what counts. Nobody looks at it before its task has finished, when it is complete. The first byte
+tells what follows: `V` a pickled value, `E` a sentence why there is none.
 """
 
 from __future__ import annotations

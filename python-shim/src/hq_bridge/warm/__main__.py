@@ -2,12 +2,12 @@
 (`src/worker/executor/warmRunner.ts`).
 
 KIND: what knows how such tasks are started; LEVEL: how much is done before them; DIRECTORY: node-local, for captured
-output; CWD: working directory of the tasks; EXAMPLE: of `snakemake`, the shell command of a job; of `python`, what is to be
-loaded, see `Wanted`.
+output; CWD: working directory of the tasks; EXAMPLE: of `snakemake`, the shell command of a job; of `python`, what is
+to be loaded, see `Wanted`.
 
-What may turn out to make a process unfit for forks, such as parsing a workflow or loading a user's modules, is done in a fork
-of this process, which then takes over the worker's pipes. When it was unfit indeed this process, in which nothing of that
-was done, goes on instead.
+What may turn out to make a process unfit for forks, such as parsing a workflow or loading a user's modules, is done in
+a fork of this process, which then takes over the worker's pipes. When it was unfit indeed this process, in which
+nothing of that was done, goes on instead.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from typing import Any
 
 
 def reseed_numpy() -> None:
-    """Gives numpy's global generator numbers of its own, unless a seed was chosen: it then forgets where its first one came from.
+    """Gives numpy's global generator numbers of its own.
 
-    Python's own generator does so at every fork by itself.
+    Not where a seed was chosen: it has then forgotten where its first one came from. Python's own generator does so at
+    every fork by itself.
     """
     with contextlib.suppress(KeyError, AttributeError):
         numpy_random: Any = sys.modules["numpy.random"]

@@ -1,7 +1,8 @@
-"""How functions of the Python API are started warm: `task_main`, and the modules that tasks load, are loaded before them.
+"""How functions of the Python API are started warm: `task_main`, and modules that tasks load, are loaded before them.
 
-A task is `python -c …` as `PythonEnv` has written it, below the shell with the prologue, if there is one; here `task_main.main`
-runs it in a fork. The prologue has run before this process: what it has changed is there, and what it has printed is kept.
+A task is `python -c …` as `PythonEnv` has written it, below the shell with the prologue, if there is one; here
+`task_main.main` runs it in a fork. The prologue has run before this process: what it has changed is there, and what it
+has printed is kept.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _SAID_BYTES = 64 * 1024
 class Wanted(NamedTuple):
     """What a runner is to load before its tasks.
 
-    `imports`: modules that the user has named; `learned`: others that tasks have loaded; `learns`: tell which tasks load
+    `imports`: modules that the user has named; `learned`: others that tasks have loaded; `learns`: tell which they load
     """
 
     imports: List[str]
@@ -157,7 +158,8 @@ class FunctionHost:
             return Plain("a task is started by its command, which is not that of a function")
         shadow = None if self._shadows is None else self._shadows.find()
         if shadow is not None:
-            return Plain(f"functions are started by their command: {self._cwd}/{shadow} is in the place of an installed module")
+            place = f"{self._cwd}/{shadow}"
+            return Plain(f"functions are started by their command: {place} is in the place of an installed module")
         return starting(self._run)
 
     # In the task
@@ -173,7 +175,9 @@ class FunctionHost:
         sys.argv = ["-c"]
         sys.modules["__main__"] = main = types.ModuleType("__main__")
         # What a program that is an argument finds there, and what the one of a function has made of it.
-        vars(main).update(__annotations__={}, __builtins__=sys.modules["builtins"], sys=sys, main=hq_bridge.task_main.main)
+        vars(main).update(
+            __annotations__={}, __builtins__=sys.modules["builtins"], sys=sys, main=hq_bridge.task_main.main
+        )
         reseed_numpy()
         # The first one is called last.
         atexit.register(self._drop_objects)

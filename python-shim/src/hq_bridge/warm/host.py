@@ -29,10 +29,10 @@ class Host(Protocol):
         """Called for each task, before the fork: quick, and never raises."""
 
     def variables(self, env: Variables) -> Variables:
-        """Called in the fork: the variables of the task, of those that it would have as a new process of the worker's."""
+        """Called in the fork: the variables of the task, out of those that a new process of the worker's would have."""
 
     def lesson(self) -> List[str]:
-        """Called after the end of each task: modules that another runner should load before its tasks, as this one has learned; told once."""
+        """Called after the end of a task: modules that another runner should load, as this one has learned; once."""
 
 
 def starting(main: Callable[[], None]) -> Start:

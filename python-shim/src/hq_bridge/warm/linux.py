@@ -37,9 +37,7 @@ def threads() -> int:
 
 
 def threads_after_fork() -> int:
-    """As `threads`, once this process has forked: numerical libraries end their threads before that, and start them again when they
-    need them.
-    """
+    """As `threads`, once this process has forked: numerical libraries end theirs before, and start them when needed."""
     pid = os.fork()
     if pid == 0:
         os._exit(0)

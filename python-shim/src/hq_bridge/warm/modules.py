@@ -1,4 +1,4 @@
-"""Loading modules in a process from which tasks are forked, and telling whether it is still fit for that. Used by `function_host`."""
+"""Loading modules in a process from which tasks are forked, if it stays fit for that. Used by `function_host`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Unfit(Exception):
 def load(named: Sequence[str], learned: Sequence[str]) -> None:
     """Loads modules; what is not there any more of the learned ones is left to the tasks.
 
-    :raises Unfit: when one of those that the user has named cannot be loaded, or when loading has left something in this process
-        that a fork would share with other tasks, or has told something that was meant for each of them
+    :raises Unfit: when one of those that the user has named cannot be loaded, or when loading has left something in
+        this process that a fork would share with other tasks, or has told something that was meant for each of them
     """
     with _told_nothing(), _left_nothing():
         for name in named:
@@ -44,7 +44,7 @@ def load(named: Sequence[str], learned: Sequence[str]) -> None:
 
 
 def installed(module: Any) -> bool:
-    """Whether a module came with Python or was installed: one of the user's own may be edited, or look at what is around it."""
+    """Whether a module came with Python or was installed: one of the user's may be edited, or look at what is there."""
     spec = getattr(module, "__spec__", None)
     origin = getattr(spec, "origin", None)
     if origin in ("built-in", "frozen"):

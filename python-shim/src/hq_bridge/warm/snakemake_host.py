@@ -21,8 +21,8 @@ from typing import Any, Callable, Dict, List, Optional, Union
 
 from . import linux
 from .files_read import FilesRead
-from .fresh import reseed_numpy
 from .frames import Launch, Variables
+from .fresh import reseed_numpy
 from .host import Outdated, Plain, Start, starting
 
 # What a job of any workflow loads; what another version does not have is loaded by the job.

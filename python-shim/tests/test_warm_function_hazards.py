@@ -130,7 +130,7 @@ def test_own_modules_are_loaded_by_each_task_unless_they_are_named(client, tmp_p
         ("print('loaded')", "prints loaded"),
         ("import os\nTASK = os.environ.get('HQ_TASK_ID')", "looks at HQ_TASK_ID, which is different for each task"),
         ("import os\nos.open('/etc/passwd', os.O_RDONLY)", "leaves /etc/passwd open"),
-        ("import subprocess\nP = subprocess.Popen(['sleep', '1000'])", "has started a process"),
+        ("import subprocess\nopen('pid', 'w').write(str(subprocess.Popen(['sleep', '1000']).pid))", "has started a process"),
         ("import nothing_of_that_name", "the module risky cannot be loaded: ModuleNotFoundError"),
         ("raise SystemExit(3)", "the module risky cannot be loaded: SystemExit"),
     ],
@@ -143,6 +143,8 @@ def test_what_must_not_be_shared_by_tasks_is_loaded_by_each(client, cluster, tmp
     assert run(client, env, lambda: "risky" in sys.modules) == [False]
     told(cluster, "functions load their modules themselves: ")
     assert any(reason in line for line in notices(cluster))
+    for path in tmp_path.glob("pid"):
+        wait_for(lambda path=path: not is_alive(int(path.read_text())), "the end of what was started")
 
 
 def test_variables_that_a_module_sets_are_there(client, tmp_path):

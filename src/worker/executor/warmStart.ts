@@ -5,8 +5,8 @@ import type { WarmSpec } from '../../protocol/schema/task.ts';
 /** The longest text that fits into an argument, bytes. */
 const ARGUMENT_BYTES = 120_000;
 
-/** In a prologue: what is different for each task, or acts when a task ends. Such a prologue has to run with each of them. */
-const OF_EACH_TASK = /HQ_|VISIBLE_DEVICES|\$\$|\bBASHPID\b|\bRANDOM\b|\bmktemp\b|\btrap\b|\bexec\b/;
+/** In a prologue: what is different for each task, or acts, or ends, when a task ends. Such a prologue has to run with each of them. */
+const OF_EACH_TASK = /HQ_|VISIBLE_DEVICES|\$\$|\bBASHPID\b|\bRANDOM\b|\bmktemp\b|\btrap\b|\bexec\b|(?<![&>])&(?![&>\d])/;
 
 export interface WarmStart {
   /** Program, looked up in the PATH of the tasks. */

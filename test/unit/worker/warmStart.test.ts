@@ -55,11 +55,16 @@ describe('start of a warm runner', () => {
     ['D=$(mktemp -d)', 'mktemp'],
     ["trap 'rm x' EXIT", 'trap'],
     ['echo $$', '$$'],
+    ['ssh -N -L 1:a:1 b & sleep 1', '&'],
     ['export CUDA_VISIBLE_DEVICES=', 'VISIBLE_DEVICES'],
   ])('a prologue that is for each task alone runs with each: %s', (prologue, word) => {
     expect(warmStart({ ...FUNCTION, prologue }, PLACE)).toBe(
       `functions are started by their command: their prologue has ${word}, which is for each task alone`,
     );
+  });
+
+  test('a prologue with conditions and redirections runs once', () => {
+    expect(warmStart({ ...FUNCTION, prologue: 'a && b > /dev/null 2>&1 || c &> d' }, PLACE)).toMatchObject({ path: 'bash' });
   });
 
   test('a prologue that is no argument any more is left to each task', () => {

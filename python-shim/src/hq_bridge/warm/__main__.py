@@ -119,6 +119,8 @@ def _prepare(preparation: Preparation, runner: Runner, host: Host) -> Tuple[Opti
     if pid == 0:
         code = 1
         try:
+            # What it starts can be ended with it.
+            os.setsid()
             linux.die_with_parent(signal.SIGKILL, parent)
             os.close(verdict)
             _prepare_and_serve(preparation, runner, host, tell)
@@ -132,7 +134,7 @@ def _prepare(preparation: Preparation, runner: Runner, host: Host) -> Tuple[Opti
         runner.abandon()
         _, status = os.waitpid(pid, 0)
         return None, 0 if status == 0 else 1
-    os.kill(pid, signal.SIGKILL)
+    _kill_group(pid)
     os.waitpid(pid, 0)
     return os.fsdecode(reason) or "its preparation was ended", 1
 
@@ -151,8 +153,16 @@ def _read_verdict(verdict: int, runner: Runner, pid: int) -> bytes:
                 if not data or text == READY:
                     return text
             elif event & (select.POLLHUP | select.POLLERR):
-                os.kill(pid, signal.SIGKILL)
+                _kill_group(pid)
                 os._exit(0)
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        # It has not come to its session yet.
+        os.kill(pid, signal.SIGKILL)
 
 
 def _prepare_and_serve(preparation: Preparation, runner: Runner, host: Host, tell: int) -> None:

@@ -87,7 +87,16 @@ interface Chosen {
 async function configuration(argv: readonly string[], files: readonly ConfigFile[], io: CliIo): Promise<Pick<Building, 'notes'>> {
   if (files.length === 0 || !asksForHelp(argv)) return {};
   const { defaultNotes } = await import('./config/defaults.ts');
-  return { notes: (name, entry) => defaultNotes(name, entry, files, io) };
+  const profile = typedProfile(argv) || io.env['HQ_PROFILE'] || null;
+  return { notes: (name, entry) => defaultNotes({ name, entry, profile }, files) };
+}
+
+/** Help texts are made before anything is parsed. */
+function typedProfile(argv: readonly string[]): string | undefined {
+  const end = argv.indexOf('--');
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const at = words.findLastIndex((word) => word === '--profile' || word.startsWith('--profile='));
+  return words[at] === '--profile' ? words[at + 1] : words[at]?.slice('--profile='.length);
 }
 
 async function withConfiguration(chosen: Chosen, files: readonly ConfigFile[], io: CliIo): Promise<Chosen> {

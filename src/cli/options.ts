@@ -30,16 +30,14 @@ export function noneAsNull<T extends object>(options: T): { [K in keyof T]: 'non
   return Object.fromEntries(Object.entries(options).map(([key, value]) => [key, value === 'none' ? null : value])) as never;
 }
 
-/** An option of HyperQueue about something that is not here: its scripts keep working, and whoever gives it is told. */
-export class OptionWithoutEffect extends Option {
-  /** Why nothing is lost. */
-  readonly why: string;
-
-  /** @param flags with a duration as value */
+/** An option of HyperQueue about something that is not here: whoever gives it hears so, instead of believing that it counts. */
+export class RefusedOption extends Option {
+  /** @param why it is refused, and what to do */
   constructor(flags: string, why: string) {
-    super(flags, 'accepted with a warning for scripts of HyperQueue; has no effect (default: none)');
-    this.why = why;
-    this.argParser(once(durationMs, flags));
+    super(flags, `of HyperQueue, refused: ${why} (default: none)`);
+    this.argParser(() => {
+      throw new InvalidArgumentError(why);
+    });
   }
 }
 

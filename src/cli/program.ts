@@ -12,7 +12,6 @@ import { type ConfigFile, configFiles } from './config/find.ts';
 import { Context, type GlobalOptions, OUTPUT_MODES, type OutputMode } from './context.ts';
 import { globalOptions } from './globalOptions.ts';
 import type { CliIo } from './io.ts';
-import { OptionWithoutEffect } from './options.ts';
 import { makeOutput } from './output/make.ts';
 import { clapStyle, usageText } from './usage.ts';
 
@@ -154,7 +153,7 @@ function withTail(chosen: Chosen, io: CliIo): Chosen {
   };
 }
 
-async function runCommand({ entry, command, args, options, globals, configured = {}, problem }: Chosen, io: CliIo): Promise<number> {
+async function runCommand({ entry, args, options, globals, configured = {}, problem }: Chosen, io: CliIo): Promise<number> {
   const mode = modeOf(globals, io);
   const debug = globals.debug === true || io.env['HQ_DEBUG'] === 'true';
   const badVariable =
@@ -176,10 +175,6 @@ async function runCommand({ entry, command, args, options, globals, configured =
     if (problem !== undefined) throw problem;
     if (io.env[CUT_VARIABLE] !== undefined && entry.settlesCut?.(args, options) !== true)
       await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
-    for (const option of command.options) {
-      if (!(option instanceof OptionWithoutEffect) || options[option.attributeName()] === undefined) continue;
-      context.warn(`${option.long} has no effect: ${option.why}`);
-    }
     const run = await entry.load();
     const code = await run(context, args as never, options as never);
     if (!context.hasRawOutput) context.output.end();

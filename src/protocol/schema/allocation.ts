@@ -18,7 +18,7 @@ export const queueWorkerOptions = z.strictObject({
   group: line.min(1).optional().describe('like --group; default: the id of the allocation'),
   hyperThreading: z.boolean().default(true),
   detectResources: line.optional().describe('like --detect-resources; default: all'),
-  overviewIntervalMs: z.number().min(0).optional().describe('accepted for scripts of HyperQueue'),
+  overviewIntervalMs: z.number().min(0).optional().describe('like --overview-interval'),
   minUtilization: z.number().min(0).max(1).default(0),
 });
 

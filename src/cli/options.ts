@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../common/duration.ts';
+import { QUEUE_NAME } from '../protocol/resourceTerms.ts';
 
 /** As in the schema of a job. */
 const JOB_NAME_MAX = 4_096;
@@ -95,7 +96,7 @@ export function text(value: string): string {
 
 /** Name of an allocation queue. */
 export function queueName(text: string): string {
-  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(text)) throw new InvalidArgumentError('a name of letters, digits, _, . and - is expected');
+  if (!QUEUE_NAME.test(text)) throw new InvalidArgumentError('a name of letters, digits, _, . and - is expected');
   return text;
 }
 

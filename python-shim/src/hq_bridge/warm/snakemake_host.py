@@ -6,6 +6,7 @@ A job is `python -m snakemake …` as the plugin has written it; here `snakemake
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import itertools
@@ -96,6 +97,7 @@ class SnakemakeHost:
         # Building it takes as long as everything else that a trivial job does; it depends on what is installed.
         make_parser = snakemake.cli.get_argument_parser
         parser = make_parser()
+        _parse_directly(parser)
         snakemake.cli.get_argument_parser = lambda profiles=None: make_parser(profiles=profiles) if profiles else parser
 
     def arguments_of(self, command: str) -> Optional[List[str]]:
@@ -249,6 +251,24 @@ class SnakemakeHost:
         finally:
             random.seed = seed
             self._random_state = random.getstate() if seeded else None
+
+
+def _parse_directly(parser: Any) -> None:
+    """ConfigArgParse first compares each argument with each option, which takes longer than to parse them.
+
+    That is for settings out of variables and of profiles. The command line of a job has those of its workflow's call already;
+    where one of the variables is set, it is asked as always.
+    """
+    parse = parser.parse_known_args
+    variables = {action.env_var for action in parser._actions if getattr(action, "env_var", None)}
+
+    def parse_known_args(args: Any = None, namespace: Any = None, **options: Any) -> Any:
+        if parser._default_config_files or not variables.isdisjoint(os.environ):
+            return parse(args, namespace, **options)
+        return argparse.ArgumentParser.parse_known_args(parser, args, namespace)
+
+    if hasattr(parser, "_default_config_files"):
+        parser.parse_known_args = parse_known_args
 
 
 def _tell_targets(argv: List[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import operator
 import os
@@ -157,6 +158,7 @@ def test_what_cannot_be_pickled_is_named(values, words, data):
     job.function(values[0], args=values[1])
     with pytest.raises(ValidationException, match=words):
         graph_of(job, data)
+    assert gc.isenabled()
 
 
 def test_results_are_asked_for_only_where_they_are_kept(data):

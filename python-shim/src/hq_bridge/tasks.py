@@ -20,7 +20,8 @@ ProgramArgs = Union[str, Sequence[Word]]
 class Task:
     """What programs and functions have in common. `settings` are fields of the HTTP API, checked."""
 
-    job: Any
+    # A hundred thousand of them are made at once, and the collector looks at each dictionary of an object, too.
+    __slots__ = ("dependencies", "job", "name", "settings", "task_id")
 
     def __init__(
         self, job: Any, task_id: int, name: Optional[str], dependencies: "Sequence[Task]", settings: Mapping[str, Any]
@@ -45,6 +46,8 @@ class Task:
 class ExternalProgram(Task):
     """A program. `task["name"]` is the `Output` of that name among its arguments, for the tasks that read it."""
 
+    __slots__ = ("args", "outputs", "stdin")
+
     def __init__(self, args: ProgramArgs, stdin: Optional[bytes], *of_task: Any) -> None:
         super().__init__(*of_task)
         words: List[Word] = [args] if isinstance(args, (str, Output)) else list(args)
@@ -68,6 +71,8 @@ class ExternalProgram(Task):
 
 class PythonFunction(Task):
     """A function. As an argument of a later function of its job it stands for what it returns."""
+
+    __slots__ = ("args", "fn", "kwargs", "python_env")
 
     def __init__(
         self,

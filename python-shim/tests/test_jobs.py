@@ -294,15 +294,25 @@ def test_other_version_of_cloudpickle_is_told_where_it_fails(tmp_path):
     assert "but 0.1 is installed here; install the same one" in error
 
 
-def test_the_original_package_beside_ours_is_told_at_import(tmp_path):
+@pytest.mark.parametrize(
+    ("script", "theirs_wins"), [("import hyperqueue", False), ("from hq_bridge import Job, JobClient", True)]
+)
+def test_the_original_package_beside_ours_is_told_at_import(tmp_path, script, theirs_wins):
     info = tmp_path / "hyperqueue-0.27.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hyperqueue\nVersion: 0.27.0\n")
+    module = SOURCE / "hyperqueue/__init__.py"
+    if theirs_wins:
+        module = tmp_path / "hyperqueue/__init__.py"
+        module.parent.mkdir()
+        module.write_text("from .client import Client\n")
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", "import hyperqueue"], env=env, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=env, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0
-    assert "the package hyperqueue 0.27.0 is installed beside hq-bridge" in done.stderr
-    assert "pip uninstall hyperqueue" in done.stderr
+    assert done.stderr.count("the package hyperqueue 0.27.0 is installed beside hq-bridge") == 1
+    owner = "hyperqueue" if theirs_wins else "hq-bridge"
+    assert f"import hyperqueue finds {module}, which is that of {owner}. Run: " in done.stderr
+    assert f"{sys.executable} -m pip uninstall hyperqueue; " in done.stderr
 
 
 def test_hyperqueue_is_ours_under_its_own_names():

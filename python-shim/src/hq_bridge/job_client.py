@@ -23,7 +23,6 @@ from .failures import FailedJobsException, FailedTaskContext, TaskFailures
 from .graph import graph_of
 from .intarray import ids_text
 from .job import HasJobId, Job, SubmittedJob, job_id_of
-from .other_wheel import warn_of_other_wheel
 from .python_env import PythonEnv
 from .results import Results, all_tasks
 from .tasks import PythonFunction, Task
@@ -52,7 +51,6 @@ class JobClient:
         *,
         cpus: Optional[int] = None,
     ) -> None:
-        warn_of_other_wheel()
         self.server_dir: Path = server_directory(server_dir)
         self.python_env = PythonEnv() if python_env is None else python_env
         server = ensure_server(self.server_dir, cpus)

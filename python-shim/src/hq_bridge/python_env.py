@@ -7,6 +7,7 @@ missing: the sentence goes to HQ_ERROR_FILENAME and so becomes the error of the 
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import List, Optional
 
 from .validation import ValidationException
@@ -53,3 +54,8 @@ class PythonEnv:
 
     def __repr__(self) -> str:
         return f"PythonEnv({self.python_bin!r}, prologue={self.prologue!r}, shell={self.shell!r})"
+
+
+def this_python() -> PythonEnv:
+    """The interpreter that asks, which certainly has what it needs where workers see the same files."""
+    return PythonEnv(sys.executable)

@@ -2,6 +2,7 @@
  * What the executor plugin costs Snakemake's main process: 500, 2,000 and 8,000 jobs that do nothing, beside an executor that starts
  * nothing; and how soon Snakemake knows that a job has ended. Slow, so only when asked for. Called by run.mjs.
  */
+import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from '../../scripts/lib/command.mjs';
@@ -77,6 +78,7 @@ export async function run({ rounds, quick }) {
     ],
     notes: [
       'CPU of the main process alone, with its start; the wall time beside that and the CPU time of all jobs, on both CPUs',
+      'with nothing started, loops keep the CPUs as busy as jobs do',
       'files are counted in a run that keeps the output of all jobs',
     ],
   };
@@ -84,7 +86,7 @@ export async function run({ rounds, quick }) {
 
 /** With and without starting jobs, one after the other: the machine is the same for both. */
 async function measureJobs(cluster, samples, jobs) {
-  const nothing = await snakemake(cluster, { executor: 'nothing', workflow: wide(jobs) });
+  const nothing = await whileBusy(() => snakemake(cluster, { executor: 'nothing', workflow: wide(jobs) }));
   const hyperqueue = await snakemake(cluster, {
     executor: 'hyperqueue',
     workflow: wide(jobs),
@@ -97,6 +99,16 @@ async function measureJobs(cluster, samples, jobs) {
   samples.add(`wall ${jobs}`, hyperqueue.wallS);
   samples.add(`work ${jobs}`, (hyperqueue.cpuS + jobsS) / CPUS);
   samples.add(`files ${jobs}`, hyperqueue.files - nothing.files);
+}
+
+/** With jobs the CPUs have more to do than the main process, and two of them may be one core, on which each is slower then: so they have here, too. */
+async function whileBusy(work) {
+  const loops = Array.from({ length: CPUS }, () => spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }));
+  try {
+    return await work();
+  } finally {
+    for (const loop of loops) loop.kill('SIGKILL');
+  }
 }
 
 async function measureNotice(cluster, samples, jobs) {

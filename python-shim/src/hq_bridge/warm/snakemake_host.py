@@ -22,7 +22,8 @@ from typing import Any, Callable, Dict, List, Optional, Union
 
 from . import linux
 from .files_read import FilesRead
-from .frames import Launch
+from .frames import Launch, Variables
+from .fresh import reseed_numpy
 from .host import Outdated, Plain, Start, starting
 
 # What a job of any workflow loads; what another version does not have is loaded by the job.
@@ -107,6 +108,12 @@ class SnakemakeHost:
             return None
         return words[3:] if words[0] in (sys.executable, "python") else None
 
+    def variables(self, env: Variables) -> Variables:
+        return env
+
+    def lesson(self) -> List[str]:
+        return []
+
     def prepare(self, launch: Launch) -> Union[Start, Plain]:
         changed = self._files.changed()
         if changed is not None:
@@ -132,7 +139,7 @@ class SnakemakeHost:
         # Python gives each fork random numbers of its own.
         if self._random_state is not None:
             random.setstate(self._random_state)
-        _reseed_numpy()
+        reseed_numpy()
         try:
             snakemake.cli.main(argv)
         finally:
@@ -188,12 +195,7 @@ class SnakemakeHost:
         workflow._async_runners.clear()
         workflow._async_executor.shutdown()
         workflow._snakemake_tmp_dir.cleanup()
-        # Numerical libraries end their threads before a fork, and start them again when they need them.
-        pid = os.fork()
-        if pid == 0:
-            os._exit(0)
-        os.waitpid(pid, 0)
-        count = linux.threads()
+        count = linux.threads_after_fork()
         if count > 1:
             return f"parsing the workflow has started {count - 1} threads"
         if self._files.too_many:
@@ -284,14 +286,6 @@ def _cancel_timers() -> None:
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer) and str(getattr(thread.function, "__module__", "")).startswith("snakemake"):
             thread.cancel()
-
-
-def _reseed_numpy() -> None:
-    """Forks get random numbers of their own, unless the user has chosen a seed: numpy then forgets where its first one came from."""
-    with contextlib.suppress(KeyError, AttributeError):
-        numpy_random: Any = sys.modules["numpy.random"]
-        if numpy_random.mtrand._rand._bit_generator._seed_seq is not None:
-            numpy_random.seed()
 
 
 class _Stop(BaseException):

@@ -92,10 +92,10 @@ export class Context {
     return this.rawOutput;
   }
 
-  /** One of several things asked for could not be done: a line, and exit code 1 at the end (0 for unknown ids where the original has it so). */
-  fail(error: HqError): void {
+  /** One of several things asked for could not be done: a line, and exit code 1 at the end (0 for unknown ids where the original has it so, unless it `always` counts). */
+  fail(error: HqError, always = false): void {
     this.note(`ERROR ${error.message}${error.hint === '' ? '' : `. ${error.hint}`}`);
-    if (!(this.compat.unknownIdsExitZero && UNKNOWN_ID.has(error.code))) this.failures += 1;
+    if (always || !this.compat.unknownIdsExitZero || !UNKNOWN_ID.has(error.code)) this.failures += 1;
   }
 
   get exitCode(): number {

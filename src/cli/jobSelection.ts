@@ -6,20 +6,21 @@ import type { Context } from './context.ts';
 import { parseSelector, reportMissing, select } from './selectors.ts';
 
 /**
- * @param allows which jobs `all` means; default: every one
+ * @param o.allows which jobs `all` means; default: every one
+ * @param o.mustExist an unknown id ends with 1 also where the original's other commands end with 0
  * @returns the jobs in rising order; unknown ids are reported and missing
  * @throws HqError HQ_E_USAGE, HQ_E_NOTHING_SELECTED
  */
 export async function selectJobs(
   context: Context,
   text: string,
-  o: { client: HqClient; allows?: (job: JobInfo) => boolean; allowAll?: boolean },
+  o: { client: HqClient; allows?: (job: JobInfo) => boolean; allowAll?: boolean; mustExist?: boolean },
 ): Promise<JobInfo[]> {
   const selector = parseSelector(text, o.allowAll ?? true);
   const filter = selector.kind === 'ids' ? { ids: selector.ids.toString() } : {};
   const jobs = await o.client.listJobs(filter);
   const selected = select(selector, ids(jobs), 'job');
-  reportMissing(context, selected, (job) => new HqError('HQ_E_JOB_NOT_FOUND', { job }));
+  reportMissing(context, selected, (job) => new HqError('HQ_E_JOB_NOT_FOUND', { job }), o.mustExist);
   const wanted = new Set(selected.ids);
   return jobs.filter((job) => wanted.has(job.id) && (selector.kind !== 'all' || o.allows === undefined || o.allows(job)));
 }

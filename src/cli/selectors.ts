@@ -75,13 +75,14 @@ export function selectIds(named: IntArray, known: readonly number[]): Selected {
 
 /**
  * Tells of every missing id, or of the first ones and how many more.
+ * @param always they count for the exit code, whatever the original does
  * @throws HqError when nothing but one unknown id was named: then it is the answer, in every output mode
  */
-export function reportMissing(context: Context, selected: Selected, error: (id: number) => HqError): void {
+export function reportMissing(context: Context, selected: Selected, error: (id: number) => HqError, always = false): void {
   const [only] = selected.missing;
   const isAll = selected.ids.length === 0 && selected.missingCount === 1;
-  if (isAll && only !== undefined && !context.compat.unknownIdsExitZero) throw error(only);
-  for (const id of selected.missing) context.fail(error(id));
+  if (isAll && only !== undefined && (always || !context.compat.unknownIdsExitZero)) throw error(only);
+  for (const id of selected.missing) context.fail(error(id), always);
   const more = selected.missingCount - selected.missing.length;
   if (more > 0) context.note(`ERROR ${more} more were not found`);
 }

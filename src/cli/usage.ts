@@ -6,12 +6,11 @@ const MORE = "For more information, try '--help'.";
 /** @returns message, tip, usage line and where to find help */
 export function clapStyle(error: CommanderError, program: Command, argv: readonly string[]): string {
   const command = commandOf(program, argv);
-  const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const tips = rest
-    .map((line) => line.trim().replace(/^\(Did you mean (.*)\?\)$/, "  tip: did you mean '$1'?"))
-    .filter((line) => line !== '');
-  const usage = `Usage: ${usageOf(command)}`;
-  return [`error: ${reword(message, command)}`, ...(tips.length > 0 ? ['', ...tips] : []), '', usage, '', MORE].join('\n');
+  const [, message = '', meant] = /^(?:error: )?(.*?)(?:\n\(Did you mean (.*)\?\))?$/s.exec(error.message) ?? [];
+  // A value may have line breaks, and is one line all the same.
+  const sentence = reword(message.replaceAll('\n', '\\n'), command);
+  const tip = meant === undefined ? [] : ['', `  tip: did you mean '${meant}'?`];
+  return [`error: ${sentence}`, ...tip, '', `Usage: ${usageOf(command)}`, '', MORE].join('\n');
 }
 
 /** The same for input that only the command itself can judge. */

@@ -51,7 +51,7 @@ export const WORKER: CommandGroup = {
       name: 'wait',
       description: 'Wait until this many workers are connected',
       examples: ['hq worker wait 2'],
-      args: [['<count>', 'number of workers', integer(1, 0xffff_ffff)]],
+      args: [['<count>', 'number of workers', integer(0, 0xffff_ffff)]],
       load: async () => (await worker()).runWait as RunCommand,
     },
     {

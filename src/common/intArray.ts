@@ -40,9 +40,16 @@ export class IntArray {
 
   /** Compresses distinct integers, keeping their order (runs of step 1 become ranges). */
   static from(values: Iterable<number>): IntArray {
-    const runs = new Runs();
-    for (const value of values) runs.push(value);
-    return runs.toArray();
+    const ranges: { start: number; count: number; step: number }[] = [];
+    let last: { start: number; count: number; step: number } | undefined;
+    for (const value of values) {
+      if (last !== undefined && value === last.start + last.count) last.count += 1;
+      else {
+        last = { start: value, count: 1, step: 1 };
+        ranges.push(last);
+      }
+    }
+    return new IntArray(ranges);
   }
 
   /**
@@ -143,14 +150,21 @@ export class IntArray {
   }
 }
 
-/** Gathers distinct integers one by one as an `IntArray`: neighbours in ascending order become one range. */
+/** Gathers distinct integers one by one as an `IntArray`: what ascends by equal steps becomes one range. */
 export class Runs {
-  private readonly ranges: { start: number; count: number; readonly step: 1 }[] = [];
+  private readonly ranges: { start: number; count: number; step: number }[] = [];
+  private last: { start: number; count: number; step: number } | undefined;
 
   push(value: number): void {
-    const last = this.ranges.at(-1);
-    if (last !== undefined && value === last.start + last.count) last.count += 1;
-    else this.ranges.push({ start: value, count: 1, step: 1 });
+    const { last } = this;
+    if (last?.count === 1 && value > last.start) {
+      last.step = value - last.start;
+      last.count = 2;
+    } else if (last !== undefined && value === last.start + last.count * last.step) last.count += 1;
+    else {
+      this.last = { start: value, count: 1, step: 1 };
+      this.ranges.push(this.last);
+    }
   }
 
   toArray(): IntArray {

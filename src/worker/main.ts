@@ -79,7 +79,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       memEnforce,
       groups,
       overviewIntervalMs: overrides.overviewIntervalMs ?? OVERVIEW_INTERVAL_MS,
-      retractCheckMs: overrides.retractCheckMs ?? RETRACT_CHECK_MS,
+      // Node's timers would fire at once for more.
+      retractCheckMs: Math.min(0x7fff_ffff, overrides.retractCheckMs ?? RETRACT_CHECK_MS),
       signalBeforeEnd: overrides.signalBeforeEnd ?? null,
       hqPath: options.hqPath ?? resolve(process.argv[1] ?? 'hq'),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,

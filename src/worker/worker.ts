@@ -36,9 +36,6 @@ import type { Instructions } from './stateEvents.ts';
 /** Output of running streamed tasks is copied this often, milliseconds. */
 const SWEEP_MS = 1_000;
 
-/** What Node's timers take; a longer one would fire at once. */
-const MAX_TIMER_MS = 0x7fff_ffff;
-
 /**
  * While tasks are queued here, ordinary news are held back so long, milliseconds: nobody waits for them, and a frame costs both sides as much as
  * a dozen tasks do.
@@ -77,7 +74,7 @@ export interface WorkerParts {
   readonly groups: TaskGroups | null;
   /** How often the memory of tasks without a request is measured, milliseconds; 0: never. */
   readonly overviewIntervalMs: number;
-  /** How often tasks that have become too late for this worker are given back, milliseconds. */
+  /** How often tasks that have become too late for this worker are given back, milliseconds; what a timer takes. */
   readonly retractCheckMs: number;
   readonly signalBeforeEnd: SignalBeforeEnd | null;
   /** Lines for the server's event log. */
@@ -156,7 +153,7 @@ export class Worker {
       onExceeded: (task, excess, strays) => this.onMemoryExceeded(task, excess, strays),
     });
     this.sweepTimer = setInterval(() => this.executor?.sweep(Date.now()), SWEEP_MS);
-    this.retractTimer = setInterval(() => this.retractLate(), Math.min(MAX_TIMER_MS, parts.retractCheckMs));
+    this.retractTimer = setInterval(() => this.retractLate(), parts.retractCheckMs);
   }
 
   start(): void {

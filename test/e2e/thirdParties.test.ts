@@ -58,3 +58,20 @@ test('aiida-hyperqueue: a script whose #HQ line is also typed, the table of jobs
   }
   expect([...(await typed(cluster, 'hq job list --filter waiting,running')).matchAll(LISTED)]).toEqual([]);
 });
+
+test('dplutils: tasks into an open job, and their states, by JSON alone', async () => {
+  await cluster.startServer();
+  await cluster.startWorker(['--cpus', '2']);
+  const hq = async (line: string): Promise<unknown> => JSON.parse(await typed(cluster, `hq --output-mode=json ${line}`));
+  expect(await hq('job open --name pipeline')).toEqual({ id: 1 });
+  expect(await hq('submit --job 1 -- true')).toEqual({ id: 1 });
+  expect(await hq('submit --job 1 -- sh -c "exit 4"')).toEqual({ id: 1 });
+  await typed(cluster, 'hq job wait --without-close 1');
+  const { 1: tasks } = (await hq('task list 1')) as Record<string, { id: number; state: string; error?: string }[]>;
+  expect(tasks?.map(({ id, state }) => [id, state])).toEqual([
+    [0, 'finished'],
+    [1, 'failed'],
+  ]);
+  expect(tasks?.[1]?.error).toBe('Program terminated with exit code 4.');
+  expect(await hq('job close 1')).toEqual({});
+});

@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { namedCommands } from '../../src/cli/commandEntry.ts';
 import { COMMANDS } from '../../src/cli/commandTable.ts';
 import type { HqClient } from '../../src/client/client.ts';
@@ -66,7 +66,7 @@ const BLOCKS: readonly ShellBlock[] = shellBlocks();
 /** What some of them print. */
 const SHOWN: readonly (readonly [of: readonly [page: string, text: string], shown: RegExp])[] = [
   [['README.md', 'process_sample'], /^Job submitted successfully, job ID: 1\n[\s\S]*sample 42\n$/],
-  [['docs/http-api.md', '/v1/jobs\n'], /"name": ?"sh"/],
+  [['docs/http-api.md', '/v1/jobs\n'], /"name": ?"pages"/],
   [['docs/http-api.md', 'tasks/3/output'], /^3\n$/],
   [['docs/job-files.md', 'submit-file'], /job ID: \d+\n$/],
 ];
@@ -171,37 +171,35 @@ describe('blocks for a shell', () => {
   let own: Cluster;
   beforeAll(async () => {
     own = new Cluster({ USER: 'me' });
+    own.env['HOME'] = own.root;
     // As a person has it: the default directory.
     delete own.env['HQ_SERVER_DIR'];
     furnish(own);
     const [, jobFile = ''] = /^```toml\n(.*?)^```$/ms.exec(readFileSync('docs/job-files.md', 'utf8')) ?? [];
     writeFileSync(join(own.work, 'job.toml'), jobFile);
-  });
-  beforeEach(() => {
-    own.env['HOME'] = mkdtempSync(join(own.root, 'home-'));
-  });
-  afterEach(async () => {
-    await type(own, 'hq server stop');
+    await own.startServer();
+    await own.startWorker(['--cpus', '16']);
+    await typed(own, "hq submit --name pages --wait --array 1-17 -- sh -c 'echo $HQ_TASK_ID'");
+    own.env['SOCKET'] = await typed(own, 'jq -j .socket.path ~/.hq-server/hq-current/access.json');
   });
   afterAll(() => own.stop());
 
   test.each(BLOCKS.filter(({ text }) => !isElsewhere(text)))('$page: $name', async ({ page, text }) => {
     const lines = inBackground(text);
-    const before = [
-      ...(lines.includes('hq server start') ? [] : ['hq server start > server.txt 2>&1 &', 'hq server wait']),
-      ...(lines.includes('hq worker start') ? [] : ['hq worker start --cpus 16 > worker.txt 2>&1 &', 'hq worker wait 1']),
-      ...(/\blast\b|\/jobs\b/.test(lines) && !lines.includes('hq submit')
-        ? ["hq submit --wait --array 1-17 -- sh -c 'echo $HQ_TASK_ID'"]
-        : []),
-      ...(lines.includes('$SOCKET') ? ['SOCKET=$(jq -r .socket.path ~/.hq-server/hq-current/access.json)'] : []),
-    ];
+    const startsServer = lines.includes('hq server start');
     const workers = lines.split('hq worker start').length - 1;
     const script = [
-      ...['set -e', ...before, 'echo begin', lines.replace(/^hq submit/m, 'hq worker wait 1\n$&')],
-      ...(workers === 0 ? [] : [`hq worker wait ${workers}`]),
+      ...['set -e', startsServer ? lines.replace(/^hq submit/m, 'hq worker wait 1\n$&') : lines],
+      ...(workers === 0 ? [] : [`hq worker wait ${startsServer ? workers : workers + 1}`]),
     ].join('\n');
-    const shown = (await typed(own, script)).split('begin\n')[1] ?? '';
-    for (const [of, pattern] of SHOWN) if (page === of[0] && text.includes(of[1])) expect(shown).toMatch(pattern);
+    // A server of its own does not meet the other one.
+    const env = startsServer ? { HOME: mkdtempSync(join(own.root, 'home-')) } : {};
+    try {
+      const shown = await typed(own, script, env);
+      for (const [of, pattern] of SHOWN) if (page === of[0] && text.includes(of[1])) expect(shown).toMatch(pattern);
+    } finally {
+      if (startsServer) await type(own, 'hq server stop', env);
+    }
   });
 });
 

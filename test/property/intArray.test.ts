@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { IntArray } from '../../src/common/intArray.ts';
+import { IntArray, Runs } from '../../src/common/intArray.ts';
 
 /** Distinct numbers, often close to each other, so that ranges, steps and gaps all occur. */
 const values = fc.uniqueArray(fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 0xffff_ffff })), { maxLength: 60 });
@@ -45,6 +45,19 @@ test('pick takes the values at the indices', () => {
 });
 
 const range = fc.record({ start: fc.nat({ max: 50 }), span: fc.nat({ max: 30 }), step: fc.integer({ min: 1, max: 7 }) });
+
+test('runs keep what was pushed, and steps as one range', () => {
+  fc.assert(
+    fc.property(values, (list) => {
+      const runs = new Runs();
+      for (const value of list) runs.push(value);
+      expect([...runs.toArray()]).toEqual(list);
+    }),
+  );
+  const runs = new Runs();
+  for (let value = 3; value < 3_000; value += 3) runs.push(value);
+  expect(runs.toArray().toString()).toBe('3-2997:3');
+});
 
 test('ranges are accepted exactly when no value occurs twice', () => {
   fc.assert(

@@ -20,7 +20,7 @@ export async function runCat(context: Context, [selector, channel]: [string, str
   if (channel !== 'stdout' && channel !== 'stderr')
     throw new HqError('HQ_E_USAGE', { detail: `invalid value '${channel}': stdout or stderr is expected` });
   const ids = options.tasks === undefined ? undefined : parseIdList(options.tasks);
-  const states = parseTaskStates(options.taskStatus);
+  const states = parseTaskStates(options.taskStatus, '--task-status');
   const client = await context.client();
   for (const job of await selectJobs(context, selector, { client, allowAll: false })) {
     const tasks = new Map((await allTasks(client, job.id, { states, ids: ids?.toString() })).map((task) => [task.id, task]));

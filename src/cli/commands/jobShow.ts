@@ -58,11 +58,12 @@ async function someTasks(client: HqClient, jobId: number): Promise<TaskInfo[]> {
   return [...failed, ...others];
 }
 
+/** Of an unknown job it says so with its exit code in the original, too: scripts go on with what it prints. */
 export async function runTaskIds(context: Context, [selector]: [string], options: { filter?: string }): Promise<undefined> {
   const states = parseTaskStates(options.filter);
   const client = await context.client();
   const ids = new Map<number, string>();
-  for (const { id } of await selectJobs(context, selector, { client })) {
+  for (const { id } of await selectJobs(context, selector, { client, mustExist: true })) {
     // Without a filter the compressed list is enough: no task is looked at.
     const text =
       states === undefined

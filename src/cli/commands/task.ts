@@ -18,7 +18,7 @@ export interface ListOptions {
 export async function runList(context: Context, [selector]: [string], options: ListOptions): Promise<undefined> {
   if (context.mode === 'json' && options.printLogs === true)
     throw new HqError('HQ_E_LOG', { detail: "JSON output mode doesn't support `task list --print-logs`" });
-  const states = parseTaskStates(options.taskStatus ?? options.filter);
+  const states = parseTaskStates(options.taskStatus ?? options.filter, options.taskStatus === undefined ? '--filter' : '--task-status');
   const ids = options.tasks === undefined ? undefined : parseIdList(options.tasks).toString();
   const client = await context.client();
   const lists = new Map<number, TaskInfo[]>();

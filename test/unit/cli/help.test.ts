@@ -77,6 +77,12 @@ describe('examples', () => {
   });
 });
 
+test('a bad value is told in one line with its option, whatever is in it', async () => {
+  expect(await complaint(['submit', '--name', 'a\nb', 'true'])).toMatch(
+    /^error: invalid value 'a\\nb' for '--name <NAME>': a name without line breaks/,
+  );
+});
+
 describe('did you mean', () => {
   const typo = (word: string): string => `${word.slice(0, -2)}${word.at(-1)}${word.at(-2)}`;
 

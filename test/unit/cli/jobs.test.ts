@@ -335,6 +335,20 @@ describe('unknown jobs', () => {
       code: 0,
       stderr: expect.stringContaining('job 77 not found'),
     });
+    // But for what scripts go on with.
+    expect(await world.hq(['job', 'task-ids', '77'], ORIGINAL)).toMatchObject({ code: 1, stdout: '' });
+    expect(await world.hq(['job', 'task-ids', '1,77'], ORIGINAL)).toMatchObject({ code: 1, stdout: '1-3\n' });
+  });
+
+  test('a state that does not exist is told with its option', async () => {
+    for (const [verb, option] of [
+      ['list', '--filter'],
+      ['forget', '--filter'],
+      ['task-ids', '--filter'],
+    ] as const) {
+      const { code, stderr } = await world.hq(['job', verb, ...(verb === 'list' ? [] : ['1']), option, 'nope']);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`invalid value 'nope' for '${option}': a list of waiting`)]);
+    }
   });
 
   test('a range of billions is told in a few lines', async () => {

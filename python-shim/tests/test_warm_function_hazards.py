@@ -130,7 +130,10 @@ def test_own_modules_are_loaded_by_each_task_unless_they_are_named(client, tmp_p
         ("print('loaded')", "prints loaded"),
         ("import os\nTASK = os.environ.get('HQ_TASK_ID')", "looks at HQ_TASK_ID, which is different for each task"),
         ("import os\nos.open('/etc/passwd', os.O_RDONLY)", "leaves /etc/passwd open"),
-        ("import subprocess\nopen('pid', 'w').write(str(subprocess.Popen(['sleep', '1000']).pid))", "has started a process"),
+        (
+            "import subprocess\nopen('pid', 'w').write(str(subprocess.Popen(['sleep', '1000']).pid))",
+            "has started a process",
+        ),
         ("import nothing_of_that_name", "the module risky cannot be loaded: ModuleNotFoundError"),
         ("raise SystemExit(3)", "the module risky cannot be loaded: SystemExit"),
     ],
@@ -152,6 +155,16 @@ def test_variables_that_a_module_sets_are_there(client, tmp_path):
     env = PythonEnv(sys.executable, imports=["setting"])
     warmed(client, env)
     assert run(client, env, lambda: (os.environ.get("SET_BY_MODULE"), os.environ.get("HOME"))) == [("yes", None)]
+
+
+def test_an_interpreter_that_does_something_at_its_end_is_started_for_each(client, cluster, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import atexit\natexit.register(print, 'the end')")
+    ways = run(client, PythonEnv(sys.executable), *[parent] * 3, env={"PYTHONPATH": str(tmp_path)})
+    assert [how for how, _ in ways] == ["plain"] * 3
+    told(
+        cluster,
+        "functions are started by their command: the interpreter is set up so that it does something at its end",
+    )
 
 
 def test_a_prologue_for_each_task_alone_runs_with_each(client, cluster):

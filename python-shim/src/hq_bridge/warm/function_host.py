@@ -158,8 +158,7 @@ class FunctionHost:
             return Plain("a task is started by its command, which is not that of a function")
         shadow = None if self._shadows is None else self._shadows.find()
         if shadow is not None:
-            place = f"{self._cwd}/{shadow}"
-            return Plain(f"functions are started by their command: {place} is in the place of an installed module")
+            return Plain(f"functions are started by their command: {shadow} is in the place of an installed module")
         return starting(self._run)
 
     # In the task
@@ -199,7 +198,8 @@ class FunctionHost:
     def _drop_objects(self) -> None:
         """What would end with the interpreter ends now: files are written out, finalizers run."""
         for name in [name for name in reversed(list(sys.modules)) if name not in self._loaded or name == "__main__"]:
-            module = sys.modules[name]
-            if name == "__main__" or not installed(module):
+            module: Any = sys.modules[name]
+            # Whatever else is in the place of a module belongs to who has put it there.
+            if type(module) is types.ModuleType and (name == "__main__" or not installed(module)):
                 vars(module).clear()
         gc.collect()

@@ -71,11 +71,12 @@ class Shadows:
         self._found: Optional[str] = None
 
     def find(self) -> Optional[str]:
-        """The name of one. Looks again when the list of files has changed, as Python itself does."""
+        """The path of one. Looks again when the list of files has changed, as Python itself does."""
         try:
             mark = os.stat(self._directory).st_mtime_ns
             if mark != self._mark:
-                self._found = next((name for name in os.listdir(self._directory) if self._is_shadow(name)), None)
+                found = next((name for name in os.listdir(self._directory) if self._is_shadow(name)), None)
+                self._found = None if found is None else os.path.join(self._directory, found)
                 self._mark = mark
         except OSError:
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from typing import Any, Dict, List, Optional, Sequence
 
 from .validation import ValidationException
@@ -92,3 +93,8 @@ class PythonEnv:
     def __repr__(self) -> str:
         more = ("" if self.warm else ", warm=False") + ("" if self.imports is None else f", imports={self.imports!r}")
         return f"PythonEnv({self.python_bin!r}, prologue={self.prologue!r}, shell={self.shell!r}{more})"
+
+
+def this_python() -> PythonEnv:
+    """The interpreter that asks, which certainly has what it needs where workers see the same files."""
+    return PythonEnv(sys.executable)

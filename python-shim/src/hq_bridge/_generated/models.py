@@ -955,6 +955,8 @@ class WorkerConfiguration(_WorkerConfiguration, total=False):
     # proc: by samples out of /proc; cgroup-v1, cgroup-v2: by control groups of this version, without gaps; missing:
     # proc
     memoryGuard: Literal["off", "proc", "cgroup-v1", "cgroup-v2"]
+    # of --overview-interval; missing: as it is by default
+    overviewIntervalMs: float
     allocation: Union["WorkerConfigurationAllocation", None]
     listenAddress: str
 
@@ -997,7 +999,7 @@ class QueueWorkerOptions(TypedDict, total=False):
     hyperThreading: bool
     # like --detect-resources; default: all
     detectResources: str
-    # accepted for scripts of HyperQueue
+    # like --overview-interval
     overviewIntervalMs: float
     minUtilization: float
 

@@ -100,6 +100,31 @@ def test_installed_modules_are_learned_and_given_up_where_another_one_is_in_thei
     assert run(client, env, has_yaml)[0][:2] == (True, installed)
 
 
+def loads_calm_and_wild():
+    there = "calm" in sys.modules, "wild" in sys.modules
+    import calm
+    import wild
+
+    return (*there, calm.__name__, wild.__name__)
+
+
+def test_one_bad_module_keeps_no_others_from_being_learned(client, cluster, tmp_path):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "calm.py").write_text("import decimal, email.message, html.parser, wave, xml.dom.minidom")
+    threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"
+    (folder / "wild.py").write_text(threads)
+    options = {"env": {"PYTHONPATH": str(folder)}}
+    warmed(client, client.python_env, **options)
+
+    def learned():
+        (seen,) = run(client, client.python_env, loads_calm_and_wild, **options)
+        return seen[0] and seen
+
+    assert wait_for(learned, "a runner that has learned") == (True, False, "calm", "wild")
+    told(cluster, "functions load wild themselves: loading it has started 1 thread")
+
+
 def value_of_helper():
     there = "helper" in sys.modules
     import helper
@@ -130,9 +155,12 @@ def test_own_modules_are_loaded_by_each_task_unless_they_are_named(client, tmp_p
         ("print('loaded')", "prints loaded"),
         ("import os\nTASK = os.environ.get('HQ_TASK_ID')", "looks at HQ_TASK_ID, which is different for each task"),
         ("import os\nos.open('/etc/passwd', os.O_RDONLY)", "leaves /etc/passwd open"),
-        ("import subprocess\nopen('pid', 'w').write(str(subprocess.Popen(['sleep', '1000']).pid))", "has started a process"),
-        ("import nothing_of_that_name", "the module risky cannot be loaded: ModuleNotFoundError"),
-        ("raise SystemExit(3)", "the module risky cannot be loaded: SystemExit"),
+        (
+            "import subprocess\nopen('pid', 'w').write(str(subprocess.Popen(['sleep', '1000']).pid))",
+            "has started a process",
+        ),
+        ("import nothing_of_that_name", "it cannot be loaded: ModuleNotFoundError"),
+        ("raise SystemExit(3)", "it cannot be loaded: SystemExit"),
     ],
     ids=["thread", "output", "variable", "file", "process", "missing", "exit"],
 )
@@ -141,7 +169,7 @@ def test_what_must_not_be_shared_by_tasks_is_loaded_by_each(client, cluster, tmp
     env = PythonEnv(sys.executable, imports=["risky"])
     warmed(client, env)
     assert run(client, env, lambda: "risky" in sys.modules) == [False]
-    told(cluster, "functions load their modules themselves: ")
+    told(cluster, "functions load risky themselves: ")
     assert any(reason in line for line in notices(cluster))
     for path in tmp_path.glob("pid"):
         wait_for(lambda path=path: not is_alive(int(path.read_text())), "the end of what was started")
@@ -152,6 +180,16 @@ def test_variables_that_a_module_sets_are_there(client, tmp_path):
     env = PythonEnv(sys.executable, imports=["setting"])
     warmed(client, env)
     assert run(client, env, lambda: (os.environ.get("SET_BY_MODULE"), os.environ.get("HOME"))) == [("yes", None)]
+
+
+def test_an_interpreter_that_does_something_at_its_end_is_started_for_each(client, cluster, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import atexit\natexit.register(print, 'the end')")
+    ways = run(client, PythonEnv(sys.executable), *[parent] * 3, env={"PYTHONPATH": str(tmp_path)})
+    assert [how for how, _ in ways] == ["plain"] * 3
+    told(
+        cluster,
+        "functions are started by their command: the interpreter is set up so that it does something at its end",
+    )
 
 
 def test_a_prologue_for_each_task_alone_runs_with_each(client, cluster):

@@ -222,6 +222,7 @@ def outcomes(client, env, directory: Path) -> dict:
     for name, function in CASES.items():
         job.function(function, name=name, python_env=env)
     job.function(echo, args=("x" * 1_000_000,), kwargs={}, name="large", python_env=env)
+    job.function(echo, args=("x" * 100_000,), name="less large", python_env=env)
     job.function(echo, args=(os.urandom(0),), name="empty", python_env=env)
     job.function(lambda: parent()[0], name="how", python_env=env)
     job.function(sleeps, name="time limit", time_limit=timedelta(seconds=0.5), python_env=env)

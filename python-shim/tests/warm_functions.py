@@ -14,19 +14,21 @@ def parent():
         return ("warm" if b"hq_bridge.warm" in file.read() else "plain", os.getppid())
 
 
-def run(client, env, *functions, **options):
+def run(client, python_env, *functions, **options):
     """What these functions return, called as tasks of one job."""
     job = Job(max_fails=None)
-    tasks = [job.function(function, python_env=env, **options) for function in functions]
+    tasks = [job.function(function, python_env=python_env, **options) for function in functions]
     submitted = client.submit(job)
     client.wait_for_jobs([submitted])
     results = client.results(submitted)
     return [results[task] for task in tasks]
 
 
-def warmed(client, env, **options):
+def warmed(client, python_env, **options):
     """Returns once functions of this kind are started warm: the first one of a kind is not."""
-    return wait_for(lambda: [pid for how, pid in run(client, env, parent, **options) if how == "warm"], "a runner")[0]
+    return wait_for(
+        lambda: [pid for how, pid in run(client, python_env, parent, **options) if how == "warm"], "a runner"
+    )[0]
 
 
 def lines(batch: Batch) -> list[str]:

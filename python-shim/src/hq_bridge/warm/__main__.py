@@ -59,16 +59,12 @@ def _serve_functions(directory: str, cwd: str, example: str) -> int:
     if reason is not None:
         runner.note(f"functions are started by their command: {reason}")
         return 3
-    notes = []
-    if wanted.modules:
+    while host.has_modules():
         reason, code = _prepare(host.load_modules, runner, host)
         if reason is None:
             return code
-        if wanted.learned:
-            runner.note(f"functions load their modules themselves: {reason}")
-            return 3
-        notes.append(f"functions load their modules themselves: {reason}")
-    runner.serve(host, notes)
+        host.leave_out(reason)
+    runner.serve(host, host.notes)
     return 0
 
 
@@ -174,7 +170,7 @@ def _prepare_and_serve(preparation: Preparation, runner: Runner, host: Host, tel
         os.close(quiet)
         os.write(tell, READY)
         os.close(tell)
-        runner.serve(host, [])
+        runner.serve(host, host.notes)
         os._exit(0)
 
     reason = preparation(ready)

@@ -24,12 +24,14 @@ from .files_read import FilesRead
 from .frames import Launch, Variables
 from .fresh import reseed_numpy
 from .host import Outdated, Plain, Start, starting
-from .modules import OF_ONE_TASK, Shadows, Unfit, installed, load, site_directories
+from .modules import OF_ONE_TASK, Shadows, Unfit, installed, load, package_of, site_directories
 
 # What every function needs, as far as it is there; most of the start of a task are these.
 MODULES = ("hq_bridge.task_main", "hq_bridge.batch", "cloudpickle", "traceback")
 # In the command of a task that runs a function.
 _START = b"from hq_bridge.task_main import main"
+# So many processes are tried: what makes them unfit is hardly more than a few of the modules.
+_ATTEMPTS = 5
 # Fewer modules than this are loaded faster than another runner is made.
 _WORTH_A_RUNNER = 5
 # For the names of a few thousand modules.
@@ -55,10 +57,6 @@ class Wanted(NamedTuple):
         fields: Dict[str, Any] = json.loads(text)
         return cls(fields["imports"], fields["learned"], fields["learns"])
 
-    @property
-    def modules(self) -> bool:
-        return bool(self.imports or self.learned)
-
 
 class FunctionHost:
     """:param cwd: working directory of the tasks, in which this process was started
@@ -67,6 +65,7 @@ class FunctionHost:
     """
 
     def __init__(self, cwd: str, wanted: Wanted, said: Tuple[bytes, bytes]) -> None:
+        self.notes: List[str] = []
         self._cwd = cwd
         self._wanted = wanted
         self._said = said
@@ -75,6 +74,8 @@ class FunctionHost:
         self._files = FilesRead(ignore=[])
         self._variables: Variables = {}
         self._loaded: Set[str] = set()
+        # Packages that a process had loaded which was unfit then.
+        self._left_out: Set[str] = set()
         self._shadows: Optional[Shadows] = None
         # Where tasks write which modules they have loaded; None: nobody wants to know any more.
         self._lessons: Optional[mmap.mmap] = None
@@ -104,10 +105,30 @@ class FunctionHost:
         self._settle()
         return None
 
+    def has_modules(self) -> bool:
+        """Whether something is still to be loaded before tasks are forked."""
+        return bool(self._wanted.imports or self._wanted.learned)
+
+    def leave_out(self, reason: str) -> None:
+        """Leaves what has made a fork of this process unfit to the tasks; everything, when that happens too often.
+
+        :param reason: as `load_modules` has returned it
+        """
+        module, colon, text = reason.partition(": ")
+        self._left_out.add(package_of(module))
+        imports = [name for name in self._wanted.imports if name != module]
+        learned = [name for name in self._wanted.learned if package_of(name) != module]
+        known = len(imports) + len(learned) < len(self._wanted.imports) + len(self._wanted.learned)
+        if not known or len(self._left_out) >= _ATTEMPTS:
+            imports, learned = [], []
+        self._wanted = self._wanted._replace(imports=imports, learned=learned)
+        what = module if known and colon else "their modules"
+        self.notes.append(f"functions load {what} themselves: {text if known and colon else reason}")
+
     def load_modules(self, ready: Callable[[], None]) -> str:
         """Loads what this process may turn out to be unfit with, and calls `ready`.
 
-        :returns: why tasks cannot be forked then
+        :returns: why tasks cannot be forked then: the module, and what it has done
         """
         base = set(sys.modules)
         # What is installed reads nothing that its user would change.
@@ -116,7 +137,7 @@ class FunctionHost:
             with recording:
                 load(self._wanted.imports, self._wanted.learned)
         except Unfit as error:
-            return " ".join(str(error).split())[:500]
+            return " ".join(f"{error.module}: {error.reason}".split())[:500]
         if self._files.too_many:
             return "loading them reads very many files"
         if not getattr(sys.flags, "safe_path", False):
@@ -158,8 +179,7 @@ class FunctionHost:
             return Plain("a task is started by its command, which is not that of a function")
         shadow = None if self._shadows is None else self._shadows.find()
         if shadow is not None:
-            place = f"{self._cwd}/{shadow}"
-            return Plain(f"functions are started by their command: {place} is in the place of an installed module")
+            return Plain(f"functions are started by their command: {shadow} is in the place of an installed module")
         return starting(self._run)
 
     # In the task
@@ -190,7 +210,11 @@ class FunctionHost:
         """Leaves the names of modules that another task would load, too."""
         if self._lessons is None:
             return
-        new = [name for name, module in list(sys.modules.items()) if name not in self._loaded and installed(module)]
+        new = [
+            name
+            for name, module in list(sys.modules.items())
+            if name not in self._loaded and package_of(name) not in self._left_out and installed(module)
+        ]
         text = " ".join(new).encode()
         if len(new) >= _WORTH_A_RUNNER and len(text) <= _LESSON_BYTES - _LENGTH.size:
             self._lessons[_LENGTH.size : _LENGTH.size + len(text)] = text
@@ -199,7 +223,8 @@ class FunctionHost:
     def _drop_objects(self) -> None:
         """What would end with the interpreter ends now: files are written out, finalizers run."""
         for name in [name for name in reversed(list(sys.modules)) if name not in self._loaded or name == "__main__"]:
-            module = sys.modules[name]
-            if name == "__main__" or not installed(module):
+            module: Any = sys.modules[name]
+            # Whatever else is in the place of a module belongs to who has put it there.
+            if type(module) is types.ModuleType and (name == "__main__" or not installed(module)):
                 vars(module).clear()
         gc.collect()

@@ -23,7 +23,9 @@ class Outdated(Plain):
 
 
 class Host(Protocol):
-    """What knows how a kind of tasks is started warm."""
+    """What knows how a kind of tasks is started warm. `notes` are for the worker's log, once tasks can be started."""
+
+    notes: List[str]
 
     def prepare(self, launch: Launch) -> Union[Start, Plain]:
         """Called for each task, before the fork: quick, and never raises."""

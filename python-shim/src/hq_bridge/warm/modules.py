@@ -7,7 +7,7 @@ import importlib
 import os
 import re
 import sys
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 from . import linux
 
@@ -20,27 +20,39 @@ _ENDINGS = (".py", ".pyc", ".so")
 
 
 class Unfit(Exception):
-    """Tasks cannot be forked from this process any more; the message says why."""
+    """Tasks cannot be forked from this process any more: it has loaded `module`; `reason` says what that has done."""
+
+    def __init__(self, module: str, reason: str) -> None:
+        super().__init__(module, reason)
+        self.module = module
+        self.reason = reason
 
 
 def load(named: Sequence[str], learned: Sequence[str]) -> None:
     """Loads modules; what is not there any more of the learned ones is left to the tasks.
 
     :raises Unfit: when one of those that the user has named cannot be loaded, or when loading has left something in
-        this process that a fork would share with other tasks, or has told something that was meant for each of them
+        this process that a fork would share with other tasks, or has told something that was meant for each of them.
+        Of a learned one this names the package
     """
-    with _told_nothing(), _left_nothing():
+    with _Watch() as watch:
         for name in named:
             try:
                 importlib.import_module(name)
             except (Exception, SystemExit) as error:
-                raise Unfit(f"the module {name} cannot be loaded: {type(error).__name__}: {error}") from error
+                raise Unfit(name, f"it cannot be loaded: {type(error).__name__}: {error}") from error
+            watch.check(name)
         for name in learned:
+            count = len(sys.modules)
             with contextlib.suppress(Exception, SystemExit):
                 importlib.import_module(name)
-        count = linux.threads_after_fork()
-        if count > 1:
-            raise Unfit(f"loading them has started {count - 1} {'thread' if count == 2 else 'threads'}")
+            if len(sys.modules) != count:
+                watch.check(package_of(name))
+
+
+def package_of(name: str) -> str:
+    """The package to which a module belongs, the outermost one."""
+    return name.partition(".")[0]
 
 
 def installed(module: Any) -> bool:
@@ -66,16 +78,17 @@ class Shadows:
 
     def __init__(self, directory: str, names: Set[str]) -> None:
         self._directory = directory
-        self._names = {name.partition(".")[0] for name in names}
+        self._names = {package_of(name) for name in names}
         self._mark: Optional[int] = None
         self._found: Optional[str] = None
 
     def find(self) -> Optional[str]:
-        """The name of one. Looks again when the list of files has changed, as Python itself does."""
+        """The path of one. Looks again when the list of files has changed, as Python itself does."""
         try:
             mark = os.stat(self._directory).st_mtime_ns
             if mark != self._mark:
-                self._found = next((name for name in os.listdir(self._directory) if self._is_shadow(name)), None)
+                found = next((name for name in os.listdir(self._directory) if self._is_shadow(name)), None)
+                self._found = None if found is None else os.path.join(self._directory, found)
                 self._mark = mark
         except OSError:
             return None
@@ -89,40 +102,59 @@ class Shadows:
         return path.endswith(_ENDINGS) if dot else os.path.exists(os.path.join(path, "__init__.py"))
 
 
-@contextlib.contextmanager
-def _told_nothing() -> Iterator[None]:
-    """Notices what modules print while they are loaded, and what they ask of one task's variables."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    heard = os.memfd_create("printed", os.MFD_CLOEXEC)
-    channels = {channel: os.dup(channel) for channel in (1, 2)}
-    for channel in channels:
-        os.dup2(heard, channel)
-    asked: Set[str] = set()
-    # Both look into the same dictionary.
-    environs: List[Any] = [os.environ, os.environb]
-    data = environs[0]._data
-    watched = _Watched(data, asked)
-    for environ in environs:
-        environ._data = watched
-    try:
-        yield
-    finally:
-        data.clear()
-        data.update(watched)
-        for environ in environs:
-            environ._data = data
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for channel, kept in channels.items():
+class _Watch:
+    """Notices what modules print while they are loaded, what they ask of one task's variables, and what they leave."""
+
+    def __enter__(self) -> "_Watch":
+        _flush()
+        self._printed = os.memfd_create("printed", os.MFD_CLOEXEC)
+        self._channels = {channel: os.dup(channel) for channel in (1, 2)}
+        for channel in self._channels:
+            os.dup2(self._printed, channel)
+        self._asked: Set[str] = set()
+        # Both look into the same dictionary.
+        self._environs: List[Any] = [os.environ, os.environb]
+        self._data: Dict[bytes, bytes] = self._environs[0]._data
+        watched = _Watched(self._data, self._asked)
+        for environ in self._environs:
+            environ._data = watched
+        self._files = _open_files()
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        variables = dict(self._environs[0]._data)
+        self._data.clear()
+        self._data.update(variables)
+        for environ in self._environs:
+            environ._data = self._data
+        _flush()
+        for channel, kept in self._channels.items():
             os.dup2(kept, channel)
             os.close(kept)
-        text = os.pread(heard, 200, 0).decode(errors="replace")
-        os.close(heard)
-    if text:
-        raise Unfit(f"loading them prints {text.strip().splitlines()[0] if text.strip() else 'blanks'}")
-    if asked:
-        raise Unfit(f"loading them looks at {min(asked)}, which is different for each task")
+        os.close(self._printed)
+
+    def check(self, module: str) -> None:
+        """:param module: what was loaded just now. :raises Unfit:"""
+        _flush()
+        text = os.pread(self._printed, 200, 0).decode(errors="replace").strip()
+        if os.fstat(self._printed).st_size > 0:
+            raise Unfit(module, f"loading it prints {text.splitlines()[0] if text else 'blanks'}")
+        if self._asked:
+            raise Unfit(module, f"loading it looks at {min(self._asked)}, which is different for each task")
+        count = linux.threads_after_fork() if linux.threads() > 1 else 1
+        if count > 1:
+            raise Unfit(module, f"loading it has started {count - 1} {'thread' if count == 2 else 'threads'}")
+        for fd, target in _open_files().items():
+            if self._files.get(fd) != target:
+                raise Unfit(module, f"loading it leaves {target} open")
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            raise Unfit(module, "loading it has started a process that goes on")
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 class _Watched(Dict[bytes, bytes]):
@@ -141,18 +173,6 @@ class _Watched(Dict[bytes, bytes]):
         if isinstance(name, bytes) and OF_ONE_TASK.search(name):
             self._asked.add(os.fsdecode(name))
         return super().__contains__(name)
-
-
-@contextlib.contextmanager
-def _left_nothing() -> Iterator[None]:
-    before = _open_files()
-    yield
-    for fd, target in _open_files().items():
-        if before.get(fd) != target:
-            raise Unfit(f"loading them leaves {target} open")
-    with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        raise Unfit("loading them has started a process that goes on")
 
 
 def _open_files() -> Dict[int, str]:

@@ -70,6 +70,7 @@ class SnakemakeHost:
     """:param cwd: directory in which the main process was started, and the jobs are"""
 
     def __init__(self, cwd: str) -> None:
+        self.notes: List[str] = []
         self._cwd = cwd
         self._workflow: Any = None
         # What parsing has done beside making the workflow: where it has gone to, and variables; None: removed.

@@ -64,6 +64,11 @@ export const ERRORS = {
     'Set --server-dir or HQ_SERVER_DIR to a directory of your own',
   ),
   HQ_E_NO_SERVER: failure(503, 'no running server was found at {path}', 'Start one with: hq server start'),
+  HQ_E_RUN_SERVER: failure(
+    503,
+    'no server runs at {path}: one that a workflow has started ends with it',
+    'Started again it knows all its runs; type first: hq server start --exit-when-idle 10min &',
+  ),
   HQ_E_SERVER_UNREACHABLE: failure(
     503,
     'the server of {path} does not answer at {address}: {detail}',

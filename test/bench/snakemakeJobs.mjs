@@ -20,7 +20,8 @@ const PAGE = 100_000;
 const PYTHON = inRoot('test/bench/lib/snakemake');
 /** What the profile that `hq snakemake profile` writes says, too. */
 const PROFILE = ['--jobs', '10000', '--max-jobs-per-timespan', '10000/1s', '--scheduler', 'greedy'];
-/** Main process beside the executor that starts nothing; milliseconds per job; wall time beside the CPU time of all; files; seconds. */
+/** Main process beside the executor that starts nothing; milliseconds per job; wall time beside the CPU time of all; files; seconds. With fewer jobs the start counts too much. */
+const GOALS_FROM = 2_000;
 const GOALS = { cpu: 1.2, addedMs: 0.3, wall: 1.2, files: 10, noticedS: 0.1 };
 
 const wide = (jobs) => `rule all:
@@ -64,13 +65,14 @@ export async function run({ rounds, quick }) {
     figures: [
       ...sizes.flatMap((jobs) => {
         const nothing = { limit: { name: 'nothing', of: `nothing ${jobs}` } };
+        const goalOf = (goal, of) => (jobs < GOALS_FROM ? {} : max(goal, of));
         const work = { limit: { name: 'CPU time / CPUs', of: `work ${jobs}` } };
         return [
           line(`limit: ${jobs} jobs, nothing started`, `nothing ${jobs}`, 's of CPU'),
-          line('  --executor hyperqueue', `cpu ${jobs}`, 's of CPU', { ...nothing, ...max(GOALS.cpu, 'ratio') }),
-          line('  more per job', `added ${jobs}`, 'ms of CPU', max(GOALS.addedMs)),
-          line('  until the end', `wall ${jobs}`, 's', { ...work, ...max(GOALS.wall, 'ratio') }),
-          line('  more files in .snakemake', `files ${jobs}`, 'files', max(GOALS.files)),
+          line('  --executor hyperqueue', `cpu ${jobs}`, 's of CPU', { ...nothing, ...goalOf(GOALS.cpu, 'ratio') }),
+          line('  more per job', `added ${jobs}`, 'ms of CPU', goalOf(GOALS.addedMs)),
+          line('  until the end', `wall ${jobs}`, 's', { ...work, ...goalOf(GOALS.wall, 'ratio') }),
+          line('  more files in .snakemake', `files ${jobs}`, 'files', goalOf(GOALS.files)),
         ];
       }),
       line('end of a job until noticed', 'noticed', 's', max(GOALS.noticedS)),

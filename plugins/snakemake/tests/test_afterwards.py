@@ -22,7 +22,7 @@ MIXED = """
         shell: "echo making {wildcards.s}; echo made {wildcards.s}; sleep 1; touch {output}"
     rule bad:
         output: "bad.txt"
-        shell: "echo the disk is on fire >&2; exit 3"
+        shell: "echo the disk is warm; echo the disk is on fire >&2; exit 3"
 """
 
 
@@ -52,13 +52,16 @@ def test_logs_are_chosen_by_rule_and_wildcard(mixed):
 
 def test_failed_jobs_are_explained(mixed):
     workflow, _ = mixed
-    failed = workflow.hq("logs", "snakemake", str(workflow.jobs()[0]["id"]), "--failed", "--lines", "40").stdout
+    failed = workflow.hq("logs", "snakemake", str(workflow.jobs()[0]["id"]), "--failed").stdout
     (head,) = [line for line in failed.splitlines() if line.startswith("# ")]
     assert head.startswith("# bad (task ")
     assert head.endswith(": exit code 1")
     assert "  command: /bin/sh -c" in failed
     assert "  peak memory: " in failed
-    assert "    the disk is on fire" in failed
+    assert "  last lines on standard output:\n    the disk is warm\n  last lines:\n    the disk is on fire\n" in failed
+    shortest = workflow.hq("logs", "snakemake", str(workflow.jobs()[0]["id"]), "--failed", "--lines", "1").stdout
+    assert "the disk is on fire" not in shortest
+    assert "returned non-zero exit status 3" in shortest
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
 
 from hq_bridge import Client
+from hq_bridge.executable import find_hq
 from real_server import wait_for
 
 from workflow import Workflow
@@ -66,6 +68,21 @@ def test_two_workflows_share_a_server_and_neither_ends_the_others(lone_workflow,
         running.end()
         second.end()
     wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
+
+
+def test_what_failed_is_told_when_the_embedded_server_is_started_again(lone_workflow, own_server):
+    lone_workflow.write('rule a:\n    output: "a.txt"\n    shell: "echo oh no >&2; exit 3"\n')
+    out = lone_workflow.fail(jobs=1)
+    wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
+    refused = lone_workflow.hq("logs", "snakemake", "last", "--failed")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "hq server start --exit-when-idle 10min" in refused.stderr
+    # What is typed is what was told.
+    (told_now,) = (line.split("why: ", 1)[1] for line in out.splitlines() if "what failed and why: " in line)
+    command = re.sub(r"\bhq (?=server|logs)", f"{shlex.join(find_hq())} ", told_now)
+    assert "    oh no" in lone_workflow.start(command=["/bin/sh", "-c", command]).end()
+    lone_workflow.hq("server", "stop")
+    wait_for(lambda: own_server.embedded() == [], "the end of the server")
 
 
 def test_interrupted_workflow_ends_its_embedded_server(lone_workflow, own_server):

@@ -77,7 +77,7 @@ FAILING = """
     rule bad:
         output: "bad/{s}.txt"
         log: "logs/{s}.log"
-        shell: "echo the disk is on fire >&2; exit 3"
+        shell: "echo the disk is warm; echo the disk is on fire >&2; exit 3"
 """
 
 
@@ -86,6 +86,7 @@ def test_failure_shows_reason_and_last_lines_and_keeps_its_output_alone(workflow
     out = workflow.fail("--keep-going")
     assert re.search(r"task \d+ of HyperQueue job \d+ on \S+ \(worker 1\) failed: exit code 1", out)
     assert "    the disk is on fire" in out
+    assert "    On standard output:\n    the disk is warm\n" in out
     assert "returned non-zero exit status 3" in out
     assert "logs/x y.log" in out
     (log,) = [name for name in workflow.logs() if not name.startswith("run-")]

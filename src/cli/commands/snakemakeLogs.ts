@@ -7,8 +7,9 @@ import type { JobInfo } from '../../protocol/schema/job.ts';
 import type { TaskInfo } from '../../protocol/schema/task.ts';
 import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';
-import { failureCard } from '../snakemake/failureCard.ts';
+import { type FailedJob, failureCard } from '../snakemake/failureCard.ts';
 import { isChosen, type JobChoice, selectRun } from '../snakemake/run.ts';
+import { tellingLines } from '../snakemake/tellingLines.ts';
 import { CHANNELS, prefixed, printLogs, tailBytes } from '../taskLogs.ts';
 
 /** Of a failed job, unless `--lines` says otherwise. */
@@ -25,8 +26,7 @@ export interface SnakemakeLogsOptions {
 export async function runSnakemakeLogs(context: Context, [text]: [string], options: SnakemakeLogsOptions): Promise<undefined> {
   if (context.mode === 'json') throw new HqError('HQ_E_LOG', { detail: "JSON output mode doesn't support the `logs` command" });
   const choice = { rule: options.rule, wildcards: options.wildcard ?? [] };
-  const client = await context.client();
-  const run = await selectRun(text, client);
+  const { client, run } = await selectRun(text, context);
   if (options.follow === true) return follow(context, client, { run, choice });
   const tasks = (await allTasks(client, run.id)).filter(({ label }) => isChosen(label, choice));
   if (tasks.length === 0) throw new HqError('HQ_E_NOTHING_SELECTED', { what: 'job of this run' });
@@ -57,10 +57,11 @@ async function printFailed(
   }
 }
 
-/** Standard error has all that the job's Snakemake says; standard output what is left to tell without it. @returns undefined where the log is gone */
-async function lastLines(client: HqClient, { jobId, id }: TaskInfo, count: number): Promise<string[] | undefined> {
+/** @returns the last lines of both channels; undefined where the log is gone */
+async function lastLines(client: HqClient, { jobId, id }: TaskInfo, count: number): Promise<FailedJob['lines']> {
+  const texts = { stdout: '', stderr: '' };
   let isGone = false;
-  for (const channel of ['stderr', 'stdout'] as const) {
+  for (const channel of CHANNELS) {
     const pieces: Uint8Array[] = [];
     try {
       for await (const piece of await client.taskOutput(jobId, id, { channel, tail: tailBytes(count) })) pieces.push(piece);
@@ -68,13 +69,10 @@ async function lastLines(client: HqClient, { jobId, id }: TaskInfo, count: numbe
       if (!(error instanceof HqError) || (error.code !== 'HQ_E_LOG' && error.code !== 'HQ_E_FILE')) throw error;
       isGone = true;
     }
-    const lines = Buffer.concat(pieces)
-      .toString()
-      .split('\n')
-      .filter((line) => line.trim() !== '');
-    if (lines.length > 0) return lines.slice(-count);
+    texts[channel] = Buffer.concat(pieces).toString();
   }
-  return isGone ? undefined : [];
+  if (isGone && texts.stdout + texts.stderr === '') return undefined;
+  return { stdout: tellingLines(texts.stdout, count), stderr: tellingLines(texts.stderr, count) };
 }
 
 /** Lines of all chosen jobs as they come, also of jobs that are submitted later, until the run has ended. */

@@ -18,8 +18,7 @@ import { ruleOf, selectRun } from '../snakemake/run.ts';
 import { makeFolder, writeTextFile } from '../textFile.ts';
 
 export async function runSnakemakeReport(context: Context, [text]: [string], options: { out?: string }): Promise<undefined> {
-  const client = await context.client();
-  const run = await selectRun(text, client);
+  const { client, run } = await selectRun(text, context);
   const [jobs, events, workers, server] = [
     await submittedJobs(client, run),
     await eventsOf(client, run.id),

@@ -8,8 +8,8 @@ export interface FailedJob {
   readonly task: TaskDetail;
   /** Host of its worker; undefined where that is not known any more. */
   readonly host: string | undefined;
-  /** The last lines that it printed; undefined where they were not kept. */
-  readonly lines: readonly string[] | undefined;
+  /** The last lines that tell something; undefined where they were not kept. Standard error has all that the job's Snakemake says. */
+  readonly lines: Readonly<Record<'stdout' | 'stderr', readonly string[]>> | undefined;
 }
 
 /** @returns several lines, the last one ended */
@@ -27,7 +27,10 @@ export function failureCard({ task, host, lines }: FailedJob): string {
 
 function outputLines(lines: FailedJob['lines']): string[] {
   if (lines === undefined) return ['  what it has printed was not kept'];
-  return lines.length === 0 ? ['  it has printed nothing'] : ['  last lines:', ...lines.map((line) => `    ${line}`)];
+  const { stdout, stderr } = lines;
+  if (stdout.length + stderr.length === 0) return ['  it has printed nothing'];
+  const section = (title: string, of: readonly string[]): string[] => (of.length === 0 ? [] : [title, ...of.map((line) => `    ${line}`)]);
+  return [...section('  last lines on standard output:', stdout), ...section('  last lines:', stderr)];
 }
 
 function reasonOf({ failure, exitCode, signal, error, spec }: TaskDetail): string {

@@ -2,6 +2,7 @@
 import type { HqClient } from '../../client/client.ts';
 import { HqError } from '../../protocol/errors.ts';
 import type { JobInfo } from '../../protocol/schema/job.ts';
+import type { Context } from '../context.ts';
 
 /** Label that the executor plugin gives to the job of a run: the run's id. */
 const RUN_LABEL = 'snakemake-run';
@@ -9,10 +10,24 @@ const RUN_LABEL = 'snakemake-run';
 const ID_PREFIX_LEAST = 6;
 
 /**
+ * @param text as for `runNamed`
+ * @throws HqError HQ_E_RUN_SERVER when no server runs, else what `runNamed` throws
+ */
+export async function selectRun(text: string, context: Context): Promise<{ client: HqClient; run: JobInfo }> {
+  try {
+    const client = await context.client();
+    return { client, run: await runNamed(text, client) };
+  } catch (error) {
+    if (!(error instanceof HqError) || error.code !== 'HQ_E_NO_SERVER') throw error;
+    throw new HqError('HQ_E_RUN_SERVER', { path: context.serverDir }, { cause: error });
+  }
+}
+
+/**
  * @param text `last`, the id of the run's job, or the beginning of the run's own id
  * @throws HqError HQ_E_NOTHING_SELECTED when no run was ever submitted, HQ_E_USAGE when the text names none
  */
-export async function selectRun(text: string, client: HqClient): Promise<JobInfo> {
+async function runNamed(text: string, client: HqClient): Promise<JobInfo> {
   const runs = (await client.listJobs()).filter((job) => job.labels[RUN_LABEL] !== undefined);
   const last = runs.at(-1);
   if (last === undefined) throw new HqError('HQ_E_NOTHING_SELECTED', { what: 'run of Snakemake' });

@@ -181,7 +181,7 @@ test.each<[Partial<TaskDetail>, string]>([
     ...{ deps: [], afterOk: [], entry: null },
     ...given,
   };
-  expect(failureCard({ task, host: 'node1', lines: ['oh', 'no'] })).toBe(
+  expect(failureCard({ task, host: 'node1', lines: { stdout: [], stderr: ['oh', 'no'] } })).toBe(
     `# a s=1 (task 7 of job 3) failed on node1 after 2s: ${reason}
   command: sh -c x y
   peak memory: 30 MiB, requested: 500 MiB
@@ -190,6 +190,8 @@ test.each<[Partial<TaskDetail>, string]>([
     no
 `,
   );
-  expect(failureCard({ task, host: undefined, lines: [] })).toMatch(/\n {2}it has printed nothing\n$/);
+  const both = failureCard({ task, host: undefined, lines: { stdout: ['out'], stderr: ['err'] } });
+  expect(both).toMatch(/\n {2}last lines on standard output:\n {4}out\n {2}last lines:\n {4}err\n$/);
+  expect(failureCard({ task, host: undefined, lines: { stdout: [], stderr: [] } })).toMatch(/\n {2}it has printed nothing\n$/);
   expect(failureCard({ task, host: undefined, lines: undefined })).toMatch(/\n {2}what it has printed was not kept\n$/);
 });

@@ -87,7 +87,7 @@ class Failures:
 
 
 def copy_output(log: Any, job_id: int, task_id: int, file: Path | None) -> list[str]:
-    """Standard error, which has all that Snakemake says, then standard output; tells the last lines of either."""
+    """Standard error, which has all that Snakemake says, then standard output; tells the last lines of both."""
     tails = []
     pieces: list[bytes] = []
     for channel in ("stderr", "stdout"):
@@ -101,7 +101,9 @@ def copy_output(log: Any, job_id: int, task_id: int, file: Path | None) -> list[
     if file is not None and pieces:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"".join(pieces))
-    return telling_lines((tails[0] or tails[1]).decode(errors="replace"))
+    said, printed = (telling_lines(tail.decode(errors="replace")) for tail in tails)
+    # Many programs complain on standard output.
+    return said if not printed else [*said, "On standard output:", *printed]
 
 
 def telling_lines(text: str) -> list[str]:

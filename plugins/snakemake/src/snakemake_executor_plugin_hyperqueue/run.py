@@ -103,9 +103,12 @@ class Run:
         if self._report_dir is not None and self._site is not None:
             write_report(self._session, self._report_dir, self._logger)
         failed = self._keep_logs == "failed" and self._failures.count > 0
-        if failed and not self._session.embedded:
-            command = f"hq logs snakemake {self._session.job_id} --failed{self._server_option}"
-            self._logger.info(f"HyperQueue: what failed and why: {command}")
+        if failed:
+            where = self._server_option
+            # A server of our own ends now, and knows what has been when it is started again.
+            again = f"hq server start{where} --exit-when-idle 10min & hq server wait{where} && "
+            command = f"hq logs snakemake {self._session.job_id} --failed{where}"
+            self._logger.info(f"HyperQueue: what failed and why: {again if self._session.embedded else ''}{command}")
         self._session.close(keep_output=failed or self._keep_logs == "always")
 
     def _start(self) -> SiteView:

@@ -61,7 +61,7 @@ def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataD
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Nothing that is made here is garbage: to look for some again and again takes a third of the time of a large graph."""
+    """Nothing made here is garbage: to look for some again and again takes a third of the time of a large graph."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -55,6 +55,20 @@ def test_what_tasks_have_alike_is_sent_once(data):
     }
 
 
+def test_functions_ask_for_a_warm_start_unless_it_is_switched_off(data):
+    job = Job()
+    job.function(len, args=("",))
+    job.function(len, args=("",), python_env=PythonEnv("python", warm=False))
+    named = PythonEnv("$PYTHON", "module load Python", "zsh", imports=["numpy"])
+    job.function(len, args=("",), python_env=named)
+    ways = [task.get("warm") for task in graph_of(job, data)["tasks"]]
+    warm = {"kind": "python", "run": "functions", "level": "imports"}
+    named_warm = {**warm, "python": "$PYTHON", "prologue": "module load Python", "shell": "zsh", "imports": ["numpy"]}
+    assert ways == [{**warm, "python": "python3"}, None, named_warm]
+    del job.tasks[1:]
+    assert graph_of(job, data)["shared"]["warm"] == {**warm, "python": "python3"}
+
+
 def test_all_of_a_program_is_sent(data):
     job = Job()
     first = job.program("true", stdout=None, stderr=StdioDef.remove_if_finished("%{TASK_ID}.err"))

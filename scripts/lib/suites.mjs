@@ -1,6 +1,7 @@
 /** The test suites and what each of their parts runs. A part answers with counts; test.mjs adds them up. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { lacks as aiidaLacks } from '../../fixtures/aiida/install.mjs';
 import { lacks as gridEngineLacks } from '../../fixtures/gridengine/packages.mjs';
 import { lacks as nextflowLacks } from '../../fixtures/nextflow/machine.mjs';
 import { lacks as slurmLacks } from '../../fixtures/slurm-cluster/lib/machine.mjs';
@@ -127,6 +128,11 @@ export const SUITES = [
     name: 'gridengine',
     lacks: gridEngineLacks,
     parts: [{ name: 'tests on a Grid Engine', needs: ['compiled'], work: onCluster('gridengine', 'gridengine') }],
+  },
+  {
+    name: 'aiida',
+    lacks: aiidaLacks,
+    parts: [{ name: 'tests with AiiDA', needs: ['compiled'], work: vitest('aiida') }],
   },
   {
     name: 'nextflow',

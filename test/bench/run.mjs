@@ -21,6 +21,7 @@ const BENCHES = {
   graph: () => import('./graph.mjs'),
   startup: () => import('./startup.mjs'),
   logs: () => import('./logs.mjs'),
+  python: () => import('./python.mjs'),
   snakemake: () => import('./snakemake.mjs'),
   nextflow: () => import('./nextflow.mjs'),
 };

@@ -25,9 +25,10 @@ def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataD
     shared = _common(list(distinct.values()))
     own = {key: _without(settings, shared) for key, settings in distinct.items()}
     environments = {id(env): env for env in (task.python_env or python_env for task in functions)}
-    commands = {key: env.args for key, env in environments.items()}
-    if len(commands) == 1 and len(functions) == len(tasks):
-        (shared["command"],) = commands.values()
+    starts = {key: _start_of(env) for key, env in environments.items()}
+    alike = len(starts) == 1 and len(functions) == len(tasks)
+    if alike:
+        shared.update(*starts.values())
     packed = pack(functions, data)
     specs: List[Dict[str, Any]] = []
     with _no_collection():
@@ -37,8 +38,8 @@ def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataD
             if task.name is not None:
                 spec["label"] = task.name
             if isinstance(task, PythonFunction):
-                if "command" not in shared:
-                    spec["command"] = commands[id(task.python_env or python_env)]
+                if not alike:
+                    spec.update(starts[id(task.python_env or python_env)])
                 payload = next(packed)
                 stdin: Optional[bytes] = payload.content
                 if payload.needs:
@@ -57,6 +58,12 @@ def graph_of(job: Job, tasks: Sequence[Task], python_env: PythonEnv, data: DataD
         # After the pickling, which may have loaded cloudpickle. The server merges variables.
         shared["env"] = {**shared.get("env", {}), JOB_VARIABLE: job_value(data, job.result_limit)}
     return {"kind": "graph", "shared": shared, "tasks": specs}
+
+
+def _start_of(env: PythonEnv) -> Dict[str, Any]:
+    """The fields that say how its functions are started."""
+    warm = env.warm_spec
+    return {"command": env.args} if warm is None else {"command": env.args, "warm": warm}
 
 
 @contextlib.contextmanager

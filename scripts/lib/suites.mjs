@@ -113,7 +113,7 @@ export const SUITES = [
     parts: [
       {
         name: 'executor plugin',
-        needs: ['compiled', 'environment'],
+        needs: ['compiled', 'environment', 'rsync'],
         // Two files at a time: each test waits for starts of Snakemake that come one after the other.
         work: pytest('snakemake', 'plugins/snakemake/tests', '--numprocesses', '2', '--dist', 'loadfile'),
       },

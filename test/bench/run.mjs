@@ -23,10 +23,11 @@ const BENCHES = {
   logs: () => import('./logs.mjs'),
   python: () => import('./python.mjs'),
   snakemake: () => import('./snakemake.mjs'),
+  snakemakeJobs: () => import('./snakemakeJobs.mjs'),
   nextflow: () => import('./nextflow.mjs'),
 };
 /** Only when they are asked for. */
-const SLOW = ['snakemake', 'nextflow'];
+const SLOW = ['snakemake', 'snakemakeJobs', 'nextflow'];
 const ROUNDS = { full: 3, quick: 1 };
 
 function usage(message) {

@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 
 import cloudpickle
 import pytest
@@ -22,6 +24,7 @@ from hq_bridge import (
     PythonEnv,
     ResourceRequest,
     ResultUnavailable,
+    StdioDef,
     ValidationException,
     WorkerConfig,
 )
@@ -297,12 +300,52 @@ def test_cluster_takes_its_processes_and_files_with_it(tmp_path):
     assert not directory.exists()
 
 
+@pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="this Python is in no virtual environment")
 def test_client_starts_a_server_that_ends_with_it(real, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with JobClient(real.directory, PythonEnv(sys.executable), cpus=1) as client:
-        assert result(client, sum, (1, 2)) == 3
+    # Started by its path: nothing has activated the environment.
+    own = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join(place for place in os.environ["PATH"].split(os.pathsep) if place != own))
+    with JobClient(real.directory, cpus=1) as client:
+        assert result(client, lambda: sys.prefix) == sys.prefix
         assert len(real.embedded()) == 2
     wait_for(lambda: real.embedded() == [], "the end of server and worker")
+
+
+def test_what_a_task_asks_for_is_what_it_gets(client, tmp_path):
+    job = Job(labels={"study": "a"}, max_fails=None)
+
+    def second_time():
+        if os.environ["HQ_INSTANCE_ID"] == "0":
+            raise OSError("not yet")
+        return os.environ["HQ_INSTANCE_ID"]
+
+    again = job.function(second_time, max_retries=1)
+    endless = job.program(["sleep", "1000"], time_limit=timedelta(milliseconds=100))
+    unprepared = job.function(len, args=("abc",), python_env=PythonEnv(f"{sys.executable} -S", prologue="true"))
+    quiet = StdioDef.remove_if_finished("%{TASK_ID}.out")
+    read = job.program(["sh", "-c", "cat > copy;pwd"], stdin=b"text", cwd=tmp_path / "sub", stdout=quiet, task_dir=True)
+    submitted = client.submit(job)
+    assert not client.wait_for_jobs([submitted], raise_on_error=False)
+    failed = client.get_failed_tasks(submitted)
+    assert sorted(failed) == [endless.task_id, unprepared.task_id]
+    assert "time limit" in failed[endless.task_id].error.lower()
+    assert "cannot load hq_bridge: ModuleNotFoundError" in failed[unprepared.task_id].error
+    assert client.results(submitted)[again] == "1"
+    assert (tmp_path / "sub/copy").read_text() == "text"
+    assert not (tmp_path / f"sub/{read.task_id}.out").exists()
+    assert [info["id"] for info in client.api.jobs(labels={"study": "a"})] == [submitted.id]
+
+
+def test_a_graph_of_100_000_tasks_is_one_submit(client):
+    job = Job()
+    # Nothing starts before the first one, and that never does.
+    job.program(["true"], resources=ResourceRequest(resources={"nowhere": 1}))
+    for number in range(1, 100_000):
+        job.program(["true"], deps={job.tasks[number // 2], job.tasks[number - 1]})
+    submitted = client.submit(job)
+    assert client.api.jobs(ids=str(submitted.id))[0]["stats"]["waiting"] == 100_000
+    assert client.cancel(submitted) == 100_000
 
 
 def test_argument_whose_result_was_not_kept_says_so(client):

@@ -79,11 +79,11 @@ def test_a_server_that_does_not_come_back_ends_every_wait(waiting, real, monkeyp
         wait_for(lambda: [running(client, job) for job in (submitted, calls.job)] == [1, 1], "the start of the tasks")
         # As Ctrl-C does it, and as a lost host does it.
         os.kill(client.api.server_info()["pid"], signal.SIGINT if embedded else signal.SIGKILL)
-        with pytest.raises(ServerUnavailable, match="did not come back within 0.5 s, and job 1 may still be running"):
+        with pytest.raises(ServerUnavailable, match=r"did not come back within 0.5 s, and job 1 may still be running"):
             ended.result()
-        with pytest.raises(ServerUnavailable, match="within 0.5 s, and this call of job 2 may still be running"):
+        with pytest.raises(ServerUnavailable, match=r"within 0.5 s, and this call of job 2 may still be running"):
             future.result()
-        with pytest.raises(ServerUnavailable, match="within 0.5 s, and the calls of job 2 could not be sent"):
+        with pytest.raises(ServerUnavailable, match=r"within 0.5 s, and the calls of job 2 could not be sent"):
             calls.submit(len, "abc").result()
         calls.shutdown()
         (tmp_path / "go").touch()

@@ -1,4 +1,4 @@
-"""The names, arguments and defaults of HyperQueue 0.26 and 0.27, under its own module names: a script for that runs unchanged."""
+"""Names, arguments and defaults of HyperQueue 0.26 and 0.27, by its own modules: a script for that runs unchanged."""
 
 from __future__ import annotations
 
@@ -101,6 +101,7 @@ def test_arguments_have_their_places_and_defaults(name):
 def test_arguments_by_name_have_their_defaults(name):
     known = parameters(name)
     assert {key: known[key].default for key in BY_NAME[name]} == BY_NAME[name]
+    assert {known[key].kind for key in BY_NAME[name]} == {inspect.Parameter.KEYWORD_ONLY}
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -101,6 +101,6 @@ def __getattr__(name: str) -> Any:
 
     from .other_wheel import warn_of_other_wheel
 
-    # Here and not above: tasks import their part of this package by its own name, and each start would pay for the look.
+    # Here and not above: tasks import their part of this package by its own name, and each would pay for the look.
     warn_of_other_wheel()
     return getattr(import_module(f".{_PLACES[name]}", __name__), name)

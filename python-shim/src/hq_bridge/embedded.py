@@ -160,12 +160,26 @@ def start_detached(arguments: List[str], log: Path) -> "subprocess.Popen[bytes]"
 
 
 def clean_environment() -> Dict[str, str]:
-    """The environment without what an outer task was given: a server inside a task is a server of its own."""
-    return {
+    """The environment without what an outer task was given: a server inside a task is a server of its own.
+
+    A virtual environment whose Python runs this is active in it, as it often is not in a notebook or where a script is
+    started by the path of its interpreter: `python3` is then the one that has what functions need.
+    """
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("HQ_") or name.startswith("HQ_BRIDGE_") or name in KEPT_VARIABLES
     }
+    programs = os.path.dirname(sys.executable or "")
+    path = kept.get("PATH", os.defpath)
+    if _is_virtual() and programs not in path.split(os.pathsep):
+        kept["PATH"] = os.pathsep.join([programs, path])
+    return kept
+
+
+def _is_virtual() -> bool:
+    """Whether this Python belongs to an environment of venv, virtualenv or conda."""
+    return sys.prefix != sys.base_prefix or os.path.isdir(os.path.join(sys.prefix, "conda-meta"))
 
 
 def await_ready(child: "subprocess.Popen[bytes]", log: Path, is_there: Callable[[], bool], what: str) -> None:

@@ -56,8 +56,8 @@ class Executor(concurrent.futures.Executor):
     :param result_limit: bytes that the results of one batch may take
     :raises HqError: when there is no server that can be used
 
-    Calls go on over a restart of the server. When it is away for longer than the client's `return_limit_s` they end with
-    `ServerUnavailable`, and `shutdown` comes back.
+    Calls go on over a restart of the server. When it is away for longer than the client's `return_limit_s` they end
+    with `ServerUnavailable`, and `shutdown` comes back.
     """
 
     def __init__(

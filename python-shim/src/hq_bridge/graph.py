@@ -68,7 +68,7 @@ def _start_of(env: PythonEnv) -> Dict[str, Any]:
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Nothing that is made here is garbage: to look for some again and again takes a third of the time of a large graph."""
+    """Nothing made here is garbage: to look for some again and again takes a third of the time of a large graph."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
 """Notices HyperQueue's own Python package, whose import name ours has, too. Called when names of ours are imported.
 
-Both in one environment overwrite each other's files, and its native module cannot talk to our server. Where its module is
-the one that `import hyperqueue` finds, nothing of ours is asked: then `hq doctor` tells.
+Both in one environment overwrite each other's files, and its native module cannot talk to our server. Where its module
+is the one that `import hyperqueue` finds, nothing of ours is asked: then `hq doctor` tells.
 """
 
 from __future__ import annotations

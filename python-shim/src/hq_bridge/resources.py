@@ -15,7 +15,7 @@ Amount = Union[int, float, str]
 MAX_VARIANTS = 32
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(init=False)
 class ResourceRequest:
     """One alternative of what a task needs.
 
@@ -26,11 +26,27 @@ class ResourceRequest:
     :param weight: which alternative is preferred; the largest first
     """
 
-    n_nodes: int = 0
-    cpus: Amount = 1
-    resources: Optional[Mapping[str, Amount]] = None
-    min_time: Optional[timedelta] = None
-    weight: float = 1
+    n_nodes: int
+    cpus: Amount
+    resources: Optional[Mapping[str, Amount]]
+    min_time: Optional[timedelta]
+    weight: float
+
+    # By name alone, as in the original: a number without a name could mean nodes or CPUs.
+    def __init__(
+        self,
+        *,
+        n_nodes: int = 0,
+        cpus: Amount = 1,
+        resources: Optional[Mapping[str, Amount]] = None,
+        min_time: Optional[timedelta] = None,
+        weight: float = 1,
+    ) -> None:
+        self.n_nodes = n_nodes
+        self.cpus = cpus
+        self.resources = resources
+        self.min_time = min_time
+        self.weight = weight
 
     def to_spec(self) -> Dict[str, Any]:
         """This alternative as the HTTP API has it.

@@ -1,7 +1,7 @@
 /**
  * Test projects: fast ones that mostly stay in one process, and those that start real processes (end to end out of dist/), where commands go
- * through the front; `plain` repeats the tests of commands without it; `slurm` has a real Slurm cluster, `gridengine` a real Grid Engine, `nextflow` a real
- * Nextflow.
+ * through the front; `plain` repeats the tests of commands without it; `slurm` has a real Slurm cluster, `gridengine` a real Grid Engine, `aiida` a real AiiDA,
+ * `nextflow` a real Nextflow.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -56,6 +56,16 @@ export default defineConfig({
           include: ['test/gridengine/**/*.test.ts'],
           globalSetup: ['test/helpers/gridEngine.ts'],
           testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'aiida',
+          include: ['test/aiida/**/*.test.ts'],
+          globalSetup: ['test/aiida/setup.ts'],
+          // each calculation starts a Python that imports for seconds
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -32,7 +32,7 @@ async function runPart(suite, part) {
 
 /** What each part of a suite gave. A suite that cannot run on this machine counts as one skipped test. */
 async function resultsOf(suite) {
-  const lack = suite.lacks?.();
+  const lack = await suite.lacks?.();
   if (lack !== undefined) {
     say(`\n=== ${suite.name}: skipped, ${lack}`);
     return [{ ...noCounts(), skipped: 1, ms: 0 }];

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hq_bridge import Executor, Job, JobClient, PythonEnv
+from hq_bridge import Executor, Job, JobClient, PythonEnv, ServerUnavailable
 from real_server import wait_for
 
 HOLD = ["sh", "-c", "while test ! -e go; do sleep 0.05; done"]
@@ -50,13 +50,43 @@ def test_a_wait_goes_on_over_a_restart_of_the_server(real, waiting, monkeypatch,
         wait_for(lambda: client.api.jobs(ids=str(calls.job.id))[0]["taskCount"] == 1, "the submit of the call")
         server.kill()
         server.wait()
+        # Sent to nobody, and again to the next one.
+        late = calls.submit(len, "abcde")
+        wait_for(lambda: capfd.readouterr().err.count("waiting for its return") > 0, "the notice of the loss")
         real.start()
         assert not ended.done()
         (tmp_path / "go").touch()
         assert ended.result()
         assert client.results(submitted)[counted] == 3
         assert future.result() == 4
+        assert late.result() == 5
         calls.shutdown()
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_server_that_does_not_come_back_ends_every_wait(waiting, real, monkeypatch, tmp_path, embedded):
+    monkeypatch.chdir(tmp_path)
+    if not embedded:
+        real.start()
+        real.worker("--cpus", "2", *QUICK)
+    with JobClient(real.directory, PythonEnv(sys.executable), cpus=2, return_limit_s=0.5) as client:
+        job = Job()
+        job.program(HOLD)
+        submitted = client.submit(job)
+        ended = waiting.submit(client.wait_for_jobs, [submitted])
+        calls = Executor(client)
+        future = calls.submit(os.system, " ".join(HOLD[:2]) + f" '{HOLD[2]}'")
+        wait_for(lambda: [running(client, job) for job in (submitted, calls.job)] == [1, 1], "the start of the tasks")
+        # As Ctrl-C does it, and as a lost host does it.
+        os.kill(client.api.server_info()["pid"], signal.SIGINT if embedded else signal.SIGKILL)
+        with pytest.raises(ServerUnavailable, match="did not come back within 0.5 s, and job 1 may still be running"):
+            ended.result()
+        with pytest.raises(ServerUnavailable, match="within 0.5 s, and this call of job 2 may still be running"):
+            future.result()
+        with pytest.raises(ServerUnavailable, match="within 0.5 s, and the calls of job 2 could not be sent"):
+            calls.submit(len, "abc").result()
+        calls.shutdown()
+        (tmp_path / "go").touch()
 
 
 def test_a_graph_goes_on_when_its_worker_is_lost(real, monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import operator
 import os
@@ -52,6 +53,20 @@ def test_what_tasks_have_alike_is_sent_once(data):
             {"id": 1, "env": {"A": "1", "B": "2"}, "command": ["b"]},
         ],
     }
+
+
+def test_functions_ask_for_a_warm_start_unless_it_is_switched_off(data):
+    job = Job()
+    job.function(len, args=("",))
+    job.function(len, args=("",), python_env=PythonEnv("python", warm=False))
+    named = PythonEnv("$PYTHON", "module load Python", "zsh", imports=["numpy"])
+    job.function(len, args=("",), python_env=named)
+    ways = [task.get("warm") for task in graph_of(job, data)["tasks"]]
+    warm = {"kind": "python", "run": "functions", "level": "imports"}
+    named_warm = {**warm, "python": "$PYTHON", "prologue": "module load Python", "shell": "zsh", "imports": ["numpy"]}
+    assert ways == [{**warm, "python": "python3"}, None, named_warm]
+    del job.tasks[1:]
+    assert graph_of(job, data)["shared"]["warm"] == {**warm, "python": "python3"}
 
 
 def test_all_of_a_program_is_sent(data):
@@ -118,6 +133,13 @@ def test_resource_requests(request_, spec):
         (lambda job: job.program(["a", 1]), "has 1; all arguments must be texts"),
         (lambda job: job.program("a", deps=[Job().program("b")]), "no task of this job"),
         (lambda job: job.program("a", deps=[0]), "names 0, which is no task"),
+        (lambda job: job.program("a", deps=Job().program("b")), "give a list of tasks"),
+        (lambda job: job.program("a", deps=None), "deps of task 0 is None; give a list of tasks"),
+        (lambda job: job.program("a", name=1), "name=1 of task 0 is no text"),
+        (lambda job: job.program("a", stdin=1), "stdin=1 is neither a text nor bytes"),
+        (lambda job: job.program("a", stdout=1), "stdout=1 is no path"),
+        (lambda job: job.program("a", cwd=1), "cwd=1 is no path"),
+        (lambda job: job.program("a", stderr=StdioDef("x", "remove")), "on_close='remove' is neither"),
         (lambda job: job.program("a", env={"A": 1}), "env has 'A': 1"),
         (lambda job: job.program("a", crash_limit=0), 'crash_limit=0 is none; give a number from 1, "never-restart"'),
         (lambda job: job.program("a", time_limit=5), "time_limit=5 is no length of time"),
@@ -157,6 +179,7 @@ def test_what_cannot_be_pickled_is_named(values, words, data):
     job.function(values[0], args=values[1])
     with pytest.raises(ValidationException, match=words):
         graph_of(job, data)
+    assert gc.isenabled()
 
 
 def test_results_are_asked_for_only_where_they_are_kept(data):
@@ -175,7 +198,8 @@ def test_functions_in_arguments_become_dependencies_at_any_depth(data):
     job = Job()
     parts = [job.function(list) for _ in range(3)]
     job.function(len, args=([parts[0]],), kwargs={"more": {"x": (parts[2],)}})
-    assert graph_of(job, data)["tasks"][3]["deps"] == [0, 2]
+    job.function(len, args=([],), deps=iter(parts[:2]))
+    assert [task.get("deps") for task in graph_of(job, data)["tasks"][3:]] == [[0, 2], [0, 1]]
 
 
 def test_large_parts_go_through_files_once(data):
@@ -292,31 +316,25 @@ def test_other_version_of_cloudpickle_is_told_where_it_fails(tmp_path):
     assert "but 0.1 is installed here; install the same one" in error
 
 
-def test_the_original_package_beside_ours_is_told_at_import(tmp_path):
+@pytest.mark.parametrize(
+    ("script", "theirs_wins"), [("import hyperqueue", False), ("from hq_bridge import Job, JobClient", True)]
+)
+def test_the_original_package_beside_ours_is_told_at_import(tmp_path, script, theirs_wins):
     info = tmp_path / "hyperqueue-0.27.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hyperqueue\nVersion: 0.27.0\n")
+    module = SOURCE / "hyperqueue/__init__.py"
+    if theirs_wins:
+        module = tmp_path / "hyperqueue/__init__.py"
+        module.parent.mkdir()
+        module.write_text("from .client import Client\n")
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", "import hyperqueue"], env=env, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=env, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0
-    assert "the package hyperqueue 0.27.0 is installed beside hq-bridge" in done.stderr
-    assert "pip uninstall hyperqueue" in done.stderr
-
-
-def test_hyperqueue_is_ours_under_its_own_names():
-    import hyperqueue.ffi.protocol
-    import hyperqueue.output
-    import hyperqueue.task.function
-    import hyperqueue.validation
-    import hyperqueue.visualization
-
-    assert hyperqueue.ffi.protocol.ResourceRequest is ResourceRequest
-    assert hyperqueue.output.StdioDef is StdioDef
-    assert hyperqueue.task.function.PythonEnv is PythonEnv
-    assert hyperqueue.validation.ValidationException is ValidationException
-    assert hyperqueue.visualization.visualize_job is visualize_job
-    assert hyperqueue.get_version() == hyperqueue.__version__
-    assert hyperqueue.output.default_stdout() == "%{CWD}/%{TASK_ID}.stdout"
+    assert done.stderr.count("the package hyperqueue 0.27.0 is installed beside hq-bridge") == 1
+    owner = "hyperqueue" if theirs_wins else "hq-bridge"
+    assert f"import hyperqueue finds {module}, which is that of {owner}. Run: " in done.stderr
+    assert f"{sys.executable} -m pip uninstall hyperqueue; " in done.stderr
 
 
 def test_the_last_attempt_of_a_task_is_the_one_that_counts(tmp_path):

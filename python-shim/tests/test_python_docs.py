@@ -20,7 +20,7 @@ def title(example: str) -> str:
 
 
 def test_the_page_has_examples():
-    assert len(EXAMPLES) == 10
+    assert len(EXAMPLES) == 11
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=title)

@@ -7,14 +7,16 @@ import { venvBin } from './paths.mjs';
 import { pythonEnv } from './suites.mjs';
 import { lastLines, Trouble } from './text.mjs';
 
+/** Jobs handed to the server for each CPU. */
+const RESERVE = 8;
 const DONE = /^(\d+) of (\d+) steps \(\d+%\) done/;
 
 /**
- * @param {{ workdir: string, executor: string, cpus: number, samples: number, env?: Record<string, string>,
- *   options?: readonly string[] }} o `options`: further ones of Snakemake
+ * @param {{ workdir: string, snakefile?: string, executor: string, cpus: number, samples: number, env?: Record<string, string>,
+ *   options?: readonly string[] }} o `snakefile`: in `workdir`; `options`: further ones of Snakemake
  * @returns {Promise<{ jobs: number, ms: number, log: string }>} jobs that Snakemake says it has done
  */
-export async function runWorkflow({ workdir, executor, cpus, samples, env = {}, options = [] }) {
+export async function runWorkflow({ workdir, snakefile = 'Snakefile', executor, cpus, samples, env = {}, options = [] }) {
   const log = join(workdir, 'snakemake.log');
   const file = createWriteStream(log);
   const print = progressPrinter('jobs');
@@ -28,9 +30,10 @@ export async function runWorkflow({ workdir, executor, cpus, samples, env = {}, 
   };
   // The consolidated log of all jobs, which a run without failures would not keep.
   const logs = executor === 'local' ? [] : ['--hyperqueue-keep-logs', 'always'];
-  const slots = executor === 'local' ? ['--cores', String(cpus)] : ['--jobs', String(cpus)];
+  // More jobs than there are CPUs, so that the worker need not wait for Snakemake's next one.
+  const slots = executor === 'local' ? ['--cores', String(cpus)] : ['--jobs', String(RESERVE * cpus), '--hyperqueue-cpus', String(cpus)];
   const args = ['--executor', executor, ...logs, ...slots, '--max-threads', String(cpus), '--directory', workdir];
-  args.push('--snakefile', join(workdir, 'Snakefile'), '--config', `samples=${samples}`, ...options);
+  args.push('--snakefile', join(workdir, snakefile), '--config', `samples=${samples}`, ...options);
   const start = performance.now();
   const result = await run(venvBin('snakemake'), args, { cwd: workdir, env: { ...pythonEnv(), ...env }, onLine });
   file.end();

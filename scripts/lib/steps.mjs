@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installNextflow } from '../../fixtures/nextflow/install.mjs';
 import { makeTemplate } from '../../fixtures/nextflow/nf-core/template.mjs';
+import { installDebian } from './apt.mjs';
 import { mustRun } from './command.mjs';
-import { checkCompiler, checkNode, findPython, nodeHeaders } from './machine.mjs';
+import { checkCompiler, checkNode, findPython, nodeHeaders, which } from './machine.mjs';
 import { dist, distributions, inRoot, pipeline, venv, venvBin } from './paths.mjs';
 import { filesBelow, hashOf, unlessStamped } from './stamp.mjs';
 import { say, seconds, Trouble } from './text.mjs';
@@ -67,11 +68,19 @@ async function environment() {
   return filled || linked;
 }
 
-const STEPS = { packages, compiled, environment, nextflow: installNextflow, template: makeTemplate };
+/** A storage plugin of Snakemake copies with it. Where it cannot be installed, the test that needs it is skipped. */
+async function rsync() {
+  if (which('rsync') !== undefined || process.getuid() !== 0 || which('apt-get') === undefined) return false;
+  await installDebian(['rsync']);
+  return true;
+}
+
+const STEPS = { packages, compiled, environment, rsync, nextflow: installNextflow, template: makeTemplate };
 const LABELS = {
   packages: 'npm packages',
   compiled: 'build',
   environment: 'Python environment',
+  rsync: 'rsync',
   nextflow: 'Nextflow',
   template: 'nf-core template',
 };

@@ -1,6 +1,7 @@
 /** The test suites and what each of their parts runs. A part answers with counts; test.mjs adds them up. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { lacks as aiidaLacks } from '../../fixtures/aiida/install.mjs';
 import { lacks as gridEngineLacks } from '../../fixtures/gridengine/packages.mjs';
 import { lacks as nextflowLacks } from '../../fixtures/nextflow/machine.mjs';
 import { lacks as slurmLacks } from '../../fixtures/slurm-cluster/lib/machine.mjs';
@@ -72,6 +73,10 @@ export function pythonEnv() {
   return { PATH: [commandFolder, venvBin(''), process.env.PATH].join(delimiter) };
 }
 
+const shimSource = inRoot('python-shim/src');
+const MYPY = ['--config-file', inRoot('python-shim/pyproject.toml'), '--cache-dir', join(build, 'mypy'), shimSource];
+/** Neither syntax nor modules of a newer Python than the oldest that users may have. */
+const VERMIN = ['--quiet', '--target=3.8-', '--violations', '--no-tips', shimSource];
 const biome = inRoot('node_modules/.bin/biome');
 const tsc = inRoot('node_modules/.bin/tsc');
 
@@ -94,14 +99,21 @@ export const SUITES = [
     ],
   },
   { name: 'e2e', parts: [{ name: 'end-to-end tests', needs: ['compiled'], work: vitest('e2e', 'plain') }] },
-  { name: 'shim', parts: [{ name: 'Python API', needs: ['compiled', 'environment'], work: pytest('shim', 'python-shim/tests') }] },
+  {
+    name: 'shim',
+    parts: [
+      { name: 'types of the Python API', needs: ['environment'], work: tool('mypy', venvBin('python'), ['-m', 'mypy', ...MYPY]) },
+      { name: 'Python 3.8', needs: ['environment'], work: tool('vermin', venvBin('vermin'), VERMIN) },
+      { name: 'Python API', needs: ['compiled', 'environment'], work: pytest('shim', 'python-shim/tests') },
+    ],
+  },
   {
     name: 'snakemake',
     complete: true,
     parts: [
       {
         name: 'executor plugin',
-        needs: ['compiled', 'environment'],
+        needs: ['compiled', 'environment', 'rsync'],
         // Two files at a time: each test waits for starts of Snakemake that come one after the other.
         work: pytest('snakemake', 'plugins/snakemake/tests', '--numprocesses', '2', '--dist', 'loadfile'),
       },
@@ -116,6 +128,11 @@ export const SUITES = [
     name: 'gridengine',
     lacks: gridEngineLacks,
     parts: [{ name: 'tests on a Grid Engine', needs: ['compiled'], work: onCluster('gridengine', 'gridengine') }],
+  },
+  {
+    name: 'aiida',
+    lacks: aiidaLacks,
+    parts: [{ name: 'tests with AiiDA', needs: ['compiled'], work: vitest('aiida') }],
   },
   {
     name: 'nextflow',

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../common/duration.ts';
+import { QUEUE_NAME } from '../protocol/resourceTerms.ts';
 
 /** As in the schema of a job. */
 const JOB_NAME_MAX = 4_096;
@@ -30,16 +31,14 @@ export function noneAsNull<T extends object>(options: T): { [K in keyof T]: 'non
   return Object.fromEntries(Object.entries(options).map(([key, value]) => [key, value === 'none' ? null : value])) as never;
 }
 
-/** An option of HyperQueue about something that is not here: its scripts keep working, and whoever gives it is told. */
-export class OptionWithoutEffect extends Option {
-  /** Why nothing is lost. */
-  readonly why: string;
-
-  /** @param flags with a duration as value */
+/** An option of HyperQueue about something that is not here: whoever gives it hears so, instead of believing that it counts. */
+export class RefusedOption extends Option {
+  /** @param why it is refused, and what to do */
   constructor(flags: string, why: string) {
-    super(flags, 'accepted with a warning for scripts of HyperQueue; has no effect (default: none)');
-    this.why = why;
-    this.argParser(once(durationMs, flags));
+    super(flags, `of HyperQueue, refused: ${why} (default: none)`);
+    this.argParser(() => {
+      throw new InvalidArgumentError(why);
+    });
   }
 }
 
@@ -97,7 +96,7 @@ export function text(value: string): string {
 
 /** Name of an allocation queue. */
 export function queueName(text: string): string {
-  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(text)) throw new InvalidArgumentError('a name of letters, digits, _, . and - is expected');
+  if (!QUEUE_NAME.test(text)) throw new InvalidArgumentError('a name of letters, digits, _, . and - is expected');
   return text;
 }
 

@@ -12,7 +12,6 @@ import { type ConfigFile, configFiles } from './config/find.ts';
 import { Context, type GlobalOptions, OUTPUT_MODES, type OutputMode } from './context.ts';
 import { globalOptions } from './globalOptions.ts';
 import type { CliIo } from './io.ts';
-import { OptionWithoutEffect } from './options.ts';
 import { makeOutput } from './output/make.ts';
 import { clapStyle, usageText } from './usage.ts';
 
@@ -87,7 +86,16 @@ interface Chosen {
 async function configuration(argv: readonly string[], files: readonly ConfigFile[], io: CliIo): Promise<Pick<Building, 'notes'>> {
   if (files.length === 0 || !asksForHelp(argv)) return {};
   const { defaultNotes } = await import('./config/defaults.ts');
-  return { notes: (name, entry) => defaultNotes(name, entry, files, io) };
+  const profile = typedProfile(argv) || io.env['HQ_PROFILE'] || null;
+  return { notes: (name, entry) => defaultNotes({ name, entry, profile }, files) };
+}
+
+/** Help texts are made before anything is parsed. */
+function typedProfile(argv: readonly string[]): string | undefined {
+  const end = argv.indexOf('--');
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const at = words.findLastIndex((word) => word === '--profile' || word.startsWith('--profile='));
+  return words[at] === '--profile' ? words[at + 1] : words[at]?.slice('--profile='.length);
 }
 
 async function withConfiguration(chosen: Chosen, files: readonly ConfigFile[], io: CliIo): Promise<Chosen> {
@@ -145,7 +153,7 @@ function withTail(chosen: Chosen, io: CliIo): Chosen {
   };
 }
 
-async function runCommand({ entry, command, args, options, globals, configured = {}, problem }: Chosen, io: CliIo): Promise<number> {
+async function runCommand({ entry, args, options, globals, configured = {}, problem }: Chosen, io: CliIo): Promise<number> {
   const mode = modeOf(globals, io);
   const debug = globals.debug === true || io.env['HQ_DEBUG'] === 'true';
   const badVariable =
@@ -167,10 +175,6 @@ async function runCommand({ entry, command, args, options, globals, configured =
     if (problem !== undefined) throw problem;
     if (io.env[CUT_VARIABLE] !== undefined && entry.settlesCut?.(args, options) !== true)
       await (await import('./front/afterCut.ts')).afterCut(context, entry.effect);
-    for (const option of command.options) {
-      if (!(option instanceof OptionWithoutEffect) || options[option.attributeName()] === undefined) continue;
-      context.warn(`${option.long} has no effect: ${option.why}`);
-    }
     const run = await entry.load();
     const code = await run(context, args as never, options as never);
     if (!context.hasRawOutput) context.output.end();

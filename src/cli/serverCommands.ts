@@ -1,6 +1,6 @@
 /** The commands of `hq server`: part of the command table. */
 import type { CommandGroup, RunCommand } from './commandEntry.ts';
-import { OptionWithoutEffect, opt, port, positiveDurationMs, queueName, text, val } from './options.ts';
+import { opt, port, positiveDurationMs, queueName, RefusedOption, text, val } from './options.ts';
 
 const server = () => import('./commands/server.ts');
 
@@ -28,8 +28,12 @@ export const SERVER: CommandGroup = {
           positiveDurationMs,
         ),
         val('--exit-when-idle <DURATION>', 'end after this time without users and tasks (default: never)', positiveDurationMs),
-        new OptionWithoutEffect('--journal-flush-period <DURATION>', 'every change is on disk after 100 ms at most'),
-        new OptionWithoutEffect('--scheduler-time-limit <DURATION>', 'no solver is used that could take long'),
+        val(
+          '--journal-flush-period <DURATION>',
+          'longest time until the end of a task is on disk, at most 1s whatever is given; submits and cancels are there before their answer (default: 100ms)',
+          positiveDurationMs,
+        ),
+        new RefusedOption('--scheduler-time-limit <DURATION>', 'no solver is used here that could take long: leave the option out'),
         opt('--new', 'start with a new identity and an empty journal'),
         opt('--disable-client-authentication-and-encryption', 'loopback only'),
         opt('--disable-worker-authentication-and-encryption', 'loopback only'),

@@ -7,6 +7,10 @@ import type { Context } from './context.ts';
 export const CHANNELS = ['stdout', 'stderr'] as const;
 export type Channel = (typeof CHANNELS)[number];
 
+/** Read from the end of an output for its last lines, bytes; and where very many lines are wanted, so much for each. */
+const TAIL_BYTES = 64 * 1024;
+const TAIL_BYTES_PER_LINE = 1024;
+
 /** Outputs that are followed at a time; each is a connection to the server. */
 const FOLLOWED_MAX = 32;
 
@@ -15,16 +19,28 @@ export function taskHeader({ jobId, id }: TaskInfo, channel: Channel): string {
   return `# Job ${jobId}, task ${id}${channel === 'stderr' ? ', stderr' : ''}\n`;
 }
 
-/** One task after the other. `header`: a line before each output that is not empty; null: none. */
+/** @returns how many bytes of the end of an output have its last lines in them, unless they are very long */
+export function tailBytes(lines: number): number {
+  return Math.max(TAIL_BYTES, lines * TAIL_BYTES_PER_LINE);
+}
+
+/** One task after the other. `header`: a line before each output that is not empty; null: none. `lines`: only the last ones of each output. */
 export async function printLogs(
   context: Context,
   client: HqClient,
-  o: { tasks: readonly TaskInfo[]; channels: readonly Channel[]; header: ((task: TaskInfo, channel: Channel) => string) | null },
+  o: {
+    tasks: readonly TaskInfo[];
+    channels: readonly Channel[];
+    header: ((task: TaskInfo, channel: Channel) => string) | null;
+    lines?: number | undefined;
+  },
 ): Promise<void> {
+  const tail = o.lines === undefined ? {} : { tail: tailBytes(o.lines) };
   for (const task of o.tasks) {
     for (const channel of channelsOf(task, o.channels)) {
       let begun = false;
-      for await (const piece of outputOf(context, client, { task, channel, follow: false })) {
+      const pieces = outputOf(context, client, { task, channel, follow: false, ...tail });
+      for await (const piece of o.lines === undefined ? pieces : lastLines(pieces, o.lines)) {
         if (!begun && o.header !== null) await context.raw(o.header(task, channel));
         begun = true;
         await context.raw(piece);
@@ -59,15 +75,26 @@ function channelsOf(task: TaskInfo, channels: readonly Channel[]): readonly Chan
 async function* outputOf(
   context: Context,
   client: HqClient,
-  { task, channel, follow }: { task: TaskInfo; channel: Channel; follow: boolean },
+  { task, ...options }: { task: TaskInfo; channel: Channel; follow: boolean; tail?: number },
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield* await client.taskOutput(task.jobId, task.id, { channel, follow });
+    yield* await client.taskOutput(task.jobId, task.id, options);
   } catch (error) {
     if (!(error instanceof HqError) || (error.code !== 'HQ_E_LOG' && error.code !== 'HQ_E_FILE')) throw error;
-    const isLost = task[channel] === '<stream>' && task.startedAtMs !== null;
+    const isLost = task[options.channel] === '<stream>' && task.startedAtMs !== null;
     if (error.code === 'HQ_E_FILE' || isLost) context.fail(error);
   }
+}
+
+/** The end of what comes, in one piece; none where nothing comes. */
+async function* lastLines(pieces: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(piece);
+  const all = Buffer.concat(parts);
+  let start = all.length;
+  // The line before `start` ends just before it, so its beginning is searched for from one byte further on the left.
+  for (let left = count; left > 0 && start > 0; left -= 1) start = start < 2 ? 0 : all.lastIndexOf(10, start - 2) + 1;
+  if (all.length > 0) yield all.subarray(start);
 }
 
 async function printLines(context: Context, pieces: AsyncIterable<Uint8Array>, prefix: string): Promise<void> {

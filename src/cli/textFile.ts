@@ -1,6 +1,8 @@
 /** Reads and writes files that a user has named: job files, files of entries, host files; reports, profiles and whatever else a command leaves. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, chmod, lstat, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { HqError } from '../protocol/errors.ts';
 
 /**
@@ -23,6 +25,7 @@ export async function readTextFile(path: string, cwd: string): Promise<string | 
 }
 
 /**
+ * Writes a file as a whole: whoever reads it meanwhile, and a full disk, leave the old one or the new one.
  * @param path as typed, relative to `cwd`
  * @param o.mode of a new file; default: what the user's umask leaves of 0o666
  * @param o.flag `wx`: only a file that is not there yet, because one that is there might be somebody's own
@@ -30,10 +33,38 @@ export async function readTextFile(path: string, cwd: string): Promise<string | 
  */
 export async function writeTextFile(path: string, text: string, o: { cwd: string; mode?: number; flag?: 'wx' }): Promise<void> {
   const { cwd, ...options } = o;
+  const target = resolve(cwd, path);
   try {
-    await writeFile(resolve(cwd, path), text, options);
+    if (o.flag === undefined && (await isReplaceable(target))) await replaceFile(target, text, options);
+    else await writeFile(target, text, options);
   } catch (error) {
     throw notWritten(path, error);
+  }
+}
+
+/** A link or a pipe is written to; a file may be written where the directory may not. */
+async function isReplaceable(target: string): Promise<boolean> {
+  const found = await lstat(target).catch(() => undefined);
+  const isPlain = found === undefined || (found.isFile() && found.nlink === 1);
+  return (
+    isPlain &&
+    access(dirname(target), constants.W_OK).then(
+      () => true,
+      () => false,
+    )
+  );
+}
+
+async function replaceFile(target: string, text: string, { mode }: { readonly mode?: number }): Promise<void> {
+  const draft = `${target}.${randomBytes(4).toString('hex')}.tmp`;
+  const before = await stat(target).catch(() => undefined);
+  try {
+    await writeFile(draft, text, { flag: 'wx', ...(mode === undefined ? {} : { mode }) });
+    if (before !== undefined) await chmod(draft, before.mode);
+    await rename(draft, target);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
   }
 }
 

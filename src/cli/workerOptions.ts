@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError, type Option } from 'commander';
 import { DETECTABLE, type Detectable } from '../protocol/resourceTerms.ts';
-import { append, decimal, OptionWithoutEffect, opt, positiveDurationMs, signalAt, text, val } from './options.ts';
+import { append, decimal, durationMs, opt, positiveDurationMs, signalAt, text, val } from './options.ts';
 
 /** As commander delivers them; durations in milliseconds. */
 export interface WorkerFlags {
@@ -61,7 +61,11 @@ function detectList(typed: string): readonly Detectable[] {
 
 /** Also of allocation queues, for their workers. */
 export function overviewOption(): Option {
-  return new OptionWithoutEffect('--overview-interval <DURATION>', 'memory and CPU time of each task are always measured');
+  return val(
+    '--overview-interval <DURATION>',
+    "how often the memory of running tasks without a 'mem' request is measured; 0s: never (default: 1s)",
+    durationMs,
+  );
 }
 
 /** Options of `hq worker start`. */
@@ -82,9 +86,10 @@ export function workerStartOptions(): Option[] {
       'slurm',
     ]),
     overviewOption(),
-    new OptionWithoutEffect(
+    val(
       '--retract-check-interval <DURATION>',
-      'the server itself takes back tasks that have become too late for a worker',
+      'how often tasks that wait in this worker go back because it lives too short for their --time-request (default: 1s)',
+      positiveDurationMs,
     ),
     val('--work-dir <DIR>', 'directory for temporary files (default: a fresh one in TMPDIR)', text),
     val('--hostname <NAME>', 'name shown for this worker (default: the host name)', text),

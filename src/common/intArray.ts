@@ -40,16 +40,9 @@ export class IntArray {
 
   /** Compresses distinct integers, keeping their order (runs of step 1 become ranges). */
   static from(values: Iterable<number>): IntArray {
-    const ranges: { start: number; count: number; step: number }[] = [];
-    let last: { start: number; count: number; step: number } | undefined;
-    for (const value of values) {
-      if (last !== undefined && value === last.start + last.count) last.count += 1;
-      else {
-        last = { start: value, count: 1, step: 1 };
-        ranges.push(last);
-      }
-    }
-    return new IntArray(ranges);
+    const runs = new Runs();
+    for (const value of values) runs.push(value);
+    return runs.toArray();
   }
 
   /**
@@ -71,6 +64,13 @@ export class IntArray {
   /** The value at `index` (0-based); undefined outside the array. */
   at(index: number): number | undefined {
     if (index < 0 || index >= this.length) return undefined;
+    const at = this.rangeAt(index);
+    const range = this.ranges[at] as IntRange;
+    return range.start + (index - (this.offsets[at] as number)) * range.step;
+  }
+
+  /** The range that holds the value at an index of this array. */
+  private rangeAt(index: number): number {
     let low = 0;
     let high = this.offsets.length - 1;
     while (low < high) {
@@ -78,8 +78,27 @@ export class IntArray {
       if ((this.offsets[mid] as number) <= index) low = mid;
       else high = mid - 1;
     }
-    const range = this.ranges[low] as IntRange;
-    return range.start + (index - (this.offsets[low] as number)) * range.step;
+    return low;
+  }
+
+  /**
+   * The values at these indices, none of which may lie outside; what is a range in both stays one.
+   * Cost: ranges of `indices`, and those of this array that they touch.
+   */
+  pick(indices: IntArray): IntArray {
+    const picked: IntRange[] = [];
+    for (const { start: first, count: wanted, step: stride } of indices.ranges) {
+      for (let done = 0; done < wanted; ) {
+        const index = first + done * stride;
+        const at = this.rangeAt(index);
+        const { start, count, step } = this.ranges[at] as IntRange;
+        const skipped = index - (this.offsets[at] as number);
+        const taken = Math.min(wanted - done, Math.ceil((count - skipped) / stride));
+        picked.push({ start: start + skipped * step, count: taken, step: taken === 1 ? 1 : step * stride });
+        done += taken;
+      }
+    }
+    return new IntArray(picked);
   }
 
   /** Index of `value`, or -1. Cost: number of ranges. */
@@ -121,6 +140,21 @@ export class IntArray {
         return step === 1 ? `${start}-${end}` : `${start}-${end}:${step}`;
       })
       .join(',');
+  }
+}
+
+/** Gathers distinct integers one by one as an `IntArray`: neighbours in ascending order become one range. */
+export class Runs {
+  private readonly ranges: { start: number; count: number; readonly step: 1 }[] = [];
+
+  push(value: number): void {
+    const last = this.ranges.at(-1);
+    if (last !== undefined && value === last.start + last.count) last.count += 1;
+    else this.ranges.push({ start: value, count: 1, step: 1 });
+  }
+
+  toArray(): IntArray {
+    return new IntArray(this.ranges);
   }
 }
 

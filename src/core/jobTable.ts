@@ -1,5 +1,5 @@
 /** Jobs in memory: those that are open or have unfinished tasks, with the map from task ids to rows. */
-import type { IntArray } from '../common/intArray.ts';
+import { IntArray, Runs } from '../common/intArray.ts';
 import type { CrashLimit } from '../protocol/schema/task.ts';
 import { IdIndex } from './idIndex.ts';
 import { ABORTED, CANCELED, FAILED, FINISHED, RUNNING } from './taskTable.ts';
@@ -129,4 +129,27 @@ export function segmentOf(job: Job, taskId: number): Segment | undefined {
 export function rowOf(job: Job, taskId: number): number {
   const segment = segmentOf(job, taskId);
   return segment === undefined ? -1 : segment.base + segment.index.indexOf(taskId);
+}
+
+/** Tasks of a job by submit, as places among the ids of the submit. */
+export type Selection = ReadonlyMap<Segment, IntArray>;
+
+/**
+ * @param taskIds null: all tasks that the job has
+ * @returns runs, so that a million tasks are a few numbers; the first id that the job does not have, if there is one
+ */
+export function selectTasks(job: Job, taskIds: IntArray | null): Selection | number {
+  if (taskIds === null) return new Map(job.segments.map((segment) => [segment, IntArray.range(0, segment.count)]));
+  const places = new Map<Segment, Runs>();
+  for (const id of taskIds) {
+    const segment = segmentOf(job, id);
+    if (segment === undefined) return id;
+    let runs = places.get(segment);
+    if (runs === undefined) {
+      runs = new Runs();
+      places.set(segment, runs);
+    }
+    runs.push(segment.index.indexOf(id));
+  }
+  return new Map([...places].map(([segment, runs]) => [segment, runs.toArray()]));
 }

@@ -8,6 +8,8 @@ export const RESOURCE_NAME: RegExp = /^[A-Za-z][A-Za-z0-9/_.-]*$/;
 
 /** Workers of an allocation queue with a name provide this and the name; a task with `--queue NAME` takes one of it. */
 export const QUEUE_RESOURCE = 'queue/';
+/** Name of an allocation queue. */
+export const QUEUE_NAME: RegExp = /^[A-Za-z0-9_.-]{1,100}$/;
 /** How many of it a worker has: more than tasks ever run on one. */
 export const QUEUE_PLACES = 1_000_000;
 

@@ -1,7 +1,6 @@
 /** Changes priority and limits of a job's unfinished tasks, and how many may fail. One step of the turn loop; called by the job service. */
-import { IntArray } from '../common/intArray.ts';
 import type { Core } from '../core/core.ts';
-import { type Job, rowOf, type TaskChange } from '../core/jobTable.ts';
+import { type Job, type Selection, selectTasks, type TaskChange } from '../core/jobTable.ts';
 import { onMaxFails, onModify } from '../core/reactor/onModify.ts';
 import { HqError } from '../protocol/errors.ts';
 import type { ModifyAnswer, ModifyRequest } from '../protocol/schema/job.ts';
@@ -16,31 +15,28 @@ export function modifyJob(
   request: ModifyRequest,
 ): ModifyAnswer {
   const { taskIds: typed, maxFails, ...fields } = request;
-  const taskIds = typed === undefined ? null : parseIds(typed);
-  for (const id of taskIds ?? []) if (rowOf(job, id) < 0) throw new HqError('HQ_E_TASK_NOT_FOUND', { task: id, job: job.id });
+  const selection = selectTasks(job, typed === undefined ? null : parseIds(typed));
+  if (typeof selection === 'number') throw new HqError('HQ_E_TASK_NOT_FOUND', { task: selection, job: job.id });
   const change = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as TaskChange;
-  const answer = Object.keys(change).length === 0 ? { modified: 0, withWorker: 0 } : modifyTasks(o, { live, job, taskIds, change });
+  const answer = Object.keys(change).length === 0 ? { modified: 0, withWorker: 0 } : modifyTasks(o, { live, job, selection, change });
   if (maxFails !== undefined) setMaxFails(o, { live, job, maxFails });
   return answer;
 }
 
 function modifyTasks(
   { core, recorder }: { core: Core; recorder: Recorder },
-  { live, job, taskIds, change }: { live: LiveJob; job: Job; taskIds: IntArray | null; change: TaskChange },
+  { live, job, selection, change }: { live: LiveJob; job: Job; selection: Selection; change: TaskChange },
 ): ModifyAnswer {
-  const modified = onModify(core, recorder, { job, taskIds, change });
-  const ids = new Set(modified.taskIds);
-  for (const segment of job.segments) {
+  const { changed, count, withWorker } = onModify(core, recorder, { job, selection, change });
+  for (const { segment, ids } of changed) {
     const record = live.submits[segment.submitIndex];
-    const own = [...segment.ids].filter((id) => ids.has(id));
-    if (record === undefined || own.length === 0) continue;
-    const changed = IntArray.from(own);
-    const modification = { taskIds: changed.toString(), change };
-    job.changes.push({ ids: changed, change });
+    if (record === undefined) continue;
+    const modification = { taskIds: ids.toString(), change };
+    job.changes.push({ ids, change });
     record.submit = { ...record.submit, modifications: [...(record.submit.modifications ?? []), modification] };
     recorder.entry({ kind: 'tasks-modified', jobId: job.id, submitIndex: segment.submitIndex, modification });
   }
-  return { modified: modified.taskIds.length, withWorker: modified.withWorker };
+  return { modified: count, withWorker };
 }
 
 function setMaxFails(

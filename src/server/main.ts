@@ -22,6 +22,8 @@ export interface RunServerOptions {
   readonly idleTimeoutMs?: number;
   /** Absolute. */
   readonly journalPath?: string;
+  /** Longest time until the end of a task is on disk; more than a second is a second. Default: 100 ms. */
+  readonly journalFlushMs?: number;
   /** A new identity instead of the one in use. */
   readonly fresh: boolean;
   readonly exitWhenIdleMs?: number;
@@ -70,7 +72,11 @@ async function openServer(given: RunServerOptions, thread: JournalThread | null)
   });
   const [{ takeJournal }, { makeLog }] = await Promise.all([import('./identity/takeJournal.ts'), import('./logStream.ts')]);
   const log = makeLog(options.stderr, options.debug);
-  const taking = takeJournal(identity, { logger: log, thread });
+  const taking = takeJournal(identity, {
+    logger: log,
+    thread,
+    ...(options.journalFlushMs === undefined ? {} : { flushMs: options.journalFlushMs }),
+  });
   const loading = import('./serverProcess.ts');
   // Both are waited for, so that a failure of one leaves nothing behind that nobody hears of.
   const [taken, { ServerProcess }] = await Promise.all([taking, loading]);

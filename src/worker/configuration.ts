@@ -45,6 +45,7 @@ export async function makeConfiguration(options: ConfigurationOptions): Promise<
     onServerLost: overrides.onServerLost ?? 'reconnect',
     minUtilization: overrides.minUtilization ?? 0,
     memoryGuard,
+    ...(overrides.overviewIntervalMs === undefined ? {} : { overviewIntervalMs: overrides.overviewIntervalMs }),
     allocation: batchJob === null ? null : { manager: batchJob.manager, id: batchJob.id },
     version: VERSION,
   });

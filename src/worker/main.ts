@@ -20,6 +20,9 @@ import type { WorkerOptions } from './options.ts';
 import { Worker, type WorkerParts } from './worker.ts';
 
 const CONNECT_TIMEOUT_MS = 20_000;
+/** Defaults of `--overview-interval` and `--retract-check-interval`. */
+const OVERVIEW_INTERVAL_MS = 1_000;
+const RETRACT_CHECK_MS = 1_000;
 
 /**
  * @returns the exit code, 0 after an orderly end (stopped by the server, by a signal, by its time limit or idle timeout)
@@ -75,6 +78,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       env: io.env,
       memEnforce,
       groups,
+      overviewIntervalMs: overrides.overviewIntervalMs ?? OVERVIEW_INTERVAL_MS,
+      retractCheckMs: overrides.retractCheckMs ?? RETRACT_CHECK_MS,
       signalBeforeEnd: overrides.signalBeforeEnd ?? null,
       hqPath: options.hqPath ?? resolve(process.argv[1] ?? 'hq'),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,

@@ -38,6 +38,10 @@ export interface WorkerOverrides {
   readonly minUtilization?: number;
   /** What happens to a task that holds more memory than it has requested; default: `on`, it is killed. */
   readonly memEnforce?: MemEnforce;
+  /** How often the memory of tasks without a request is measured; 0: never. */
+  readonly overviewIntervalMs?: number;
+  /** How often tasks that wait here go back when the worker no longer lives long enough for them. */
+  readonly retractCheckMs?: number;
   readonly manager?: ManagerChoice;
   /** Directory for files of running tasks; a directory of its own is made inside. Default: TMPDIR. */
   readonly workDir?: string;

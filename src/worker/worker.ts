@@ -36,6 +36,9 @@ import type { Instructions } from './stateEvents.ts';
 /** Output of running streamed tasks is copied this often, milliseconds. */
 const SWEEP_MS = 1_000;
 
+/** What Node's timers take; a longer one would fire at once. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
 /**
  * While tasks are queued here, ordinary news are held back so long, milliseconds: nobody waits for them, and a frame costs both sides as much as
  * a dozen tasks do.
@@ -72,6 +75,10 @@ export interface WorkerParts {
   readonly memEnforce: MemEnforce;
   /** Control groups of tasks; null where their memory is sampled. */
   readonly groups: TaskGroups | null;
+  /** How often the memory of tasks without a request is measured, milliseconds; 0: never. */
+  readonly overviewIntervalMs: number;
+  /** How often tasks that have become too late for this worker are given back, milliseconds. */
+  readonly retractCheckMs: number;
   readonly signalBeforeEnd: SignalBeforeEnd | null;
   /** Lines for the server's event log. */
   readonly notices: Notices;
@@ -94,6 +101,7 @@ export class Worker {
   private readonly lifetime: Lifetime;
   private readonly startedMs = performance.now();
   private readonly sweepTimer: NodeJS.Timeout;
+  private readonly retractTimer: NodeJS.Timeout;
   private readonly memory: MemoryGuard;
   /** Made at the first welcome, when the names of logs are known. */
   private executor: Executor | undefined;
@@ -141,12 +149,14 @@ export class Worker {
     });
     this.memory = new MemoryGuard({
       enforce: parts.memEnforce,
+      intervalMs: parts.overviewIntervalMs,
       groups: parts.groups,
       running: () => this.state.runningTasks,
       pidOf: (task) => this.executor?.pidOf(task) ?? 0,
       onExceeded: (task, excess, strays) => this.onMemoryExceeded(task, excess, strays),
     });
-    this.sweepTimer = setInterval(() => this.sweep(), SWEEP_MS);
+    this.sweepTimer = setInterval(() => this.executor?.sweep(Date.now()), SWEEP_MS);
+    this.retractTimer = setInterval(() => this.retractLate(), Math.min(MAX_TIMER_MS, parts.retractCheckMs));
   }
 
   start(): void {
@@ -294,10 +304,8 @@ export class Worker {
     return this.wantsRoom && this.state.room.isDue;
   }
 
-  private sweep(): void {
-    const nowMs = Date.now();
-    this.executor?.sweep(nowMs);
-    if (this.state.queue.size > 0) this.apply(this.state.handle({ kind: 'sweep', nowMs }));
+  private retractLate(): void {
+    if (this.state.queue.size > 0) this.apply(this.state.handle({ kind: 'sweep', nowMs: Date.now() }));
   }
 
   private onLost(error: HqError, wasRegistered: boolean): void {
@@ -357,6 +365,7 @@ export class Worker {
 
   private complete({ error }: Ending): void {
     clearInterval(this.sweepTimer);
+    clearInterval(this.retractTimer);
     this.memory.close();
     this.deadlines.clear();
     this.streams?.closeAll();

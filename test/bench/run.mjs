@@ -21,11 +21,13 @@ const BENCHES = {
   graph: () => import('./graph.mjs'),
   startup: () => import('./startup.mjs'),
   logs: () => import('./logs.mjs'),
+  python: () => import('./python.mjs'),
   snakemake: () => import('./snakemake.mjs'),
+  snakemakeJobs: () => import('./snakemakeJobs.mjs'),
   nextflow: () => import('./nextflow.mjs'),
 };
 /** Only when they are asked for. */
-const SLOW = ['snakemake', 'nextflow'];
+const SLOW = ['snakemake', 'snakemakeJobs', 'nextflow'];
 const ROUNDS = { full: 3, quick: 1 };
 
 function usage(message) {

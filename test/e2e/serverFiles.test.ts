@@ -1,4 +1,5 @@
 /** Access records in parts, backups, dumps and the unit of systemd: what a server is given and gives in files. */
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -200,6 +201,16 @@ test('the unit of systemd starts this program on this directory; it is not overw
   expect(readFileSync(unit, 'utf8')).toBe(dry.stdout);
   await cluster.ok(['server', 'install-service', '--host', '127.0.0.2', '--force'], { env });
   expect(readFileSync(unit, 'utf8')).toContain('127.0.0.2');
+  await cluster.ok(['server', 'install-service', '--name', 'hq-odd', '--server-dir', `${cluster.root}/a "b" %h $HOME`], { env });
+  if (spawnSync('systemd-analyze', ['--version']).status === 0) {
+    // It exits with 0 whatever it complains of; of other units it may complain on a machine that was not started by systemd.
+    const units = [unit, at('config dir/systemd/user/hq-odd.service')];
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--user', ...units], {
+      encoding: 'utf8',
+      env: { ...cluster.env, HOME: cluster.root, XDG_RUNTIME_DIR: cluster.root },
+    });
+    expect([status, stderr.split('\n').filter((line) => /hq-(server|odd)/.test(line))]).toEqual([0, []]);
+  }
   // What it starts is a server.
   const started = cluster.start(['server', 'wait']);
   const [node = '', ...words] = start.split(' ');

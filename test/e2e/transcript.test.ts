@@ -1,33 +1,53 @@
 /**
- * What the documentation shows is what happens: the examples at the end of each command's help, and the blocks marked as `console` in docs/, are typed into a
- * shell on a real server with workers.
+ * What the documentation shows is what happens: the examples at the end of each command's help, the blocks for a shell in the README and in docs/, and what those marked
+ * as `console` print, are typed into a shell on a real server with workers.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { namedCommands } from '../../src/cli/commandEntry.ts';
 import { COMMANDS } from '../../src/cli/commandTable.ts';
 import type { HqClient } from '../../src/client/client.ts';
 import { clientOf, ended, scriptSubmit } from '../helpers/api.ts';
 import { Cluster } from '../helpers/cluster.ts';
+import { inBackground, type ShellBlock, shellBlocks } from '../helpers/shellBlocks.ts';
 import { furnish, type, typed } from '../helpers/tutorial.ts';
 
-/** Beginnings of examples that are run in another place, or need more than a server and workers on this host. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  'hq server start': 'every end-to-end test starts one',
-  'hq worker start': 'resources.test.ts',
-  'hq dashboard': 'dashboard.test.ts, on a terminal',
-  'hq alloc add slurm': 'test/slurm',
-  'hq alloc dry-run slurm': 'test/slurm',
-  'hq compare': 'test/slurm',
-  'hq logs snakemake': 'plugins/snakemake/tests, on a run of Snakemake',
-  'hq report snakemake': 'plugins/snakemake/tests, on a run of Snakemake',
-  'hq journal stream': 'it goes on until the server stops',
-  'hq worker deploy-ssh': 'a test of its own, with ssh',
-  'hq output-log logs show --follow': 'stream.test.ts: it goes on until it is interrupted',
-  'hq task notify': 'notify.test.ts, inside of a task',
+/** Where something is run that needs more than a server and workers on this host, and what is to be found in that file. */
+type Elsewhere = Readonly<Record<string, readonly [file: string, text: string]>>;
+
+/** Beginnings of examples. */
+const ELSEWHERE: Elsewhere = {
+  'hq server start': ['test/helpers/cluster.ts', "'server', 'start'"],
+  'hq worker start': ['test/helpers/cluster.ts', "'worker', 'start'"],
+  'hq dashboard': ['test/e2e/dashboard.test.ts', 'tmux'],
+  'hq alloc add slurm': ['test/slurm/autoalloc.test.ts', "'alloc', 'add', 'slurm'"],
+  'hq alloc dry-run slurm': ['test/unit/cli/alloc.test.ts', 'dry-run'],
+  'hq compare': ['test/slurm/compare.test.ts', "'compare'"],
+  'hq logs snakemake': ['plugins/snakemake/tests/test_afterwards.py', '"logs", "snakemake"'],
+  'hq report snakemake': ['plugins/snakemake/tests/test_afterwards.py', '"report", "snakemake"'],
+  'hq journal stream': ['test/e2e/serverFiles.test.ts', "'journal', 'stream'"],
+  'hq worker deploy-ssh': ['test/e2e/deploySsh.test.ts', "'deploy-ssh'"],
+  'hq output-log logs show --follow': ['test/e2e/stream.test.ts', "'--follow'"],
+  'hq task notify': ['test/e2e/notify.test.ts', 'task notify'],
 };
+
+/** Lines of blocks for a shell: a block that has one of them is not typed here. */
+const BLOCKS_ELSEWHERE: Elsewhere = {
+  'hq nextflow config --output hq.config': ['test/nextflow/support/nextflow.ts', "'nextflow', 'config'"],
+  'nextflow run main.nf': ['test/nextflow/executor.test.ts', 'nextflow'],
+  'hq alloc add slurm': ['test/slurm/autoalloc.test.ts', "'alloc', 'add', 'slurm'"],
+  'hq compare': ['test/slurm/compare.test.ts', "'compare'"],
+  'hq logs snakemake last': ['plugins/snakemake/tests/test_afterwards.py', '"logs", "snakemake"'],
+  'exec hq job cancel': ['plugins/snakemake/tests/test_cluster_generic.py', 'docs/snakemake.md'],
+  'state=$(hq': ['plugins/snakemake/tests/test_cluster_generic.py', 'docs/snakemake.md'],
+  'systemctl --user': ['test/e2e/serverFiles.test.ts', 'systemd-analyze'],
+  'systemd-run --user': ['test/unit/worker/memory.test.ts', 'cgroup'],
+  'hq server generate-access': ['test/e2e/serverFiles.test.ts', "'generate-access'"],
+  'hq server start --journal': ['test/e2e/serverFiles.test.ts', "'--journal'"],
+};
+
 /** What is not there in this place, and is told so. */
 const FAILS: Readonly<Record<string, RegExp>> = {
   'hq alloc log 4711 stderr': /Allocation 4711 not found/,
@@ -40,6 +60,20 @@ const FAILS: Readonly<Record<string, RegExp>> = {
 };
 /** Is this shell here? */
 const has = (shell: string): boolean => spawnSync(shell, ['--version']).status === 0;
+
+const BLOCKS: readonly ShellBlock[] = shellBlocks();
+
+/** What some of them print. */
+const SHOWN: readonly (readonly [of: readonly [page: string, text: string], shown: RegExp])[] = [
+  [['README.md', 'process_sample'], /^Job submitted successfully, job ID: 1\n[\s\S]*sample 42\n$/],
+  [['docs/http-api.md', '/v1/jobs\n'], /"name": ?"sh"/],
+  [['docs/http-api.md', 'tasks/3/output'], /^3\n$/],
+  [['docs/job-files.md', 'submit-file'], /job ID: \d+\n$/],
+];
+
+function isElsewhere(text: string): boolean {
+  return text.split('\n').some((line) => Object.keys(BLOCKS_ELSEWHERE).some((beginning) => line.startsWith(beginning)));
+}
 
 /** Ends what others need: at the end, in this order. */
 const LAST = ['hq job cancel', 'hq job forget', 'hq alloc remove', 'hq worker stop 3', 'hq worker stop all', 'hq server stop'];
@@ -126,20 +160,49 @@ describe('examples of help texts', () => {
   });
 });
 
-test("the README's first lines of the command line", async () => {
-  const [, block = ''] = /^## The command line\n\n```bash\n(.*?)^```$/ms.exec(readFileSync('README.md', 'utf8')) ?? [];
-  const own = new Cluster();
-  own.env['HOME'] = own.root;
-  delete own.env['HQ_SERVER_DIR'];
-  furnish(own);
-  // A person would not see what server and worker say in the background between the answers.
-  const lines = block.replace(/^hq (server|worker) start.*?(?=&)/gm, '$&> $1.txt 2>&1 ').replace(/^hq submit/m, 'hq worker wait 1\n$&');
-  try {
-    expect(await typed(own, lines)).toMatch(/^Job submitted successfully, job ID: 1\n[\s\S]*sample 42\n$/);
-  } finally {
+test.each(Object.entries({ ...ELSEWHERE, ...BLOCKS_ELSEWHERE }))('%s is run elsewhere', (beginning, [file, text]) => {
+  expect(readFileSync(file, 'utf8')).toContain(text);
+  // Nothing is listed that no page and no help text has any more.
+  const shown = [...namedCommands(COMMANDS).flatMap(({ entry }) => entry.examples ?? []), ...BLOCKS.map(({ text: lines }) => lines)];
+  expect(shown.some((lines) => lines.split('\n').some((line) => line.startsWith(beginning)))).toBe(true);
+});
+
+describe('blocks for a shell', () => {
+  let own: Cluster;
+  beforeAll(async () => {
+    own = new Cluster({ USER: 'me' });
+    // As a person has it: the default directory.
+    delete own.env['HQ_SERVER_DIR'];
+    furnish(own);
+    const [, jobFile = ''] = /^```toml\n(.*?)^```$/ms.exec(readFileSync('docs/job-files.md', 'utf8')) ?? [];
+    writeFileSync(join(own.work, 'job.toml'), jobFile);
+  });
+  beforeEach(() => {
+    own.env['HOME'] = mkdtempSync(join(own.root, 'home-'));
+  });
+  afterEach(async () => {
     await type(own, 'hq server stop');
-    await own.stop();
-  }
+  });
+  afterAll(() => own.stop());
+
+  test.each(BLOCKS.filter(({ text }) => !isElsewhere(text)))('$page: $name', async ({ page, text }) => {
+    const lines = inBackground(text);
+    const before = [
+      ...(lines.includes('hq server start') ? [] : ['hq server start > server.txt 2>&1 &', 'hq server wait']),
+      ...(lines.includes('hq worker start') ? [] : ['hq worker start --cpus 16 > worker.txt 2>&1 &', 'hq worker wait 1']),
+      ...(/\blast\b|\/jobs\b/.test(lines) && !lines.includes('hq submit')
+        ? ["hq submit --wait --array 1-17 -- sh -c 'echo $HQ_TASK_ID'"]
+        : []),
+      ...(lines.includes('$SOCKET') ? ['SOCKET=$(jq -r .socket.path ~/.hq-server/hq-current/access.json)'] : []),
+    ];
+    const workers = lines.split('hq worker start').length - 1;
+    const script = [
+      ...['set -e', ...before, 'echo begin', lines.replace(/^hq submit/m, 'hq worker wait 1\n$&')],
+      ...(workers === 0 ? [] : [`hq worker wait ${workers}`]),
+    ].join('\n');
+    const shown = (await typed(own, script)).split('begin\n')[1] ?? '';
+    for (const [of, pattern] of SHOWN) if (page === of[0] && text.includes(of[1])) expect(shown).toMatch(pattern);
+  });
 });
 
 /** Lines that begin with `$ ` are typed; those below are what they print, where `…` stands for anything, alone in a line for any lines. */

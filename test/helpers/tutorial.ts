@@ -13,7 +13,7 @@ import { ended } from './api.ts';
 import type { Cluster, HqResult } from './cluster.ts';
 
 /** Where the build links `hq`. */
-const HQ_FOLDER: string = resolve('build/bin');
+export const HQ_FOLDER: string = resolve('build/bin');
 
 /** The programs that the examples start, by name: each says what it was given. */
 const PROGRAMS: Readonly<Record<string, string>> = {

@@ -31,6 +31,19 @@ test('at, indexOf and has agree with the list', () => {
   );
 });
 
+const stepped = fc.record({ start: fc.nat({ max: 9 }), count: fc.integer({ min: 1, max: 30 }), step: fc.integer({ min: 1, max: 7 }) });
+
+test('pick takes the values at the indices', () => {
+  const arrays = fc.array(stepped, { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(arrays, fc.array(stepped, { maxLength: 5 }), (ranges, picks) => {
+      const array = new IntArray(ranges.map((one, at) => ({ ...one, start: at * 1_000 + one.start })));
+      const indices = new IntArray(picks.filter(({ start, count, step }) => start + (count - 1) * step < array.length));
+      expect([...array.pick(indices)]).toEqual([...indices].map((index) => array.at(index)));
+    }),
+  );
+});
+
 const range = fc.record({ start: fc.nat({ max: 50 }), span: fc.nat({ max: 30 }), step: fc.integer({ min: 1, max: 7 }) });
 
 test('ranges are accepted exactly when no value occurs twice', () => {

@@ -31,6 +31,8 @@ def _own_environment():
     with pytest.MonkeyPatch.context() as patch:
         for name in [*(name for name in os.environ if name.startswith("HQ_")), "XDG_RUNTIME_DIR"]:
             patch.delenv(name, raising=False)
+        # Notebooks are run by a program beside this Python.
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("HQ_BRIDGE_HQ", os.environ.get("HQ", str(ROOT / "dist/bin/hq.js")))
         yield
 

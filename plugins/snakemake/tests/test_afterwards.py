@@ -19,7 +19,7 @@ MIXED = """
         output: "{s}.txt"
         threads: 2
         resources: runtime=60
-        shell: "echo made {wildcards.s}; sleep 1; touch {output}"
+        shell: "echo making {wildcards.s}; echo made {wildcards.s}; sleep 1; touch {output}"
     rule bad:
         output: "bad.txt"
         shell: "echo the disk is on fire >&2; exit 3"
@@ -44,6 +44,9 @@ def test_logs_are_chosen_by_rule_and_wildcard(mixed):
     assert chosen.stdout.count("# good s=A (task ") >= 1, chosen.stderr
     assert "made A" in chosen.stdout
     assert "made B" not in chosen.stdout
+    last = workflow.hq("logs", "snakemake", job, "--rule", "good", "--wildcard", "s=A", "--lines", "1").stdout.splitlines()
+    # On standard error is what the job's own Snakemake says.
+    assert (len(last), last[1], last[2]) == (4, "made A", f"{last[0]}, stderr")
     assert "made B" in workflow.hq("logs", "snakemake", workflow.jobs()[0]["labels"]["snakemake-run"][:8]).stdout
 
 
@@ -65,6 +68,7 @@ def test_failed_jobs_are_explained(mixed):
         (("99999",), "'99999' is no run of Snakemake"),
         (("last", "--wildcard", "A"), "NAME=VALUE is expected"),
         (("last", "--failed", "--follow"), "cannot be used with"),
+        (("last", "--lines", "3", "--follow"), "cannot be used with"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(mixed, arguments, said):

@@ -53,6 +53,7 @@ def test_memory_is_asked_for_only_where_it_is_provided():
     assert mapper.amounts(mem_mb=500, mem_mib=477, mem="500 MB") == {"cpus": 1, "mem": 500}
     assert mapper.amounts(2, mem_mb_per_cpu=300, mem_mb=500) == {"cpus": 2, "mem": 600}
     assert mapper.amounts(mem_mib=477) == {"cpus": 1, "mem": 477}
+    assert mapper.amounts(mem_mb=50) == {"cpus": 1, "mem": 200}, "less than the Snakemake of a job needs"
     assert mapper.said == {}
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+import snakemake.cli
 from hq_bridge import Batch, EventStream
+from hq_bridge.warm.snakemake_host import _parse_directly
 from real_server import wait_for
 
 from workflow import Workflow
@@ -60,6 +63,23 @@ def run_telling(workflow: Workflow, before: str, *options: str) -> set[str]:
 @pytest.mark.parametrize(("level", "expected"), [("off", "plain"), ("imports", "imports"), ("auto", "snakefile")])
 def test_jobs_are_started_as_the_setting_says(workflow, level, expected):
     assert run_telling(workflow, "", "--hyperqueue-warm-runner", level) == {expected}
+
+
+@pytest.mark.parametrize("profile", [None, "none"])
+def test_arguments_mean_the_same_to_a_warm_job(monkeypatch, profile):
+    monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
+    if profile is not None:
+        monkeypatch.setenv("SNAKEMAKE_PROFILE", profile)
+    argv = "a.txt b.txt --snakefile S --target-jobs r:s=1 --cores all --mode remote --force --retries 2 --config n=1 list=[1,2]"
+    argv = [*argv.split(), "--set-resources=r:mem_mb=5", "--default-resources", "tmpdir=system_tmpdir", "--nolock"]
+    plain, warm = snakemake.cli.get_argument_parser(), snakemake.cli.get_argument_parser()
+    _parse_directly(warm)
+    expected, found = vars(plain.parse_args(argv)), vars(warm.parse_args(argv))
+    # Objects of classes without a comparison of their own.
+    assert {name: re.sub(" at 0x.*", "", repr(value)) for name, value in found.items()} == {
+        name: re.sub(" at 0x.*", "", repr(value)) for name, value in expected.items()
+    }
+    assert expected["profile"] == (None if profile is None else [profile])
 
 
 def test_a_changed_file_is_read_again(workflow):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -172,10 +174,53 @@ FILES = {
     "more/script.sh": 'echo "${snakemake[rule]}" > "${snakemake_output[0]}"\n',
 }
 
+NOTEBOOKS = """
+    rule all:
+        input: expand("{n}.txt", n=range(2))
 
-def write_features(workflow: Workflow) -> None:
-    workflow.write(FEATURES)
-    for name, text in FILES.items():
+    rule noted:
+        output: "{n}.txt"
+        log: notebook="logs/{n}.ipynb"
+        params: n=4
+        notebook: "more/notebook.py.ipynb"
+"""
+
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+NOTED = 'print(snakemake.rule, snakemake.params.n, file=open(snakemake.output[0], "w"))'
+CELL = {"cell_type": "code", "id": "only", "metadata": {}, "execution_count": None, "outputs": [], "source": NOTED}
+NOTEBOOK = {
+    **{"nbformat": 4, "nbformat_minor": 5, "cells": [CELL]},
+    "metadata": {"kernelspec": KERNEL, "language_info": {"name": "python"}},
+}
+
+# Jobs fetch their input from where it is kept, and bring their output there.
+STORED = """
+    storage disk:
+        provider="fs"
+
+    rule all:
+        input: storage.disk("kept/last.txt"), "here.txt"
+
+    rule first:
+        input: storage.disk("kept/given.txt")
+        output: storage.disk("kept/first.txt")
+        shell: "tr a-z A-Z < {input} > {output}"
+
+    rule last:
+        input: storage.disk("kept/first.txt")
+        output: storage.disk("kept/last.txt")
+        shell: "cat {input} {input} > {output}"
+
+    rule here:
+        input: storage.disk("kept/first.txt")
+        output: "here.txt"
+        shell: "cat {input} > {output}"
+"""
+
+
+def write_files(workflow: Workflow, snakefile: str, files: dict[str, str]) -> None:
+    workflow.write(snakefile)
+    for name, text in files.items():
         path = workflow.directory / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -192,21 +237,52 @@ def results(directory: Path) -> dict[str, str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def local_results(tmp_path_factory):
+def local(directory: Path, snakefile: str, files: dict[str, str], *options: str) -> dict[str, str]:
     """What `--executor local` makes."""
-    made = Workflow(tmp_path_factory.mktemp("local") / "work dir", None)
-    write_features(made)
-    command = [sys.executable, "-m", "snakemake", "--cores", "4", "--set-resources", "resources:mem_mb=70"]
+    made = Workflow(directory / "work dir", None)
+    write_files(made, snakefile, files)
+    command = [sys.executable, "-m", "snakemake", "--cores", "4", *options]
     done = subprocess.run(command, cwd=made.directory, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, done.stderr
     return results(made.directory)
 
 
+@pytest.fixture(scope="module")
+def local_results(tmp_path_factory):
+    """What `--executor local` makes of the workflow with all features."""
+    return local(tmp_path_factory.mktemp("local"), FEATURES, FILES, "--set-resources", "resources:mem_mb=70")
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_workflow_makes_the_same_as_with_the_local_executor(workflow, local_results, level):
-    write_features(workflow)
+    write_files(workflow, FEATURES, FILES)
     workflow.succeed("--hyperqueue-warm-runner", level, "--set-resources", "resources:mem_mb=70")
     assert results(workflow.directory) == local_results
     warm = [task["spec"].get("warm", {}).get("level") for task in workflow.tasks()]
     assert set(warm) == {{"off": None, "imports": "imports", "auto": "snakefile"}[level]}
+
+
+def test_notebooks_are_run_and_kept(server, tmp_path):
+    # Snakemake runs none in a directory with a blank in its name.
+    workflow = Workflow(tmp_path / "notebooks", server)
+    files = {"more/notebook.py.ipynb": json.dumps(NOTEBOOK)}
+    write_files(workflow, NOTEBOOKS, files)
+    workflow.succeed()
+    made = {name: text for name, text in results(workflow.directory).items() if name.endswith(".txt")}
+    assert made == {"0.txt": "noted 4\n", "1.txt": "noted 4\n"}
+    # What was run is kept, below what Snakemake tells it.
+    assert "".join(json.loads(workflow.text("logs/0.ipynb"))["cells"][-1]["source"]) == NOTED
+    assert {task["spec"]["warm"]["level"] for task in workflow.tasks()} == {"snakefile"}
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="the storage plugin `fs` needs rsync")
+def test_storage_is_read_and_written_as_with_the_local_executor(workflow, tmp_path_factory):
+    files = {"kept/given.txt": "given\n"}
+    write_files(workflow, STORED, files)
+    workflow.succeed()
+    made = results(workflow.directory)
+    assert made["kept/last.txt"] == "GIVEN\nGIVEN\n"
+    assert made == local(tmp_path_factory.mktemp("local"), STORED, files)
+    server = workflow.server
+    said = "".join(server.log(process) for process in server.processes)
+    assert "the workflow uses storage providers; the workflow is parsed by each job" in said

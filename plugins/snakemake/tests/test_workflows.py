@@ -210,13 +210,35 @@ def test_memory_is_not_asked_for_where_it_is_not_provided(workflow):
     assert workflow.tasks()[0]["spec"]["request"][0]["resources"] == {"cpus": 1}
 
 
-def test_memory_is_asked_for_where_it_is_provided(lone_workflow):
+# Holds 300 MB until it is ended where it may not have them.
+HUNGRY = """
+    rule all:
+        input: "a.txt", "b.txt"
+    rule a:
+        output: "a.txt"
+        resources: mem_mb=lambda wildcards, attempt: 250 * attempt ** 2
+        shell: "python -c 'import sys, time; held = bytearray(300_000_000); time.sleep(600 * (sys.argv[1] == \\"250\\"))' "
+               "{resources.mem_mb}; touch {output}"
+    rule b:
+        output: "b.txt"
+        resources: slurm_partition="long"
+        shell: "touch {output}"
+"""
+
+
+def test_memory_is_asked_for_where_it_is_provided_and_a_job_that_holds_more_gets_more(lone_workflow):
     workflow = lone_workflow
     workflow.server.start()
-    workflow.server.worker("--cpus", "2", "--resource", "mem=sum(1000)")
-    workflow.write(MEMORY)
-    assert "no worker provides" not in workflow.succeed()
-    assert workflow.tasks()[0]["spec"]["request"][0]["resources"] == {"cpus": 1, "mem": 500}
+    workflow.server.worker("--cpus", "2", "--resource", "mem=sum(2000)")
+    workflow.write(HUNGRY)
+    out = workflow.succeed("--retries", "1")
+    assert "no worker provides" not in out
+    assert "it exceeded its memory limit of 250 MiB (resource mem_mb)" in out
+    found = {(task["label"], task["state"], task["spec"]["request"][0]["resources"].get("mem")) for task in workflow.tasks()}
+    assert found == {("a", "failed", 250), ("a", "finished", 1000), ("b", "finished", None)}
+    failed = workflow.hq("logs", "snakemake", "last", "--failed").stdout
+    assert "memory limit (resource mem_mb): Memory limit exceeded: 250 MiB" in failed
+    assert re.search(r"peak memory: \d+", failed)
 
 
 def test_job_that_no_worker_can_run_is_told(workflow):

@@ -99,4 +99,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    from .other_wheel import warn_of_other_wheel
+
+    # Here and not above: tasks import their part of this package by its own name, and each start would pay for the look.
+    warn_of_other_wheel()
     return getattr(import_module(f".{_PLACES[name]}", __name__), name)

@@ -19,11 +19,12 @@ from .calls import Work, begin, cancel, cpus_of, fail, in_order
 from .client import Client
 from .errors import HqError, ServerUnavailable
 from .events import Batch as EventBatch
-from .events import EventStream, Gap, Message, Resumed
+from .events import EventStream, Lost, Message
 from .intarray import ids_of
 from .job import DEFAULT_RESULT_LIMIT, Job, SubmittedJob
 from .job_client import JobClient
-from .python_env import PythonEnv
+from .patience import Absence, extend_patiently
+from .python_env import PythonEnv, this_python
 from .resources import Resources
 from .result_file import ResultUnavailable
 from .results import all_tasks, read_attempt
@@ -54,6 +55,9 @@ class Executor(concurrent.futures.Executor):
     :param env: variables of the tasks
     :param result_limit: bytes that the results of one batch may take
     :raises HqError: when there is no server that can be used
+
+    Calls go on over a restart of the server. When it is away for longer than the client's `return_limit_s` they end with
+    `ServerUnavailable`, and `shutdown` comes back.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Executor(concurrent.futures.Executor):
         self._changed = threading.Condition()
         self._waiting: List[Work] = []
         self._sent: Dict[int, Work] = {}
+        self._absence = Absence(self.client.server_dir, self.client.return_limit_s)
         self._inbox: "queue.Queue[Optional[Message]]" = queue.Queue()
         self._events = EventStream(self.client.server_dir, self._inbox.put, jobs=str(self.job.id), types=TYPES).open()
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._send_all, self._receive_all)]
@@ -130,8 +135,7 @@ class Executor(concurrent.futures.Executor):
         if cancel_futures:
             # Nothing is sent behind the back of this.
             self._threads[0].join()
-            with contextlib.suppress(HqError):
-                self.client.cancel(self.job)
+            self._cancel_all()
         if wait:
             for thread in self._threads:
                 thread.join()
@@ -181,7 +185,7 @@ class Executor(concurrent.futures.Executor):
         with self._changed:
             self._sent.update((task.task_id, work) for task, work in zip(tasks, works))
         try:
-            self.client.extend(self.job)
+            extend_patiently(self.client, self.job, self._absence, lambda: self._cancel)
         except BaseException as error:
             self.job.sent = len(job.tasks)
             if isinstance(error, ValidationException) and len(works) > 1:
@@ -203,20 +207,41 @@ class Executor(concurrent.futures.Executor):
     def _receive_all(self) -> None:
         sending = True
         while sending or self._sent:
-            message = self._inbox.get()
+            try:
+                message = self._inbox.get(timeout=self._absence.left_s() if self._sent else None)
+            except queue.Empty:
+                self._give_up()
+                continue
             if message is None:
                 sending = False
             elif isinstance(message, EventBatch):
                 for event in message.events:
                     self._handle(event)
-            elif isinstance(message, (Gap, Resumed)):
+            elif isinstance(message, Lost):
+                if self._sent:
+                    self._absence.begins(message.error)
+            else:
+                self._absence.ends()
                 self._look_again()
+                if self._cancel:
+                    # It may have been away when this was asked for.
+                    self._cancel_all()
         self._events.close()
         with contextlib.suppress(HqError):
             self._closing()
             self.client.forget(self.job)
         if self._own_client:
             self.client.close()
+
+    def _cancel_all(self) -> None:
+        with contextlib.suppress(HqError):
+            self.client.cancel(self.job)
+
+    def _give_up(self) -> None:
+        """Nobody waits for ever. When the server comes back later it finds an executor that works."""
+        error = self._absence.error(f"this call of job {self.job.id} may still be running")
+        for task_id in list(self._sent):
+            self._fail(task_id, error)
 
     def _handle(self, event: Any) -> None:
         kind = event["type"]
@@ -267,13 +292,6 @@ class Executor(concurrent.futures.Executor):
         # It is read once.
         with contextlib.suppress(OSError):
             data.result(task_id, instance).unlink()
-
-
-def this_python() -> PythonEnv:
-    """The interpreter that asks, which certainly has what it needs where workers see the same files."""
-    import sys
-
-    return PythonEnv(sys.executable)
 
 
 def _close_job(api: Client, job_id: int) -> None:

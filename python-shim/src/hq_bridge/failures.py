@@ -52,6 +52,12 @@ class FailedJobsException(Exception):
         self.failed_tasks = failed_tasks
         self.job_map = job_map
 
+    def task_label(self, job_id: int, task_id: int) -> str:
+        """What a task is called in lists: its name, its id where it has none or where its job is not in `job_map`."""
+        job = self.job_map.get(job_id)
+        task = None if job is None else job.task_by_id(task_id)
+        return str(task_id) if task is None else task.label
+
     def __str__(self) -> str:
         return "\n".join(_describe(job_id, tasks) for job_id, tasks in self.failed_tasks.items())
 

@@ -10,8 +10,9 @@ import os
 from datetime import timedelta
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
+from .access import AnyPath
 from .data_dir import DataDirectory
-from .output import DEFAULT_STDERR, DEFAULT_STDOUT, AnyPath, Stdio
+from .output import DEFAULT_STDERR, DEFAULT_STDOUT, Stdio
 from .python_env import PythonEnv
 from .resources import Resources
 from .settings import CrashLimit, Env, Settings, Wanted, checked_env
@@ -62,11 +63,9 @@ class Job:
         self.keep_open = keep_open
         self.after_ok = [job_id_of(job) for job in after_ok]
 
-    def task_by_id(self, task_id: int) -> Task:
-        """:raises KeyError: when the job has no such task"""
-        if not 0 <= task_id < len(self.tasks):
-            raise KeyError(f"the job has no task {task_id}")
-        return self.tasks[task_id]
+    def task_by_id(self, id: int) -> Optional[Task]:
+        """The task with this id; None when the job has none."""
+        return self.tasks[id] if 0 <= id < len(self.tasks) else None
 
     def program(
         self,
@@ -105,6 +104,8 @@ class Job:
         wanted = Wanted(cwd, stdout, stderr, priority, crash_limit, max_retries, time_limit, task_dir)
         settings = self._settings.of(wanted, env, resources)
         content = stdin.encode() if isinstance(stdin, str) else stdin
+        if content is not None and not isinstance(content, bytes):
+            raise ValidationException(f"stdin={stdin!r} is neither a text nor bytes")
         task = ExternalProgram(args, content, self, len(self.tasks), name, deps, settings)
         self.tasks.append(task)
         return task

@@ -23,7 +23,7 @@ from .failures import FailedJobsException, FailedTaskContext, TaskFailures
 from .graph import graph_of
 from .intarray import ids_text
 from .job import HasJobId, Job, SubmittedJob, job_id_of
-from .other_wheel import warn_of_other_wheel
+from .patience import RETURN_LIMIT_S
 from .python_env import PythonEnv
 from .results import Results, all_tasks
 from .tasks import PythonFunction, Task
@@ -40,6 +40,8 @@ class JobClient:
     :param server_dir: None for `HQ_SERVER_DIR`, else `~/.hq-server`
     :param python_env: runs functions that name no other
     :param cpus: ours: CPUs of such a worker; None: all that this process may use
+    :param return_limit_s: ours: how long `wait_for_jobs`, and the calls of an `Executor`, stand a server that is away,
+        seconds; None: for ever
     :raises HqError: when no server can be started or the one that runs cannot be used
 
     Every method raises `HqError` when the server refuses something, and `ServerUnavailable` when none answers.
@@ -51,9 +53,10 @@ class JobClient:
         python_env: Optional[PythonEnv] = None,
         *,
         cpus: Optional[int] = None,
+        return_limit_s: Optional[float] = RETURN_LIMIT_S,
     ) -> None:
-        warn_of_other_wheel()
         self.server_dir: Path = server_directory(server_dir)
+        self.return_limit_s = return_limit_s
         self.python_env = PythonEnv() if python_env is None else python_env
         server = ensure_server(self.server_dir, cpus)
         self.api = Client(self.server_dir)
@@ -118,6 +121,7 @@ class JobClient:
 
         :returns: whether all tasks have finished
         :raises FailedJobsException: when some have not, unless `raise_on_error` is false
+        :raises ServerUnavailable: when the server was away for longer than `return_limit_s`
         """
         ids = [job_id_of(job) for job in jobs]
         try:
@@ -130,7 +134,7 @@ class JobClient:
 
     def waiter(self, job_ids: Sequence[int]) -> Waiter:
         """Ours: a wait that another thread can stop."""
-        return Waiter(self.server_dir, self.api, job_ids)
+        return Waiter(self.server_dir, self.api, job_ids, self.return_limit_s)
 
     def get_failed_tasks(self, job: HasJobId) -> TaskFailures:
         """Why tasks of a job have failed, by their ids."""

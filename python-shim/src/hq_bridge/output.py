@@ -16,6 +16,8 @@ from .validation import ValidationException
 # A file per task in its working directory.
 DEFAULT_STDOUT = "%{CWD}/%{TASK_ID}.stdout"
 DEFAULT_STDERR = "%{CWD}/%{TASK_ID}.stderr"
+KEEP = "none"
+REMOVE = "rm-if-finished"
 
 
 def default_stdout() -> str:
@@ -31,10 +33,11 @@ class StdioDef:
     """A channel of a task: its file, and whether that is removed when the task has finished well.
 
     :param path: None: what the channel would have anyhow, see `resolved`
+    :param on_close: "none": the file stays; "rm-if-finished": only a task that did not finish leaves it
     """
 
     path: Optional[str] = None
-    remove_finished: bool = False
+    on_close: str = KEEP
 
     @classmethod
     def from_path(cls, path: AnyPath) -> "StdioDef":
@@ -44,22 +47,45 @@ class StdioDef:
     @classmethod
     def remove_if_finished(cls, path: Optional[AnyPath] = None) -> "StdioDef":
         """A file that is left only by a task that did not finish; None for the default one."""
-        return cls(None if path is None else os.fspath(path), True)
+        return cls(None if path is None else os.fspath(path), REMOVE)
 
     def resolved(self, default: str) -> Dict[str, str]:
-        """The channel as the HTTP API has it."""
-        on_close = {"onClose": "rm-if-finished"} if self.remove_finished else {}
-        return {"path": self.path or default, **on_close}
+        """The channel as the HTTP API has it.
+
+        :raises ValidationException: `on_close` is none of its words
+        """
+        if self.on_close not in (KEEP, REMOVE):
+            raise ValidationException(f'on_close={self.on_close!r} is neither "{KEEP}" nor "{REMOVE}"')
+        path = default if self.path is None else os.fspath(self.path)
+        return {"path": path} if self.on_close == KEEP else {"path": path, "onClose": self.on_close}
 
 
 Stdio = Union[None, str, "os.PathLike[str]", StdioDef]
 
 
-def stdio_spec(stdio: Stdio, default: str) -> Optional[Dict[str, str]]:
-    """A channel as the HTTP API has it; None: nowhere."""
+def stdio_spec(name: str, stdio: Stdio, default: str) -> Optional[Dict[str, str]]:
+    """A channel as the HTTP API has it; None: nowhere.
+
+    :param name: the argument, for errors
+    :raises ValidationException: no path
+    """
     if stdio is None:
         return None
-    return (stdio if isinstance(stdio, StdioDef) else StdioDef.from_path(stdio)).resolved(default)
+    if isinstance(stdio, StdioDef):
+        return stdio.resolved(default)
+    return StdioDef(checked_path(name, stdio)).resolved(default)
+
+
+def checked_path(name: str, path: AnyPath) -> str:
+    """A path as a text.
+
+    :param name: the argument, for errors
+    :raises ValidationException: no path
+    """
+    text = path if isinstance(path, str) else path.__fspath__() if hasattr(path, "__fspath__") else None
+    if not isinstance(text, str):
+        raise ValidationException(f"{name}={path!r} is no path; give a text or a pathlib.Path")
+    return text
 
 
 class Output:

@@ -16,7 +16,7 @@ import json
 import pickle
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .data_dir import DataDirectory
 from .result_file import PROTOCOL
@@ -34,14 +34,11 @@ SMALL_BYTES = 256
 _packing = threading.local()
 
 
-class Packed:
+class Packed(NamedTuple):
     """The payload of one task, and the tasks whose results are among its arguments."""
 
-    __slots__ = ("content", "needs")
-
-    def __init__(self, content: bytes, needs: "List[PythonFunction]") -> None:
-        self.content = content
-        self.needs = needs
+    content: bytes
+    needs: "Sequence[PythonFunction]"
 
 
 def note_needed(task: "PythonFunction") -> int:
@@ -66,23 +63,24 @@ def pack(tasks: "Sequence[PythonFunction]", data: DataDirectory) -> Iterator[Pac
     uses: Dict[int, int] = {}
     for task in tasks:
         uses[id(task.fn)] = uses.get(id(task.fn), 0) + 1
+    dumps = _by_value if _wants_modules_by_value() else _by_reference
     # The tasks keep their functions alive, so that an id stays the name of one function.
     known: Dict[int, Tuple[bytes, bytes]] = {}
     for task in tasks:
         if id(task.fn) not in known:
-            content = _pickled(task, "the function", task.fn)
+            content = _pickled(dumps, task, "the function", task.fn)
             place, inline = _place(data, f"function-{task.task_id}", content, uses[id(task.fn)])
             known[id(task.fn)] = f"[{json.dumps(place or len(inline))},".encode(), inline
         start, function = known[id(task.fn)]
         needs: "List[PythonFunction]" = []
         _packing.needs = needs
         try:
-            content = _pickled(task, "an argument", (task.args, task.kwargs))
+            content = _pickled(dumps, task, "an argument", (task.args, task.kwargs))
         finally:
             _packing.needs = None
         place, args = _place(data, f"args-{task.task_id}", content, 1)
         end = b"null]\n" if place is None else f"{json.dumps(place)}]\n".encode()
-        yield Packed(b"".join((start, end, function, args)), needs)
+        yield Packed(start + end + function + args, needs)
 
 
 def job_value(data: DataDirectory, limit: int) -> str:
@@ -106,9 +104,9 @@ def _place(data: DataDirectory, name: str, content: bytes, uses: int) -> Tuple[O
     return name, b""
 
 
-def _pickled(task: "PythonFunction", what: str, value: Any) -> bytes:
+def _pickled(dumps: Callable[[Any], bytes], task: "PythonFunction", what: str, value: Any) -> bytes:
     try:
-        return _dumps(value)
+        return dumps(value)
     except Exception as error:
         raise ValidationException(
             f"{what} of task {task.label} cannot be pickled: {type(error).__name__}: {error}. Make it inside the "
@@ -116,21 +114,25 @@ def _pickled(task: "PythonFunction", what: str, value: Any) -> bytes:
         ) from error
 
 
-def _dumps(value: Any) -> bytes:
+def _by_reference(value: Any) -> bytes:
     """By reference where that is enough: it is quicker, and another Python can load it."""
     try:
         content = pickle.dumps(value, protocol=PROTOCOL)
         # What is defined in the user's script is nowhere else, and so must travel by value.
-        if b"__main__" not in content and not _by_value():
+        if b"__main__" not in content:
             return content
     except Exception:
         # A lambda, a function in a function and much else; the next one says what is really wrong.
         pass
+    return _by_value(value)
+
+
+def _by_value(value: Any) -> bytes:
     return _cloudpickle().dumps(value, protocol=PROTOCOL)  # type: ignore[no-any-return]
 
 
-def _by_value() -> bool:
-    """Whether the user has asked for modules by value."""
+def _wants_modules_by_value() -> bool:
+    """Whether the user has asked cloudpickle for that."""
     cloudpickle = sys.modules.get("cloudpickle")
     return cloudpickle is not None and bool(cloudpickle.list_registry_pickle_by_value())
 

@@ -1,7 +1,8 @@
 """The file in which a function leaves what it has returned. Written by `task_main` on a worker, read by `Results`.
 
 One file per attempt, `<task>.<instance>.result`, because an older attempt may still be running somewhere unreachable:
-it cannot replace what counts. The first byte tells what follows: `V` a pickled value, `E` a sentence why there is none.
+it cannot replace what counts. Nobody looks at it before its task has finished, when it is complete. The first byte
+tells what follows: `V` a pickled value, `E` a sentence why there is none.
 """
 
 from __future__ import annotations
@@ -56,25 +57,22 @@ def result_path(directory: AnyPath, task_id: int, instance: int) -> str:
 
 
 def write_result(path: AnyPath, value: Any, limit: int) -> Optional[str]:
-    """Keeps a value; a reader sees all of the file or nothing of it.
+    """Keeps a value.
 
     :param limit: bytes that the pickled value may take
     :returns: why the value was not kept; the file then says the same
     :raises OSError: when there can be no file
     """
-    directory, name = os.path.split(path)
-    draft = os.path.join(directory, f".{name}-{os.getpid()}")
     try:
-        with open(draft, "wb", opener=private) as file:
+        with open(path, "wb", opener=private) as file:
             problem = _write_value(file, value, limit)
             if problem is not None:
                 file.seek(0)
                 file.truncate()
                 file.write(EXPLANATION + problem.encode())
-        os.replace(draft, path)
     except BaseException:
-        if os.path.exists(draft):
-            os.unlink(draft)
+        if os.path.exists(path):
+            os.unlink(path)
         raise
     return problem
 

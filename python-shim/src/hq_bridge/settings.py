@@ -5,11 +5,11 @@ Tasks that ask for the same share one dictionary: 100,000 like tasks are describ
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Union
 
-from .output import DEFAULT_STDERR, DEFAULT_STDOUT, AnyPath, Stdio, stdio_spec
+from .access import AnyPath
+from .output import DEFAULT_STDERR, DEFAULT_STDOUT, Stdio, checked_path, stdio_spec
 from .resources import Resources, milliseconds, request_spec
 from .validation import ValidationException
 
@@ -58,7 +58,7 @@ class Settings:
     def _make(self, wanted: Wanted, env: Optional[Env], resources: Resources) -> Dict[str, Any]:
         # Channels without a file are None, which means something; of the others what is empty is left to the server.
         fields = {
-            "cwd": self._workdir if wanted.cwd is None else os.fspath(wanted.cwd),
+            "cwd": self._workdir if wanted.cwd is None else checked_path("cwd", wanted.cwd),
             "env": {**self._env, **checked_env("env", env)},
             "request": request_spec(resources),
             "priority": _whole("priority", wanted.priority),
@@ -68,8 +68,8 @@ class Settings:
             "taskDir": wanted.task_dir,
         }
         return {
-            "stdout": stdio_spec(wanted.stdout, DEFAULT_STDOUT),
-            "stderr": stdio_spec(wanted.stderr, DEFAULT_STDERR),
+            "stdout": stdio_spec("stdout", wanted.stdout, DEFAULT_STDOUT),
+            "stderr": stdio_spec("stderr", wanted.stderr, DEFAULT_STDERR),
             **{name: value for name, value in fields.items() if value},
         }
 

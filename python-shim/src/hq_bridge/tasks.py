@@ -5,6 +5,7 @@ Names follow `hyperqueue.task` of HyperQueue 0.26.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .output import Output, outputs_of
@@ -20,12 +21,22 @@ ProgramArgs = Union[str, Sequence[Word]]
 class Task:
     """What programs and functions have in common. `settings` are fields of the HTTP API, checked."""
 
+    # A hundred thousand of them are made at once, and the collector looks at each dictionary of an object, too.
+    __slots__ = ("dependencies", "job", "name", "settings", "task_id")
+    dependencies: "Tuple[Task, ...]"
     job: Any
 
     def __init__(
         self, job: Any, task_id: int, name: Optional[str], dependencies: "Sequence[Task]", settings: Mapping[str, Any]
     ) -> None:
-        for task in dependencies:
+        if name is not None and not isinstance(name, str):
+            raise ValidationException(f"name={name!r} of task {task_id} is no text")
+        # A task alone is none of these.
+        if not isinstance(dependencies, Iterable):
+            raise ValidationException(f"deps of task {name or task_id} is {dependencies!r}; give a list of tasks")
+        # First, as an iterator can be read once.
+        self.dependencies = tuple(dependencies)
+        for task in self.dependencies:
             if not isinstance(task, Task) or task.job is not job:
                 raise ValidationException(
                     f"deps of task {name or task_id} names {task!r}, which is no task of this job"
@@ -33,7 +44,6 @@ class Task:
         self.job = job
         self.task_id = task_id
         self.name = name
-        self.dependencies: Tuple[Task, ...] = tuple(dependencies)
         self.settings = settings
 
     @property
@@ -44,6 +54,8 @@ class Task:
 
 class ExternalProgram(Task):
     """A program. `task["name"]` is the `Output` of that name among its arguments, for the tasks that read it."""
+
+    __slots__ = ("args", "outputs", "stdin")
 
     def __init__(self, args: ProgramArgs, stdin: Optional[bytes], *of_task: Any) -> None:
         super().__init__(*of_task)
@@ -68,6 +80,8 @@ class ExternalProgram(Task):
 
 class PythonFunction(Task):
     """A function. As an argument of a later function of its job it stands for what it returns."""
+
+    __slots__ = ("args", "fn", "kwargs", "python_env")
 
     def __init__(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .access import AnyPath
 from .job import Job
-from .output import AnyPath
 
 
 def visualize_job(job: Job, path: AnyPath) -> None:

@@ -15,6 +15,7 @@ from .client import Client
 from .errors import HqError, ServerUnavailable
 from .events import EventStream, Message
 from .intarray import ids_text
+from .patience import AWAY_S, RETURN_LIMIT_S, Absence
 
 if TYPE_CHECKING:
     from ._generated import models
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 TYPES = ("job-idle", "job-completed", "job-closed", "job-canceled", "job-forgotten")
 # How often numbers on a terminal change.
 PROGRESS_S = 0.5
-# How often a server that is away is looked for; its events come back by themselves.
-AWAY_S = 1.0
 
 Progress = Callable[["List[models.JobInfo]"], None]
 
@@ -31,13 +30,19 @@ Progress = Callable[["List[models.JobInfo]"], None]
 class Waiter:
     """One wait for some jobs. `stop` may be called in another thread."""
 
-    def __init__(self, server_dir: Path, client: Client, job_ids: Sequence[int]) -> None:
+    def __init__(
+        self,
+        server_dir: Path,
+        client: Client,
+        job_ids: Sequence[int],
+        return_limit_s: Optional[float] = RETURN_LIMIT_S,
+    ) -> None:
         self._server_dir = server_dir
         self._client = client
         self._ids = set(job_ids)
         self._inbox: "queue.Queue[Optional[Message]]" = queue.Queue()
         self._stopped = threading.Event()
-        self._away = False
+        self._absence = Absence(server_dir, return_limit_s)
 
     def stop(self) -> None:
         """Lets `wait` return before the end."""
@@ -48,6 +53,7 @@ class Waiter:
         """The jobs, sorted by id, when none of their tasks is unfinished; None when it was stopped.
 
         :raises HqError: HQ_E_JOB_NOT_FOUND when one of them is not there or was forgotten
+        :raises ServerUnavailable: HQ_E_SERVER_GONE when the server was away for longer than `return_limit_s`
         """
         if not self._ids:
             return []
@@ -67,11 +73,11 @@ class Waiter:
         try:
             jobs = self._client.jobs(ids=ids_text(self._ids))
         except ServerUnavailable as error:
-            if not self._away:
-                print(f"hq-bridge: {error.message}; waiting for its return", file=sys.stderr)
-            self._away = True
+            self._absence.begins(error)
+            if self._absence.left_s() == 0:
+                raise self._absence.error(f"{_jobs(self._ids)} may still be running") from error
             return None
-        self._away = False
+        self._absence.ends()
         missing: Set[int] = self._ids - {job["id"] for job in jobs}
         if missing:
             raise HqError(
@@ -91,6 +97,10 @@ class Waiter:
 def has_ended(job: "models.JobInfo") -> bool:
     """Whether nothing is left to do. An open job may get more tasks all the same."""
     return job["stats"]["waiting"] == 0 and job["stats"]["running"] == 0
+
+
+def _jobs(ids: Set[int]) -> str:
+    return f"{'job' if len(ids) == 1 else 'jobs'} {ids_text(ids)}"
 
 
 class ProgressBar:

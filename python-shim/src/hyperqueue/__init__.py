@@ -1,6 +1,7 @@
 """The names of HyperQueue's Python package, for scripts that use them. All of it is in `hq_bridge`."""
 
-from hq_bridge import LocalCluster, __version__
+from hq_bridge import __version__
+from hq_bridge.cluster import LocalCluster
 from hq_bridge.job import Job
 from hq_bridge.job_client import JobClient as Client
 from hq_bridge.other_wheel import warn_of_other_wheel

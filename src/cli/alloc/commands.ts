@@ -30,7 +30,7 @@ export const ALLOC: CommandGroup = {
     {
       name: 'dry-run',
       description: 'Submit an allocation as such a queue would, and cancel it at once',
-      examples: ['hq alloc dry-run slurm --time-limit 1h -- --partition=general'],
+      examples: ['hq alloc dry-run slurm --time-limit 1h -- --partition=general', 'hq alloc dry-run local --time-limit 1h'],
       args: QUEUE_ARGS,
       options: () => queueOptions({ trial: false }),
       effect: 'changes',

@@ -8,6 +8,7 @@ import { checkBatchSystems } from '../doctor/batchSystems.ts';
 import { type Finding, ok, problem, reasonOf } from '../doctor/finding.ts';
 import { checkLauncher } from '../doctor/launcher.ts';
 import { checkHostName, checkPorts, checkSocket } from '../doctor/network.ts';
+import { checkPython } from '../doctor/python.ts';
 import { checkClock, checkLimits, checkNode } from '../doctor/runtime.ts';
 import { checkServer } from '../doctor/server.ts';
 import { checkServerDirectory } from '../doctor/serverDirectory.ts';
@@ -30,6 +31,7 @@ export async function runDoctor(context: Context): Promise<number> {
     ...(await guarded('temporary-directory', () => [checkTemporaryDirectory(tmpDir)])),
     ...(await guarded('limits', () => checkLimits(readFileSync('/proc/self/limits', 'utf8')))),
     ...(await guarded('control-group', async () => [await checkControlGroup(io.env)])),
+    ...(await guarded('python', async () => [await checkPython(io)])),
     ...(await guarded('batch-systems', () => checkBatchSystems({ env: io.env }))),
   ];
   io.signal.throwIfAborted();

@@ -19,6 +19,7 @@ interface StartOptions {
   readonly workerPort?: number;
   readonly idleTimeout?: number;
   readonly journal?: string;
+  readonly journalFlushPeriod?: number;
   readonly reconnectTimeout?: number;
   readonly exitWhenIdle?: number;
   readonly new?: boolean;
@@ -44,6 +45,7 @@ export async function runStart(context: Context, _args: [], options: StartOption
     ...(options.clientPort === undefined ? {} : { clientPort: options.clientPort }),
     ...(options.workerPort === undefined ? {} : { workerPort: options.workerPort }),
     ...(options.idleTimeout === undefined ? {} : { idleTimeoutMs: options.idleTimeout }),
+    ...(options.journalFlushPeriod === undefined ? {} : { journalFlushMs: options.journalFlushPeriod }),
     ...(options.journal === undefined ? {} : { journalPath: resolve(io.cwd, options.journal) }),
     ...(options.reconnectTimeout === undefined ? {} : { reconnectTimeoutMs: options.reconnectTimeout }),
     ...(options.exitWhenIdle === undefined ? {} : { exitWhenIdleMs: options.exitWhenIdle }),

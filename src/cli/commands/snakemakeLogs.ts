@@ -9,12 +9,10 @@ import { allTasks } from '../allTasks.ts';
 import type { Context } from '../context.ts';
 import { failureCard } from '../snakemake/failureCard.ts';
 import { isChosen, type JobChoice, selectRun } from '../snakemake/run.ts';
-import { CHANNELS, prefixed, printLogs } from '../taskLogs.ts';
+import { CHANNELS, prefixed, printLogs, tailBytes } from '../taskLogs.ts';
 
 /** Of a failed job, unless `--lines` says otherwise. */
 const LINES = 20;
-/** Read of a failed job's output for its last lines, bytes. */
-const TAIL_BYTES = 64 * 1024;
 
 export interface SnakemakeLogsOptions {
   readonly rule?: string;
@@ -38,7 +36,7 @@ export async function runSnakemakeLogs(context: Context, [text]: [string], optio
     const detail = `the output of run ${run.id} is gone: that of a run without failures is removed at its end. Keep it with --hyperqueue-keep-logs always`;
     throw new HqError('HQ_E_LOG', { detail });
   }
-  await printLogs(context, client, { tasks, channels: CHANNELS, header: jobHeader });
+  await printLogs(context, client, { tasks, channels: CHANNELS, header: jobHeader, lines: options.lines });
 }
 
 function jobHeader({ label, id }: TaskInfo, channel: string): string {
@@ -65,7 +63,7 @@ async function lastLines(client: HqClient, { jobId, id }: TaskInfo, count: numbe
   for (const channel of ['stderr', 'stdout'] as const) {
     const pieces: Uint8Array[] = [];
     try {
-      for await (const piece of await client.taskOutput(jobId, id, { channel, tail: TAIL_BYTES })) pieces.push(piece);
+      for await (const piece of await client.taskOutput(jobId, id, { channel, tail: tailBytes(count) })) pieces.push(piece);
     } catch (error) {
       if (!(error instanceof HqError) || (error.code !== 'HQ_E_LOG' && error.code !== 'HQ_E_FILE')) throw error;
       isGone = true;

@@ -8,8 +8,13 @@ import type { Context } from '../context.ts';
 import { makeFolder, writeTextFile } from '../textFile.ts';
 
 /** Snakemake submits 100 jobs per second unless it is told otherwise, which short jobs outrun. */
-const JOBS_PER_TIMESPAN = '1000/1s';
-const JOBS = 500;
+const JOBS_PER_TIMESPAN = '10000/1s';
+/**
+ * The server decides what runs where and when. While jobs wait in Snakemake because of its own limit, it looks at all of them again whenever one
+ * has ended, by default with a solver, which costs it more than everything else together.
+ */
+const JOBS = 10_000;
+const SCHEDULER = 'greedy';
 /** What a job without resources gets: memory in MiB and minutes, in Snakemake's words. */
 const DEFAULT_RESOURCES: readonly string[] = ['mem_mb=2000', 'runtime=60'];
 
@@ -53,6 +58,7 @@ function profileText(options: ProfileOptions): string {
     executor: 'hyperqueue',
     jobs: options.jobs ?? JOBS,
     'max-jobs-per-timespan': JOBS_PER_TIMESPAN,
+    scheduler: SCHEDULER,
     ...given('hyperqueue-slurm', options.slurm),
     ...given('hyperqueue-alloc', options.alloc),
     ...given('hyperqueue-time-limit', options.timeLimit),

@@ -16,6 +16,8 @@ export interface StartOptions extends WorkerFlags {
   readonly heartbeat?: number;
   readonly onServerLost?: OnServerLost;
   readonly memEnforce?: MemEnforce;
+  readonly overviewInterval?: number;
+  readonly retractCheckInterval?: number;
   readonly manager?: ManagerChoice;
   readonly workDir?: string;
   readonly hostname?: string;
@@ -52,6 +54,8 @@ export function overridesOf(context: Context, options: StartOptions): WorkerOver
     ...(options.heartbeat === undefined ? {} : { heartbeatMs: options.heartbeat }),
     ...(onServerLost === undefined ? {} : { onServerLost }),
     ...(options.memEnforce === undefined ? {} : { memEnforce: options.memEnforce }),
+    ...(options.overviewInterval === undefined ? {} : { overviewIntervalMs: options.overviewInterval }),
+    ...(options.retractCheckInterval === undefined ? {} : { retractCheckMs: options.retractCheckInterval }),
     ...(options.workDir === undefined ? {} : { workDir: resolve(context.io.cwd, options.workDir) }),
     ...(options.group === undefined ? {} : { group: options.group }),
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),

@@ -1,5 +1,5 @@
 /** The whole of a comparison once its sides are known: a directory, the runs, the report in it and on the terminal. Used by the commands of `hq compare`. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HqError } from '../../protocol/errors.ts';
@@ -7,6 +7,7 @@ import type { ComparedRun, CompareSetting } from '../../protocol/schema/compare.
 import { makeReport } from '../../report/compare/figures.ts';
 import { comparePage } from '../../report/compare/page.ts';
 import type { Context } from '../context.ts';
+import { writeTextFile } from '../textFile.ts';
 import { compareRuns } from './compareRuns.ts';
 import type { Ground } from './ground.ts';
 import type { CompareFlags } from './options.ts';
@@ -30,7 +31,7 @@ export async function compareAndReport(context: Context, { flags, ground, settin
   const directory = makeDirectory(context, flags.out);
   const keep = flags.keep === true;
   const runs: ComparedRun[] = [];
-  const reportOn = (some: ComparedRun[]): void => {
+  const reportOn = async (some: ComparedRun[]): Promise<void> => {
     const report = makeReport(
       {
         ...setting,
@@ -46,8 +47,8 @@ export async function compareAndReport(context: Context, { flags, ground, settin
       some,
     );
     const files = { json: join(directory, 'report.json'), page: join(directory, 'report.html') };
-    writeFileSync(files.json, `${JSON.stringify(report, null, 1)}\n`);
-    writeFileSync(files.page, comparePage(report));
+    await writeTextFile(files.json, `${JSON.stringify(report, null, 1)}\n`, io);
+    await writeTextFile(files.page, comparePage(report), io);
     context.output.comparison(report, files);
   };
   const all = sides(directory);
@@ -61,16 +62,16 @@ export async function compareAndReport(context: Context, { flags, ground, settin
   } catch (error) {
     // After a failure the directory of its run tells more.
     if (io.signal.aborted && !keep) rmSync(directory, { recursive: true, force: true });
-    else if (!io.signal.aborted) reportWhole(runs, all.length, reportOn);
+    else if (!io.signal.aborted) await reportWhole(runs, all.length, reportOn);
     throw error;
   }
-  reportOn(runs);
+  await reportOn(runs);
 }
 
 /** Hours of runs are not lost with the one that fails: the repeats in which every side has ended are reported. */
-function reportWhole(runs: readonly ComparedRun[], sides: number, reportOn: (some: ComparedRun[]) => void): void {
+async function reportWhole(runs: readonly ComparedRun[], sides: number, reportOn: (some: ComparedRun[]) => Promise<void>): Promise<void> {
   const whole = runs.filter(({ repeat }) => runs.filter((run) => run.repeat === repeat).length === sides);
-  if (whole.length > 0) reportOn(whole);
+  if (whole.length > 0) await reportOn(whole);
 }
 
 /** @returns its absolute path @throws HqError HQ_E_COMPARE when it exists or cannot be made */

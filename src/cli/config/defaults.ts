@@ -70,15 +70,16 @@ function withCompat(io: CliIo): CliIo {
   return Object.create(io, { env: { value: env, enumerable: true } }) as CliIo;
 }
 
-/** What help texts say about options, by attribute: the value and where it comes from. Empty where the files are not valid. */
+/**
+ * What help texts say about options, by attribute: the value and where it comes from. Empty where the files are not valid.
+ * @param o.profile as for `Settings.read`
+ */
 export function defaultNotes(
-  name: string,
-  entry: Pick<CommandEntry, 'options'>,
+  { name, entry, profile }: Pick<Typed, 'name' | 'entry'> & { readonly profile: string | null },
   files: readonly ConfigFile[],
-  io: CliIo,
 ): ReadonlyMap<string, string> {
   try {
-    const settings = Settings.read(files, io.env['HQ_PROFILE'] || null);
+    const settings = Settings.read(files, profile);
     const notes = settings.settingsOf(name).map(({ option, text, origin }) => {
       const attribute = entry
         .options?.()

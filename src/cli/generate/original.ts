@@ -103,8 +103,10 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   '--debug': extended('also tells what lies behind an error'),
   'server start': extended('a journal always; the ports of the last start are tried first'),
   'server start --journal': different('only says where the journal lies: it is always kept, and finished jobs stay listed after a restart'),
-  'server start --journal-flush-period': different('accepted with a warning, without effect: every change is on disk after 100 ms at most'),
-  'server start --scheduler-time-limit': different('accepted with a warning, without effect: no solver is used that could take long'),
+  'server start --journal-flush-period': different(
+    'at most 1 s, by default 100 ms: workers keep results that are not on disk; submits, cancels and closes are there before their answer',
+  ),
+  'server start --scheduler-time-limit': different('refused: no solver is used that could take long'),
   'server start --disable-client-authentication-and-encryption': different('on loopback alone'),
   'server start --disable-worker-authentication-and-encryption': different('on loopback alone'),
   'submit --cpus': extended('ranges like `2-8`'),
@@ -133,11 +135,9 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'worker start --resource': extended('`name=4` without `sum(...)`, and `gpus=related[[0],[1]]` for groups with a coupling'),
   'worker start --on-server-lost': different('`reconnect` is one more choice and the default (`stop` with `HQ_COMPAT=hyperqueue`)'),
   'worker start --overview-interval': different(
-    'accepted with a warning, without effect: memory and CPU time of each task are always measured',
+    'how often the memory of tasks without a `mem` request is measured, by default every second; nothing of the node is sent to the server',
   ),
-  'worker start --retract-check-interval': different(
-    'accepted with a warning, without effect: the server itself takes back tasks that have become too late for a worker',
-  ),
+  'worker start --retract-check-interval': different('1 s by default instead of 30 s'),
   'worker start --detect-resources': extended('limits of control groups and batch jobs count; `--no-detect-resources` is `none`'),
   'server debug-dump': different('the state of this scheduler, with keys of its own'),
   'journal export': different(EVENTS),
@@ -149,7 +149,7 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'alloc add': extended('`local`, `gridengine` and `plugin:PATH` beside `slurm` and `pbs`'),
   'alloc add --on-server-lost': different('`reconnect` is the default (`finish-running` with `HQ_COMPAT=hyperqueue`)'),
   'alloc add --overview-interval': different(
-    'accepted with a warning, without effect: memory and CPU time of each task are always measured',
+    'how often the memory of tasks without a `mem` request is measured, by default every second; nothing of the node is sent to the server',
   ),
   'alloc info': extended('why an allocation waits or has ended'),
   'alloc resume': extended('forgets what has failed'),

@@ -3,6 +3,7 @@ import { basename, extname } from 'node:path';
 import { parseDuration } from '../../common/duration.ts';
 import { IntArray } from '../../common/intArray.ts';
 import { PLACEHOLDERS, STREAM_PLACEHOLDERS, unknownPlaceholders } from '../../common/placeholders.ts';
+import { QUEUE_RESOURCE } from '../../protocol/resourceTerms.ts';
 import {
   type JobFile,
   type JobFileArray,
@@ -94,7 +95,7 @@ function patchOf(body: JobFileBody): TaskPatch {
     stdout: stdioOf(body.stdout),
     stderr: stdioOf(body.stderr),
     stdin: body.stdin === undefined ? undefined : Buffer.from(body.stdin).toString('base64'),
-    request: body.request === undefined ? undefined : requestSpecs(body.request),
+    request: requestOf(body),
     pin: body.pin === 'none' ? undefined : body.pin,
     taskDir: body.task_dir,
     timeLimitMs: milliseconds(body.time_limit),
@@ -106,6 +107,15 @@ function patchOf(body: JobFileBody): TaskPatch {
   };
   // A field that is there without a value would hide the default.
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as TaskPatch;
+}
+
+/** @returns undefined for the default, a CPU on any worker */
+function requestOf({ request, queue }: JobFileBody): TaskPatch['request'] {
+  const specs = request === undefined ? undefined : requestSpecs(request);
+  if (queue === undefined) return specs;
+  const ofQueue = { [`${QUEUE_RESOURCE}${queue}`]: 1 };
+  const given = specs ?? [{ resources: { cpus: 1 }, nodes: 0, timeRequestMs: 0, weight: 1 }];
+  return given.map((spec) => ({ ...spec, resources: { ...spec.resources, ...ofQueue } }));
 }
 
 function stdioOf(stdio: JobFileStdio | undefined): StdioSpec | undefined {

@@ -101,7 +101,7 @@ export class TableOutput implements Output {
       ['Working directory', configuration.workDir],
       ['Heartbeat', time(configuration.heartbeatMs)],
       ['Idle timeout', time(configuration.idleTimeoutMs)],
-      ['Overview interval', 'None'],
+      ['Overview interval', time(configuration.overviewIntervalMs ?? null)],
       ['Resources', describeResources(configuration.resources)],
       ['Memory guard', MEMORY_GUARDS[configuration.memoryGuard ?? 'proc']],
       ['Time Limit', time(configuration.timeLimitMs)],

@@ -14,7 +14,7 @@ const logs: CommandEntry = {
     val('--rule <RULE>', 'only jobs of this rule (default: of all)', text),
     opt('--wildcard <NAME=VALUE>', 'only jobs with this wildcard; may be repeated (default: all)').argParser(appendPair),
     opt('--failed', 'failed jobs: command, reason, peak memory and the last lines').conflicts('follow'),
-    val('--lines <N>', 'how many of the last lines with --failed (default: 20)', count),
+    val('--lines <N>', 'only the last lines of each job (default: all, with --failed 20)', count).conflicts('follow'),
     opt('-f, --follow', 'go on until the run has ended, also with jobs that are submitted later').conflicts('failed'),
   ],
   examples: ['hq logs snakemake last --failed', 'hq logs snakemake 3 --rule align --wildcard sample=A', 'hq logs snakemake last -f'],
@@ -42,7 +42,7 @@ const profile: CommandEntry = {
     val('--time-limit <DURATION>', 'time limit of an allocation, as 4h; needed with --slurm and --alloc (default: none)', text),
     val('--max-workers <N>', 'most workers in allocations (default: no limit)', count),
     val('--workers-per-alloc <N>', 'most nodes of an allocation (default: 1)', count),
-    val('--jobs <N>', 'most jobs at a time (default: 500)', count),
+    val('--jobs <N>', 'most jobs at a time (default: 10000)', count),
     opt('--default-resource <NAME=VALUE>', 'of jobs that say nothing; may be repeated (default: mem_mb=2000 and runtime=60)').argParser(
       appendPair,
     ),

@@ -2,43 +2,53 @@
  * Priority and limits of tasks are changed after their submit. What waits gets them at once; what a worker has goes on as it is and gets them with
  * its next attempt, so the changes stay with the job.
  */
-import type { IntArray } from '../../common/intArray.ts';
+import { type IntArray, Runs } from '../../common/intArray.ts';
 import type { Core } from '../core.ts';
-import { type Job, rowOf, type TaskChange } from '../jobTable.ts';
+import type { Job, Segment, Selection, TaskChange } from '../jobTable.ts';
 import type { Outbox } from '../outbox.ts';
 import { BLOCKED, HOLD_NONE, READY } from '../taskTable.ts';
 import { crashLimitColumn } from './crashLimit.ts';
-import { allRows, enforceMaxFails, isEnded, jobOf, noticeJobEnd, queueRuns } from './transitions.ts';
+import { enforceMaxFails, isEnded, jobOf, noticeJobEnd, queueRuns } from './transitions.ts';
 
 interface Modified {
-  /** Ids of the tasks that had not ended. */
-  readonly taskIds: number[];
+  /** Ids of the tasks that had not ended, by submit; submits without one are left out. */
+  readonly changed: readonly { readonly segment: Segment; readonly ids: IntArray }[];
+  /** How many tasks that are. */
+  readonly count: number;
   /** How many of them a worker has. */
   readonly withWorker: number;
 }
 
-/** @param o.taskIds null: all tasks that the job has; unknown ones are passed over */
-export function onModify(core: Core, out: Outbox, o: { job: Job; taskIds: IntArray | null; change: TaskChange }): Modified {
+/** No list of tasks is made: a job may have a million of them, and the server does nothing else meanwhile. */
+export function onModify(core: Core, out: Outbox, o: { job: Job; selection: Selection; change: TaskChange }): Modified {
   const { tasks } = core;
-  const { job } = o;
-  const selected = o.taskIds === null ? [...allRows(job)] : [...o.taskIds].map((id) => rowOf(job, id));
-  const rows = selected.filter((row) => row >= 0 && !isEnded(tasks.state[row] as number));
+  const changed: { segment: Segment; ids: IntArray }[] = [];
   let withWorker = 0;
-  for (const row of rows) {
-    if (tasks.hold[row] !== HOLD_NONE) {
-      withWorker += 1;
-      continue;
+  for (const [segment, places] of o.selection) {
+    const unfinished = new Runs();
+    for (const place of places) {
+      const row = segment.base + place;
+      if (isEnded(tasks.state[row] as number)) continue;
+      unfinished.push(place);
+      if (tasks.hold[row] === HOLD_NONE) changeWaiting(core, row, o.change);
+      else withWorker += 1;
     }
-    if (tasks.state[row] === READY) {
-      // Both are waiting for everybody else; what is ready goes back into a queue below.
-      core.ready.remove(tasks, row);
-      tasks.state[row] = BLOCKED;
-    }
-    changeRow(core, row, o.change);
+    const ids = segment.ids.pick(unfinished.toArray());
+    if (ids.length > 0) changed.push({ segment, ids });
   }
-  for (const segment of job.segments) queueRuns(core, segment.base, segment.count);
+  for (const segment of o.job.segments) queueRuns(core, segment.base, segment.count);
   out.askPlan();
-  return { taskIds: rows.map((row) => tasks.taskId[row] as number), withWorker };
+  return { changed, count: changed.reduce((sum, { ids }) => sum + ids.length, 0), withWorker };
+}
+
+function changeWaiting(core: Core, row: number, change: TaskChange): void {
+  const { tasks } = core;
+  if (tasks.state[row] === READY) {
+    // Both are waiting for everybody else; what is ready goes back into a queue when all rows are changed.
+    core.ready.remove(tasks, row);
+    tasks.state[row] = BLOCKED;
+  }
+  changeRow(core, row, change);
 }
 
 /** More failed tasks than this abort the rest, from now on. */

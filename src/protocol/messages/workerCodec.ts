@@ -172,7 +172,16 @@ function checkBody(value: unknown): void {
 
 /** What a later version knows beside this is ignored: such a task is started by its command. */
 function isWarm(value: unknown): boolean {
-  return isRecord(value) && isText(value.kind) && isText(value.python) && isText(value.run) && isText(value.level);
+  return (
+    isRecord(value) &&
+    isText(value.kind) &&
+    isText(value.python) &&
+    isText(value.run) &&
+    isText(value.level) &&
+    (value.prologue === undefined || isText(value.prologue)) &&
+    (value.shell === undefined || isText(value.shell)) &&
+    (value.imports === undefined || (Array.isArray(value.imports) && value.imports.every(isText)))
+  );
 }
 
 function checkWelcome(message: readonly unknown[]): void {

@@ -1,5 +1,6 @@
 /** Allocation queues: what is asked for, what the API tells of queues and their allocations. Times in milliseconds. */
 import * as z from 'zod';
+import { QUEUE_NAME } from '../resourceTerms.ts';
 import { workerResources } from './resources.ts';
 import { onServerLost } from './worker.ts';
 
@@ -18,7 +19,7 @@ export const queueWorkerOptions = z.strictObject({
   group: line.min(1).optional().describe('like --group; default: the id of the allocation'),
   hyperThreading: z.boolean().default(true),
   detectResources: line.optional().describe('like --detect-resources; default: all'),
-  overviewIntervalMs: z.number().min(0).optional().describe('accepted for scripts of HyperQueue'),
+  overviewIntervalMs: z.number().min(0).optional().describe('like --overview-interval'),
   minUtilization: z.number().min(0).max(1).default(0),
 });
 
@@ -28,11 +29,7 @@ export const signalBeforeEnd = z.strictObject({ signal: z.string().regex(/^SIG[A
 /** What a queue is made of. */
 export const queueParams = z.strictObject({
   system: z.string().min(1).max(4_096).describe('slurm, pbs, local, gridengine, or plugin: and the path of a module'),
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9_.-]{1,100}$/, 'only letters, digits, _, . and -')
-    .optional()
-    .describe('part of job names and of the directory'),
+  name: z.string().regex(QUEUE_NAME, 'only letters, digits, _, . and -').optional().describe('part of job names and of the directory'),
   timeLimitMs: z.number().positive().describe('time limit of an allocation'),
   backlog: z.int().min(1).max(1_000_000).default(1).describe('most allocations that wait in the batch system at a time'),
   maxWorkersPerAlloc: z.int().min(1).max(1_000_000).default(1).describe('most nodes of an allocation; each runs one worker'),

@@ -8,7 +8,7 @@ import { parseDuration } from '../../common/duration.ts';
 import { IntArray } from '../../common/intArray.ts';
 import { parseRequest } from '../../common/requestText.ts';
 import { HqError } from '../errors.ts';
-import { PIN_MODES } from '../resourceTerms.ts';
+import { PIN_MODES, QUEUE_NAME } from '../resourceTerms.ts';
 import { jobName } from './job.ts';
 import { amountText, type RequestSpec, requestSpec, resourceName } from './resources.ts';
 import { taskId, taskPatch, taskSpec } from './task.ts';
@@ -65,6 +65,11 @@ const bodyFields = {
   stderr: jobFileStdio.optional().describe('the same for the error output'),
   stdin: z.string().optional().describe('text given to the task on its standard input'),
   request: z.array(jobFileRequest).min(1).max(32).superRefine(refuseBadRequest).optional().describe('alternatives; default: one CPU'),
+  queue: z
+    .string()
+    .regex(QUEUE_NAME, 'a name of letters, digits, _, . and - is expected')
+    .optional()
+    .describe('name of the only allocation queue whose workers may run it; default: any worker'),
   pin: z.enum(['none', ...PIN_MODES]).optional(),
   task_dir: shape.taskDir,
   time_limit: positiveDuration.optional().describe('the task is killed after this time'),
@@ -151,6 +156,8 @@ function refuseUseless(task: JobFileBody, context: z.RefinementCtx): void {
     if (task[key] !== undefined && (task.max_retries ?? 0) === 0) bad(key, 'it needs max_retries above zero');
   }
   if (task.retry_mem_factor !== undefined && !asksFor('mem').includes(true)) bad('retry_mem_factor', "it needs a request of 'mem'");
+  if (task.queue !== undefined && (task.request ?? []).some(({ n_nodes }) => n_nodes > 0))
+    bad('queue', 'a request of n_nodes takes whole workers and cannot name a queue');
   const isPinned = task.pin !== undefined && task.pin !== 'none';
   if (isPinned && asksFor('cpus').includes(false)) bad('pin', "it binds a task to CPUs, so that every request needs 'cpus'");
 }

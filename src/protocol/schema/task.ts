@@ -42,10 +42,19 @@ export const warmLevel = z.enum(['imports', 'snakefile']);
 
 /** Asks workers to start the task as a fork of a process that has done the slow part of the start; it is `command` all the same. */
 export const warmSpec = z.strictObject({
-  kind: z.literal('snakemake').describe('what the task is, and with it what a warm runner loads'),
+  kind: z
+    .enum(['snakemake', 'python'])
+    .describe('what the task is, a job of Snakemake or a function of the Python API, and with it what a warm runner loads'),
   python: z.string().min(1).describe('interpreter of the command; the package hq_bridge must be installed for it'),
   run: z.string().min(1).max(200).describe('tasks of the same run, directory and environment share a warm runner'),
   level: warmLevel,
+  prologue: z.string().optional().describe('python: shell commands that come before the interpreter, which is then text for the shell'),
+  shell: z.string().min(1).optional().describe('python: runs the prologue; default: bash'),
+  imports: z
+    .array(z.string().min(1))
+    .max(1000)
+    .optional()
+    .describe('python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load'),
 });
 export type WarmSpec = z.infer<typeof warmSpec>;
 

@@ -26,6 +26,7 @@ export const workerConfiguration = z.object({
   onServerLost,
   minUtilization: z.number().min(0).max(1).default(0),
   memoryGuard: memoryGuard.optional(),
+  overviewIntervalMs: z.number().min(0).optional().describe('of --overview-interval; missing: as it is by default'),
   allocation: z
     .object({ manager: z.string().min(1).describe('PBS, Slurm, local or the name of a plugin'), id: z.string() })
     .nullable()

@@ -74,6 +74,7 @@ export function workerOptions({ name, worker, signalBeforeEnd }: QueueParams): W
     ...(worker.group === undefined ? [] : [['--group', worker.group] as const]),
     ...(worker.hyperThreading ? [] : [['--no-hyper-threading'] as const]),
     ...(worker.detectResources === undefined ? [] : [['--detect-resources', worker.detectResources] as const]),
+    ...(worker.overviewIntervalMs === undefined ? [] : [['--overview-interval', seconds(worker.overviewIntervalMs)] as const]),
     ...(worker.minUtilization === 0 ? [] : [['--min-utilization', String(worker.minUtilization)] as const]),
     ...(signalBeforeEnd === undefined
       ? []

@@ -20,7 +20,7 @@ export interface Taken {
  * @throws HqError HQ_E_SERVER_RUNNING with host and pid of the server that holds the lock, HQ_E_JOURNAL, HQ_E_SERVER_DIR; the lock is free
  *   then and the directory as before
  */
-export async function takeJournal(identity: Identity, o: Pick<OpenJournalOptions, 'logger' | 'thread'> = {}): Promise<Taken> {
+export async function takeJournal(identity: Identity, o: Pick<OpenJournalOptions, 'logger' | 'thread' | 'flushMs'> = {}): Promise<Taken> {
   // With another journal than last time, the lock of the old one decides: one identity has one server.
   const previous = await openPrevious(identity);
   try {

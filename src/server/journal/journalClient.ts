@@ -18,6 +18,8 @@ export interface OpenJournalOptions {
   readonly path: string;
   /** Becomes the journal's when it has none yet; an existing journal keeps its own (`restored.serverUid`). */
   readonly serverUid?: string;
+  /** Longest time between a commit and its fsync, milliseconds, at most a second. Default: `FSYNC_DELAY_MS`. */
+  readonly flushMs?: number;
   readonly logger?: { warn(data: object, message: string): void };
   /** One that was started ahead; default: a new one. */
   readonly thread?: JournalThread | null;
@@ -37,7 +39,7 @@ interface Waiting {
  */
 export async function openJournal(options: OpenJournalOptions): Promise<Journal> {
   const thread = options.thread ?? JournalThread.start();
-  const hostOptions = { path: options.path, serverUid: options.serverUid };
+  const hostOptions = { path: options.path, serverUid: options.serverUid, flushMs: options.flushMs };
   const link = thread === null ? await linkOwnThread(hostOptions) : thread.open(hostOptions);
   const assembler = new RestoreAssembler();
   try {

@@ -1,5 +1,5 @@
 /**
- * The journal's side of the thread: takes what has arrived together into one transaction, fsyncs at the latest after `FSYNC_DELAY_MS`, and
+ * The journal's side of the thread: takes what has arrived together into one transaction, fsyncs within the promised delay, and
  * deletes in the background. Started by `journalThread.ts`, or on the calling thread where there is none.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
@@ -13,6 +13,9 @@ import { FSYNC_DELAY_MS } from './types.ts';
 
 /** Taken off the promised delay, so that the fsync itself has begun and usually ended within it, milliseconds. */
 const FSYNC_HEADROOM_MS = 20;
+
+/** Workers keep what is not on disk, and wait for it before they leave: longer would cost them more than it saves the disk, milliseconds. */
+const FLUSH_MAX_MS = 1_000;
 
 /** Numbers of hot entries in one transaction, about 3,000 changes of tasks: what waits for its end waits some ten milliseconds. */
 const TRANSACTION_NUMBERS = 25_000;
@@ -38,7 +41,7 @@ export function startHost(port: MessagePort, options: HostOptions): void {
       store.close();
       throw journalError(options.path, error);
     }
-    new JournalHost(port, store);
+    new JournalHost(port, store, options.flushMs ?? FSYNC_DELAY_MS);
     port.postMessage({ type: 'ready' } satisfies FromJournal);
   } catch (error) {
     port.postMessage({ type: 'refused', error: sendable(error) } satisfies FromJournal);
@@ -49,6 +52,8 @@ export function startHost(port: MessagePort, options: HostOptions): void {
 class JournalHost {
   private readonly port: MessagePort;
   private readonly store: JournalStore;
+  /** From a commit to the beginning of its fsync, milliseconds. */
+  private readonly delayMs: number;
   private committed = 0;
   private durable = 0;
   private syncTimer: NodeJS.Timeout | null = null;
@@ -57,9 +62,10 @@ class JournalHost {
   private chores: Chore[] = [];
   private choreScheduled: NodeJS.Immediate | null = null;
 
-  constructor(port: MessagePort, store: JournalStore) {
+  constructor(port: MessagePort, store: JournalStore, flushMs: number) {
     this.port = port;
     this.store = store;
+    this.delayMs = Math.max(0, Math.min(flushMs, FLUSH_MAX_MS) - FSYNC_HEADROOM_MS);
     port.on('message', (message: ToJournal) => this.receive(message));
     // A job that was forgotten just before the previous process ended.
     this.sweepIfNeeded();
@@ -86,7 +92,7 @@ class JournalHost {
   }
 
   private commit(batches: readonly Batch[]): void {
-    const overdue = this.store.unsynced && performance.now() - this.unsyncedSinceMs >= FSYNC_DELAY_MS - FSYNC_HEADROOM_MS;
+    const overdue = this.store.unsynced && performance.now() - this.unsyncedSinceMs >= this.delayMs;
     const durable = overdue || batches.some(({ batch }) => batch.durable);
     try {
       this.store.apply(
@@ -162,7 +168,7 @@ class JournalHost {
       this.syncTimer = null;
     } else if (this.syncTimer === null) {
       this.unsyncedSinceMs = performance.now();
-      this.syncTimer = setTimeout(() => this.sync(), FSYNC_DELAY_MS - FSYNC_HEADROOM_MS);
+      this.syncTimer = setTimeout(() => this.sync(), this.delayMs);
     }
   }
 

@@ -7,6 +7,7 @@ import type { Query } from './journalReader.ts';
 export interface HostOptions {
   readonly path: string;
   readonly serverUid?: string | undefined;
+  readonly flushMs?: number | undefined;
 }
 
 export type ToJournal =

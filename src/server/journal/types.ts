@@ -130,11 +130,11 @@ export interface JournalBatch {
   readonly entries: readonly JournalEntry[];
   /** Sequence numbers are given out by the server, gapless and growing. Null for none. */
   readonly events: EventPage | null;
-  /** True: fsync with this commit (submit, open, close, cancel, forget). False: fsync within `FSYNC_DELAY_MS` at the latest. */
+  /** True: fsync with this commit (submit, open, close, cancel, forget). False: fsync within the journal's delay at the latest. */
   readonly durable: boolean;
 }
 
-/** Longest time between a commit and its fsync, milliseconds. */
+/** Longest time between a commit and its fsync, where nothing else is asked for, milliseconds. */
 export const FSYNC_DELAY_MS = 100;
 
 /** State of one task that is not plainly waiting. */

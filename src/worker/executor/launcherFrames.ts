@@ -19,6 +19,7 @@
  *           W id                                             was not started and never will be
  *           N text                                           for the worker's log; only warm runners
  *           O text                                           as N, and nothing more should be started here; only warm runners
+ *           M text                                           modules of Python that tasks have loaded, separated by blanks; only warm runners
  */
 export const LAUNCHER_PROTOCOL = 3;
 export const NONE: number = 0xffff_ffff;
@@ -231,6 +232,8 @@ export interface AnswerHandlers {
   hello(version: number, pid: number | undefined): void;
   /** `outdated`: another process should be used from now on. */
   noted(text: string, outdated: boolean): void;
+  /** `modules`: names of what tasks load, in this order, so that another process may load it before. */
+  learned(modules: readonly string[]): void;
   /** `atMs`: Unix time. */
   started(id: number, o: { pid: number; fds: readonly [number, number]; atMs: number }): void;
   /** `next`: what is started with the lane of this one; 0 for none. */
@@ -283,6 +286,9 @@ export class AnswerParser {
       case 'N':
       case 'O':
         this.handlers.noted(data.toString('utf8', 1), kind === 'O');
+        break;
+      case 'M':
+        this.handlers.learned(data.toString('utf8', 1).split(' '));
         break;
       case 'S':
         this.handlers.started(word(0), { pid: word(1), fds: [word(2), word(3)], atMs: long(4) / 1000 });

@@ -3,7 +3,10 @@
  * asked for in one go, and tells when it has ended. Owned by the native launcher.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Writable } from 'node:stream';
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { type AnswerHandlers, AnswerParser, LAUNCHER_PROTOCOL, RequestBatch } from './launcherFrames.ts';
 import { offerToOomKiller } from './oomScore.ts';
 
@@ -19,6 +22,8 @@ export interface LauncherProcessOptions {
   readonly args: readonly string[];
   /** How long it may take to its greeting, milliseconds; default: as long as a small program may need. */
   readonly helloTimeoutMs?: number | undefined;
+  /** It starts in `cwd` and speaks over descriptors 3 and 4, because others may read and print before: into files in `directory`, which it has open. */
+  readonly apart?: { readonly cwd: string; readonly directory: string } | undefined;
   /** Environment of hqspawn itself, not of tasks. */
   readonly env: Readonly<Record<string, string>>;
   readonly handlers: Omit<AnswerHandlers, 'hello'>;
@@ -41,9 +46,9 @@ export class LauncherProcess {
   private readonly onceEnded: Promise<void>;
 
   constructor(o: LauncherProcessOptions) {
-    // A session of its own: a key on the worker's terminal must not reach it. `/`, so that it holds no file system busy.
-    this.child = spawn(o.path, [...o.args], { cwd: '/', env: { ...o.env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
-    this.stdin = this.child.stdin;
+    this.child = o.apart === undefined ? startDirectly(o) : startApart(o, o.apart);
+    const [requests, answers] = o.apart === undefined ? [0, 1] : [3, 4];
+    this.stdin = this.child.stdio[requests as 0] ?? null;
     // Every task inherits it.
     if (this.child.pid !== undefined) offerToOomKiller(this.child.pid);
     this.ready = new Promise((resolve, reject) => {
@@ -77,7 +82,8 @@ export class LauncherProcess {
         else this.kill(`it speaks version ${version}, not ${LAUNCHER_PROTOCOL}`);
       },
     });
-    this.child.stdout?.on('data', (chunk: Buffer) => parser.push(chunk));
+    const output = this.child.stdio[answers as 1] as Readable | null | undefined;
+    output?.on('data', (chunk: Buffer) => parser.push(chunk));
   }
 
   /** Undefined when it could not be started. */
@@ -114,12 +120,36 @@ export class LauncherProcess {
   }
 }
 
+/** A session of its own: a key on the worker's terminal must not reach it. `/`, so that it holds no file system busy. */
+function startDirectly({ path, args, env }: LauncherProcessOptions): ChildProcess {
+  return spawn(path, [...args], { cwd: '/', env: { ...env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+}
+
+function startApart({ path, args, env }: LauncherProcessOptions, { cwd, directory }: { cwd: string; directory: string }): ChildProcess {
+  const [out, err] = [openUnnamed(directory), openUnnamed(directory)];
+  try {
+    return spawn(path, [...args], { cwd, env: { ...env }, stdio: ['ignore', out, err, 'pipe', 'pipe'], detached: true });
+  } finally {
+    closeSync(out);
+    closeSync(err);
+  }
+}
+
+/** @throws Error when the disk is full, for instance */
+function openUnnamed(directory: string): number {
+  const path = join(directory, `said-${randomUUID()}`);
+  const file = openSync(path, 'wx+', 0o600);
+  unlinkSync(path);
+  return file;
+}
+
 function bound(handlers: Omit<AnswerHandlers, 'hello'>): Omit<AnswerHandlers, 'hello'> {
   return {
     started: (id, o) => handlers.started(id, o),
     failed: (id, o) => handlers.failed(id, o),
     returned: (id) => handlers.returned(id),
     noted: (text, outdated) => handlers.noted(text, outdated),
+    learned: (modules) => handlers.learned(modules),
     ended: (id, end, output) => handlers.ended(id, end, output),
   };
 }

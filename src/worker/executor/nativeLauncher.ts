@@ -42,6 +42,8 @@ export interface NativeLauncherOptions {
   readonly args?: readonly string[];
   /** Node-local directory of this worker, for captured output. */
   readonly directory: string;
+  /** It starts in this directory, and others may read and print before it does; left out: neither. */
+  readonly apart?: string | undefined;
   /** Environment of hqspawn itself; default: empty. */
   readonly env?: Readonly<Record<string, string>>;
   /** How long it may take to its greeting, milliseconds. */
@@ -52,6 +54,8 @@ export interface NativeLauncherOptions {
   readonly restarts?: boolean;
   /** It has something to say for the log; `outdated`: nothing more should be started here. */
   onNote?(text: string, outdated: boolean): void;
+  /** Tasks load these modules of Python. */
+  onLearned?(modules: readonly string[]): void;
   /** It has died and could not be started again: nothing can be launched any more. Called before the tasks' ends are told. */
   onBroken(why: string): void;
 }
@@ -160,9 +164,10 @@ export class NativeLauncher implements Launcher {
   }
 
   private startProcess(): LauncherProcess {
-    const { path, directory, args = [directory], env = {}, helloTimeoutMs } = this.options;
+    const { path, directory, args = [directory], env = {}, helloTimeoutMs, apart } = this.options;
     return new LauncherProcess({
       path,
+      apart: apart === undefined ? undefined : { cwd: apart, directory },
       args,
       env,
       helloTimeoutMs,
@@ -171,6 +176,7 @@ export class NativeLauncher implements Launcher {
         failed: (id, o) => this.onFailed(id, o),
         returned: (id) => this.onReturned(id),
         noted: (text, outdated) => this.options.onNote?.(text, outdated),
+        learned: (modules) => this.options.onLearned?.(modules),
         ended: (id, end, output) => this.onEnded(id, end, output),
       },
       onEnd: (why) => this.onProcessEnd(why),

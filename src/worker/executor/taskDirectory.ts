@@ -2,7 +2,7 @@
  * The node-local directory of a task that has asked for one, and of every multi-node task: made before the task starts, with the names of its
  * nodes in two files, as MPI launchers want them; removed with all that is in it when the task has ended. Used by the executor.
  */
-import { closeSync, constants, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdtempSync, openSync, readSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { HeldTask } from '../heldTask.ts';
@@ -78,6 +78,12 @@ function readMessage(path: string): string | null {
 
 /** What a process that left its task still writes there must not fail the worker; the worker's directory goes with the worker. */
 function remove(path: string): void {
+  try {
+    rmdirSync(path);
+    return;
+  } catch {
+    // The task has left something there; most leave nothing, and to look through all that there might be takes longer than a short task.
+  }
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {

@@ -19,9 +19,9 @@ export function warmEnvironment({ env }: LaunchSpec, lane: Lane): Record<string,
   return vars;
 }
 
-/** @returns a short text that is the same exactly for tasks of one run, interpreter, level, directory and environment */
+/** @returns a short text that is the same exactly for tasks that ask for the same in one directory and environment */
 export function warmKey(warm: WarmSpec, spec: LaunchSpec, lane: Lane): string {
-  const hash = createHash('sha1').update(JSON.stringify([warm.kind, warm.python, warm.run, warm.level, spec.cwd]));
+  const hash = createHash('sha1').update(JSON.stringify([warm, spec.cwd]));
   const { shared, common, own } = spec.env;
   return hash.update(knownText(shared)).update(textOf(lane.vars)).update(knownText(common)).update(textOf(own)).digest('base64');
 }

@@ -1,6 +1,7 @@
 /**
  * Starts tasks that ask for it as forks of warm runners, and all others, or where that is not possible, by their command. One runner per run,
- * interpreter, directory and environment (`warmKey.ts`); made when the first such task comes. Stands between the executor and the native launcher.
+ * interpreter, directory and environment (`warmKey.ts`); made when the first such task comes, of functions the second: each may have a directory or
+ * variables of its own. Stands between the executor and the native launcher.
  */
 import { formatDuration } from '../../common/duration.ts';
 import type { WarmSpec } from '../../protocol/schema/task.ts';
@@ -9,6 +10,7 @@ import type { Lane, Launcher, LaunchHandle, LaunchQueue, LaunchSpec, OnExit } fr
 import type { NativeLauncher } from './nativeLauncher.ts';
 import { warmEnvironment, warmKey } from './warmKey.ts';
 import { WarmRunner } from './warmRunner.ts';
+import { warmStart } from './warmStart.ts';
 
 const LIMITS = {
   /** At a time; each keeps some 80 MB. */
@@ -23,13 +25,21 @@ const LIMITS = {
   rest: 600_000,
   /** After so many changes of what a workflow has read while it was parsed, each job parses it. */
   changes: 3,
-  /** The longest command that fits into an argument, bytes; a runner gets one as its example. */
-  exampleBytes: 120_000,
+  /** So often another runner is made because tasks have been seen to load more modules. */
+  lessons: 3,
+  /** One that was used so short a time ago makes no room for functions, milliseconds: making runners by turns would be slower than any command. */
+  busy: 2_000,
 };
 
 /** What is known of one key. In a map by key, the least recently used first. */
 interface Site {
   runner: WarmRunner | undefined;
+  /** Takes its place once it is ready. */
+  successor: WarmRunner | undefined;
+  learned: readonly string[];
+  lessons: number;
+  /** On the monotonic clock, milliseconds: when the last task has come. */
+  usedMs: number;
   failures: number;
   changes: number;
   /** On the monotonic clock, milliseconds: until then tasks are started by their command. */
@@ -83,23 +93,40 @@ export class WarmLauncher implements Launcher {
   /** @returns undefined when the task is to be started by its command */
   private runnerOf(warm: WarmSpec, spec: LaunchSpec, lane: Lane): WarmRunner | undefined {
     const key = warmKey(warm, spec, lane);
-    const site = this.sites.get(key) ?? { runner: undefined, failures: 0, changes: 0, restsUntilMs: 0 };
+    const known = this.sites.get(key);
+    const site = known ?? newSite();
     // Behind all others: it is the one that was used last.
     this.sites.delete(key);
     this.sites.set(key, site);
+    if (known === undefined) this.forgetSites();
+    site.usedMs = performance.now();
+    site.runner ??= site.successor;
     if (site.runner !== undefined) return site.runner;
-    const example = exampleOf(spec);
-    if (example === undefined) {
-      this.options.tell('a job is started by its command: its command is too long for a warm runner');
+    if (warm.kind === 'python' && known === undefined) return undefined;
+    if (site.usedMs < site.restsUntilMs) return undefined;
+    site.runner = this.makeRunner(site, warm, spec, lane);
+    return site.runner;
+  }
+
+  /** @returns undefined, and tells why, when such tasks are always started by their command */
+  private makeRunner(site: Site, warm: WarmSpec, spec: LaunchSpec, lane: Lane): WarmRunner | undefined {
+    const { directory, log, tell, waitMs, idleMs, plain, launchesPerRunner = LIMITS.launches } = this.options;
+    const start = warmStart(warm, {
+      directory,
+      cwd: spec.cwd,
+      example: spec.command.at(-1) ?? '',
+      restless: site.changes >= LIMITS.changes,
+      learned: site.learned,
+      learns: site.lessons < LIMITS.lessons,
+    });
+    if (typeof start === 'string') {
+      tell(start);
       return undefined;
     }
-    if (performance.now() < site.restsUntilMs) return undefined;
-    const level = site.changes >= LIMITS.changes ? 'imports' : warm.level;
-    this.makeRoom();
-    const { directory, log, tell, waitMs, idleMs, plain, launchesPerRunner = LIMITS.launches } = this.options;
-    const runner = new WarmRunner({
-      python: warm.python,
-      args: ['-m', 'hq_bridge.warm', warm.kind, level, directory, spec.cwd, example],
+    // A successor takes the place of the one that is there.
+    if (site.runner === undefined && !this.makeRoom(warm, site)) return undefined;
+    const runner: WarmRunner = new WarmRunner({
+      start,
       env: warmEnvironment(spec, lane),
       directory,
       limit: launchesPerRunner,
@@ -108,15 +135,33 @@ export class WarmLauncher implements Launcher {
       idleMs,
       log,
       tell,
+      onLearned: (modules) => {
+        if (site.runner !== runner || site.successor !== undefined || site.lessons >= LIMITS.lessons) return;
+        site.lessons += 1;
+        site.learned = modules;
+        site.successor = this.makeRunner(site, warm, spec, lane);
+      },
+      onReady: () => {
+        if (site.successor !== runner) return;
+        site.successor = undefined;
+        if (site.runner !== runner) site.runner?.retire('another has loaded more modules');
+        site.runner = runner;
+      },
       onRetired: ({ failed, outdated }) => {
-        site.runner = undefined;
+        if (site.successor === runner) {
+          // What it should have loaded is why; the one before it goes on.
+          site.successor = undefined;
+          site.learned = [];
+          if (site.runner === runner) site.runner = undefined;
+          return;
+        }
+        if (site.runner === runner) site.runner = undefined;
         if (failed) this.countFailure(site);
         if (outdated) site.changes += 1;
       },
       onEnded: () => this.runners.delete(runner),
     });
     this.runners.add(runner);
-    site.runner = runner;
     return runner;
   }
 
@@ -127,23 +172,31 @@ export class WarmLauncher implements Launcher {
     site.restsUntilMs = performance.now() + restMs;
     // One more failure is enough to rest again.
     site.failures = LIMITS.failures - 1;
-    this.options.tell(
-      `jobs are started by their commands: warm runners of a workflow have failed; tried again in ${formatDuration(restMs)}`,
-    );
+    this.options.tell(`tasks are started by their commands: their warm runners have failed; tried again in ${formatDuration(restMs)}`);
   }
 
-  private makeRoom(): void {
-    const used = [...this.sites.values()].flatMap(({ runner }) => runner ?? []);
-    for (const runner of used.slice(0, Math.max(0, used.length - LIMITS.runners + 1))) runner.retire('others are used more');
-    for (const [key, site] of this.sites) {
+  /** @returns false when there is none: the least recently used one is busy, and functions are quicker started without a runner than by turns */
+  private makeRoom(warm: WarmSpec, site: Site): boolean {
+    const used = [...this.sites.values()].filter(({ runner }) => runner !== undefined);
+    const least = used.slice(0, Math.max(0, used.length - LIMITS.runners + 1));
+    if (warm.kind === 'python' && least.some(({ usedMs }) => site.usedMs - usedMs < LIMITS.busy)) {
+      this.options.tell(
+        `some functions are started by their command: there are more than ${LIMITS.runners} kinds of tasks that differ in directory, variables or interpreter`,
+      );
+      return false;
+    }
+    for (const { runner } of least) runner?.retire('others are used more');
+    return true;
+  }
+
+  private forgetSites(): void {
+    for (const [key, { runner, successor }] of this.sites) {
       if (this.sites.size <= LIMITS.sites) break;
-      if (site.runner === undefined) this.sites.delete(key);
+      if (runner === undefined && successor === undefined) this.sites.delete(key);
     }
   }
 }
 
-/** @returns a shell command of the run from which a runner learns what all have in common; undefined when it is too long for an argument */
-function exampleOf({ command }: LaunchSpec): string | undefined {
-  const example = command.at(-1);
-  return example !== undefined && Buffer.byteLength(example) <= LIMITS.exampleBytes ? example : undefined;
+function newSite(): Site {
+  return { runner: undefined, successor: undefined, learned: [], lessons: 0, usedMs: 0, failures: 0, changes: 0, restsUntilMs: 0 };
 }

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Lane, Launcher, LaunchHandle, LaunchSpec, OnExit } from './launcher.ts';
 import { NativeLauncher } from './nativeLauncher.ts';
+import type { WarmStart } from './warmStart.ts';
 
 /** A first task waits so long for its runner to be ready: starting tasks by their command meanwhile would keep both from getting done, milliseconds. */
 const WAIT_MS = 10_000;
@@ -27,9 +28,7 @@ const GROWTH_BYTES = 64 * 1024 * 1024;
 const PAGE_BYTES = 4_096;
 
 export interface WarmRunnerOptions {
-  /** Interpreter, found in the PATH of `env`. */
-  readonly python: string;
-  readonly args: readonly string[];
+  readonly start: WarmStart;
   readonly env: Readonly<Record<string, string>>;
   /** Node-local directory of this worker. */
   readonly directory: string;
@@ -44,6 +43,10 @@ export interface WarmRunnerOptions {
   log(level: 'INFO' | 'WARN', line: string): void;
   /** Why tasks are not started as they asked to be, for the server's event log. */
   tell(line: string): void;
+  /** Tasks load these modules, so that another runner should have done it before. */
+  onLearned(modules: readonly string[]): void;
+  /** Called once, unless it is retired before: tasks need not wait for it any more. */
+  onReady(): void;
   /** Called once: no task may be given to it any more. `failed`: it did not start, or died. */
   onRetired(why: { readonly failed: boolean; readonly outdated: boolean }): void;
   /** Called once: its process is gone. */
@@ -75,18 +78,18 @@ export class WarmRunner {
   private readonly started: Promise<void>;
 
   constructor(options: WarmRunnerOptions) {
-    const { python, args, env, directory } = options;
+    const { start, env, directory } = options;
     this.options = options;
     this.waitTimer = setTimeout(() => this.onImpatient(), options.waitMs ?? WAIT_MS);
     this.started = NativeLauncher.start({
-      path: python,
-      args,
+      ...start,
       env,
       directory,
       helloTimeoutMs: READY_MS,
       restarts: false,
       unwanted: this.unwanted.signal,
       onNote: (text, outdated) => this.onNote(text, outdated),
+      onLearned: (modules) => options.onLearned(modules),
       onBroken: (why) => this.leave(`a warm runner has ended: ${why}`, { failed: true, outdated: false }),
     }).then(
       (native) => this.onReady(native),
@@ -135,11 +138,12 @@ export class WarmRunner {
     this.idleTimer.unref();
     this.firstBytes = residentBytes(native.holderPid);
     for (const launch of this.takeWaiting()) this.begin(launch, native);
+    this.options.onReady();
   }
 
   private onImpatient(): void {
     this.patient = false;
-    this.options.tell('jobs are started by their commands until their warm runner is ready: parsing the workflow takes long');
+    if (this.waiting.size > 0) this.options.tell('tasks are started by their commands until their warm runner is ready, which takes long');
     this.startWaitingPlainly();
   }
 

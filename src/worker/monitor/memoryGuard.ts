@@ -15,6 +15,8 @@ const USE_TICKS = 4;
 
 export interface MemoryGuardOptions {
   readonly enforce: MemEnforce;
+  /** As of the monitor. */
+  readonly intervalMs: number;
   /** Null where there are none. */
   readonly groups: TaskGroups | null;
   running(): Iterable<HeldTask>;

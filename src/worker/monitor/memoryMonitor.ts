@@ -9,8 +9,6 @@ import { type ProcessRow, treesOf } from './processTree.ts';
 
 /** Between two looks at the list of running tasks, milliseconds: memory fills at some GiB per second. */
 const TICK_MS = 250;
-/** Between two samples where no task has a limit to keep, milliseconds. */
-const INTERVAL_MS = 1_000;
 /** A sample takes longer on a machine with many processes: it is made so seldom that it takes 2 % of the time, but every 5 s, milliseconds. */
 const COST_FACTOR = 50;
 const INTERVAL_MAX_MS = 5_000;
@@ -23,6 +21,8 @@ export type MemEnforce = 'on' | 'warn' | 'off';
 
 export interface MemoryMonitorOptions {
   readonly enforce: MemEnforce;
+  /** Between two samples where no task has a limit to keep, milliseconds; 0: such tasks are not looked at. */
+  readonly intervalMs: number;
   running(): Iterable<HeldTask>;
   /** Main process of a running task; 0 while it is not known. */
   pidOf(task: HeldTask): number;
@@ -75,7 +75,7 @@ export class MemoryMonitor {
     const trees = treesOf(this.processes.read(), new Set(watched.keys()));
     const restMs = Math.min(INTERVAL_MAX_MS, (performance.now() - startMs) * COST_FACTOR);
     this.nextLimitedMs = startMs + restMs;
-    this.nextMs = startMs + Math.max(INTERVAL_MS, restMs);
+    this.nextMs = startMs + Math.max(this.options.intervalMs, restMs);
     await Promise.all([...trees].map(([pid, tree]) => this.look(watched.get(pid) as Watched, tree)));
     this.isSampling = false;
   }
@@ -87,6 +87,7 @@ export class MemoryMonitor {
     for (const task of this.options.running()) {
       const limitBytes = this.options.enforce === 'off' ? Number.POSITIVE_INFINITY : (requestedBytes(task) ?? Number.POSITIVE_INFINITY);
       const isLimited = limitBytes !== Number.POSITIVE_INFINITY;
+      if (!isLimited && this.options.intervalMs === 0) continue;
       if (nowMs - task.startedAtMs < (isLimited ? LIMITED_FIRST_MS : FIRST_MS)) continue;
       const pid = this.options.pidOf(task);
       if (pid === 0) continue;

@@ -7,7 +7,8 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { mustRun, run } from '../../../scripts/lib/command.mjs';
 import { findPython } from '../../../scripts/lib/machine.mjs';
-import { build, inRoot } from '../../../scripts/lib/paths.mjs';
+import { build, hq, inRoot, venvBin } from '../../../scripts/lib/paths.mjs';
+import { ready } from '../../../scripts/lib/steps.mjs';
 import { lastLines, Trouble } from '../../../scripts/lib/text.mjs';
 import { stopwatch } from './limits.mjs';
 import { end, hasEnded, makeFolder, removeFolder, start } from './processes.mjs';
@@ -22,9 +23,11 @@ const environment = join(build, 'bench/peer');
  *
  * @typedef {{
  *   name: string,
- *   run(job: { tasks: number, files?: boolean, stream?: boolean, deps?: number[][], width?: number }): Promise<number | undefined>,
- *   submit(tasks: number): Promise<number>, stop(): Promise<void>,
- * }} Peer times in milliseconds, undefined for what it cannot do; `width`: size of the last layer of the graph
+ *   run(job: { tasks: number, files?: boolean, stream?: boolean, deps?: number[][], width?: number, functions?: boolean, start?: object }):
+ *     Promise<number | undefined>,
+ *   submit(tasks: number, deps?: number[][]): Promise<number | undefined>, stop(): Promise<void>,
+ * }} Peer times in milliseconds, undefined for what it cannot do; `width`: size of the last layer of the graph; `functions`: instead of programs;
+ *   `start`: arguments of PythonEnv
  */
 export async function openPeer({ cpus }) {
   try {
@@ -52,9 +55,26 @@ async function installPackage() {
 }
 
 async function startPackage(cpus) {
-  const python = await installPackage();
+  return startDriver({ name: `hyperqueue ${PACKAGE.split('==')[1]}`, python: await installPackage(), cpus });
+}
+
+/**
+ * Our own Python API, driven as that of the package is.
+ * @param {{ cpus: number }} options as of `openPeer`
+ * @returns {Promise<Peer>}
+ */
+export async function openOurs({ cpus }) {
+  await ready('compiled', 'environment');
+  return startDriver({ name: 'hq-bridge', python: venvBin('python'), cpus, env: { HQ_BRIDGE_HQ: hq } });
+}
+
+/** @param {{ name: string, python: string, cpus: number, env?: Record<string, string> }} driver whose module `hyperqueue` is driven */
+async function startDriver({ name, python, cpus, env = {} }) {
   const folder = makeFolder();
-  const child = start(python, [inRoot('test/bench/lib/peer.py'), folder, String(cpus)], { stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
+  const child = start(python, [inRoot('test/bench/lib/peer.py'), folder, String(cpus)], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+  });
   const lines = createInterface({ input: child.stdio[3] })[Symbol.asyncIterator]();
   const answer = async () => {
     const { value, done } = await lines.next();
@@ -67,9 +87,9 @@ async function startPackage(cpus) {
   };
   await answer();
   return {
-    name: `hyperqueue ${PACKAGE.split('==')[1]}`,
+    name,
     run: async ({ stream = false, ...job }) => (stream ? undefined : ask({ op: 'run', files: false, ...job })),
-    submit: (tasks) => ask({ op: 'submit', files: false, tasks }),
+    submit: (tasks, deps) => ask({ op: 'submit', files: false, tasks, deps }),
     stop: async () => {
       child.stdin.end();
       if (!hasEnded(child)) await new Promise((done) => child.once('exit', done));
@@ -95,8 +115,9 @@ async function startCommand(program, cpus) {
   };
   return {
     name: program,
-    run: async ({ tasks, deps, ...kind }) => (deps === undefined ? submit(tasks, '--wait', ...output(kind)) : undefined),
-    submit: (tasks) => submit(tasks, ...output({})),
+    run: async ({ tasks, deps, functions, ...kind }) =>
+      deps === undefined && functions === undefined ? submit(tasks, '--wait', ...output(kind)) : undefined,
+    submit: async (tasks, deps) => (deps === undefined ? submit(tasks, ...output({})) : undefined),
     stop: async () => {
       for (const child of children) await end(child);
       removeFolder(folder);

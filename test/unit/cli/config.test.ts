@@ -120,7 +120,12 @@ describe('what counts is shown', () => {
 
   test('in help texts', async () => {
     user(text);
-    expect((await world.ok(['submit', '--help'])).replace(/\s+/g, ' ')).toContain(`[4 in ${userFile()}:4]`);
+    const helpOf = async (...args: string[]): Promise<string> => (await world.ok(args)).replace(/\s+/g, ' ');
+    expect(await helpOf('submit', '--help')).toContain(`[4 in ${userFile()}:4]`);
+    user('defaults: {submit: {cpus: 4}}\nprofiles: {big: {defaults: {submit: {cpus: 8}}}}\n');
+    expect(await helpOf('--profile', 'big', 'submit', '--help')).toContain(`[8 in ${userFile()}:2 (profile big)]`);
+    expect(await helpOf('submit', '--help', '--profile=big')).toContain(`[8 in ${userFile()}:2 (profile big)]`);
+    expect(await helpOf('submit', '--help', '--', '--profile=big')).toContain(`[4 in ${userFile()}:1]`);
   });
 
   test('and that there is none', async () => {

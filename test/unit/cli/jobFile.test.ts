@@ -115,6 +115,14 @@ describe('the request', () => {
     });
   });
 
+  test('of a queue is one more resource of each alternative', async () => {
+    const text =
+      '[[task]]\ncommand = ["a"]\nqueue = "night"\n[[task]]\ncommand = ["b"]\nqueue = "a.b"\n[[task.request]]\nresources = { gpus = 1 }\n[[task.request]]\n';
+    const [one, two] = (await tasksOf(text)) as { request: { resources: object }[] }[];
+    expect(one?.request).toEqual([{ resources: { cpus: 1, 'queue/night': 1 }, nodes: 0, timeRequestMs: 0, weight: 1 }]);
+    expect(two?.request.map(({ resources }) => resources)).toEqual([{ gpus: 1, 'queue/a.b': 1 }, { 'queue/a.b': 1 }]);
+  });
+
   test('of an array with and without ids', async () => {
     world.write('array.toml', 'array = { ids = "1-2,7", entries = ["a", "b", ""], command = ["echo"], priority = 4 }');
     await world.ok(['job', 'submit-file', 'array.toml']);
@@ -223,6 +231,8 @@ describe('a bad file is one line and submits nothing', () => {
     [task('time_limit = "0s"'), "task[0].time_limit: a duration above zero like '90s'"],
     [task('crash_limit = 0'), 'task[0].crash_limit'],
     [task('priority = 4294967296'), 'task[0].priority: expected number to be <=2147483647'],
+    [task('queue = "a b"'), 'task[0].queue: a name of letters, digits, _, . and - is expected'],
+    [task('queue = "night"\n[[task.request]]\nn_nodes = 2'), 'task[0].queue: a request of n_nodes takes whole workers'],
     [task('pin = "numa"'), 'task[0].pin: expected one of "none"|"taskset"|"omp"'],
     [task('retry_delay = "1s"'), 'task[0].retry_delay: it needs max_retries above zero'],
     [task('max_retries = 1\nretry_mem_factor = 2.0'), "task[0].retry_mem_factor: it needs a request of 'mem'"],

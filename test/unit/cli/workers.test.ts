@@ -187,13 +187,11 @@ describe('worker start', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/^WARN .*--no-hyper-threading changes nothing.*\nerror: /)]);
   });
 
-  test("options of HyperQueue's worker about what is not here are accepted, each with a warning", async () => {
-    const { code, stderr } = await world.hq(['worker', 'start', '--overview-interval', '5s', '--retract-check-interval', '1s']);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(
-      /^WARN --overview-interval has no effect: memory .*\nWARN --retract-check-interval has no effect: the server .*\nERROR /,
-    );
+  test('an option of HyperQueue about what is not here is refused, and the others are options', async () => {
+    const { code, stderr } = await world.hq(['server', 'start', '--scheduler-time-limit', '5s']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^error: .*--scheduler-time-limit.*: no solver .*: leave the option out\n/)]);
     expect((await world.hq(['worker', 'start', '--overview-interval', 'soon'])).code).toBe(2);
+    expect((await world.hq(['worker', 'start', '--retract-check-interval', '0s'])).code).toBe(2);
   });
 
   test('CPUs said twice', async () => {

@@ -1,16 +1,18 @@
 /** Priority and limits of tasks that change after their submit. */
 import { expect, test } from 'vitest';
 import { IntArray } from '../../../src/common/intArray.ts';
-import type { TaskChange } from '../../../src/core/jobTable.ts';
+import { selectTasks, type TaskChange } from '../../../src/core/jobTable.ts';
 import { onMaxFails, onModify } from '../../../src/core/reactor/onModify.ts';
 import { CoreSim, FAILURE, traits } from '../../helpers/coreSim.ts';
 
 function modify(sim: CoreSim, jobId: number, ids: string | null, change: TaskChange) {
   const job = sim.core.jobs.get(jobId);
   if (job === undefined) throw new Error(`no job ${jobId}`);
-  const modified = onModify(sim.core, sim, { job, taskIds: ids === null ? null : (IntArray.parse(ids) as IntArray), change });
-  job.changes.push({ ids: IntArray.from(modified.taskIds), change });
-  return modified;
+  const selection = selectTasks(job, ids === null ? null : (IntArray.parse(ids) as IntArray));
+  if (typeof selection === 'number') throw new Error(`no task ${selection}`);
+  const { changed, count, withWorker } = onModify(sim.core, sim, { job, selection, change });
+  for (const { ids: own } of changed) job.changes.push({ ids: own, change });
+  return { ids: changed.map(({ ids: own }) => own.toString()), count, withWorker };
 }
 
 test('a question about classes leaves none behind', () => {
@@ -42,7 +44,7 @@ test('a higher priority lets waiting tasks start first, blocked ones when their 
   const sim = simWithJobs();
   sim.submit(1, '0-3', { traits: [1, 2, 3, 4].map(() => traits()), deps: [[], [], [0], []] });
   sim.submit(2, '0');
-  expect(modify(sim, 1, '1-2', { priority: 5 })).toEqual({ taskIds: [1, 2], withWorker: 0 });
+  expect(modify(sim, 1, '1-2', { priority: 5 })).toEqual({ ids: ['1-2'], count: 2, withWorker: 0 });
   const worker = sim.addWorker({ cpus: 1 });
   sim.drain();
   expect(worker.tasks).toEqual([]);
@@ -60,7 +62,8 @@ test('what a worker has goes on as it is, and gets the change with its next atte
   sim.report(worker);
   const row = (id: number): number => [...(sim.core.jobs.get(1)?.segments ?? [])].find(({ minId }) => minId === id)?.base ?? -1;
   expect(modify(sim, 1, '0', { priority: -3, timeLimitMs: 5_000, maxRetries: 1, crashLimit: 'never-restart' })).toEqual({
-    taskIds: [0],
+    ids: ['0'],
+    count: 1,
     withWorker: 1,
   });
   const { tasks, classes } = sim.core;
@@ -99,4 +102,18 @@ test('a limit of failed tasks counts those that have failed; without one, more t
   onMaxFails(sim.core, sim, { job, maxFails: null, nowMs: sim.nowMs });
   sim.submit(1, '20');
   expect(job.stats.waiting).toBe(1);
+});
+
+test('a change of very many tasks is a few ranges, whatever their ids and whoever has ended', () => {
+  const sim = simWithJobs();
+  sim.submit(1, '0-1998:2');
+  sim.submit(1, '1-9:2,3000-3999');
+  const worker = sim.addWorker({ cpus: 1 });
+  sim.receive(worker);
+  sim.report(worker);
+  sim.end(worker, worker.tasks.find(({ running }) => running) as never);
+  sim.report(worker);
+  expect(modify(sim, 1, null, { priority: 1 })).toMatchObject({ ids: ['2-1998:2', '1-9:2,3000-3999'], count: 2004 });
+  expect(modify(sim, 1, '9,7,4-8:4,3999,3998', { priority: 2 }).ids).toEqual(['9,7,3999,3998', '4,8']);
+  expect(() => modify(sim, 1, '0-2', { priority: 3 })).toThrow('no task 1');
 });

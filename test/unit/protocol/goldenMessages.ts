@@ -75,6 +75,24 @@ export const TO_WORKER: Readonly<Record<string, ToWorker>> = {
     [{ ...body, warm: { kind: 'snakemake', python: '/opt/python3', run: '5f1c', level: 'snakefile' } }],
     [[3, 1, 0, 0, null, 1]],
   ],
+  'compute-warm-function': [
+    'compute',
+    [
+      {
+        ...body,
+        warm: {
+          kind: 'python',
+          python: 'python3',
+          run: 'functions',
+          level: 'imports',
+          prologue: 'module load Python',
+          shell: 'bash',
+          imports: ['numpy'],
+        },
+      },
+    ],
+    [[3, 1, 0, 0, null, 1]],
+  ],
   'compute-wrapper': ['compute', [{ ...body, wrapper: 'nextflow' }], [[3, 1, 0, 0, null, 1]]],
   'compute-pin': ['compute', [{ ...body, pin: 'omp' }], [[3, 1, 0, 0, null, 1]]],
   cancel: [

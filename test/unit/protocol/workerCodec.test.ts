@@ -10,6 +10,7 @@ const GOLDEN = new URL('../../../fixtures/frames/', import.meta.url);
 /** Messages that the first version of the protocol did not have. */
 const SINCE_1_1 = new Set([
   ...['to-worker.member', 'to-worker.welcome-room', 'to-worker.welcome-notices', 'to-worker.compute-warm', 'to-worker.compute-wrapper'],
+  'to-worker.compute-warm-function',
   ...['from-worker.updates-room', 'from-worker.notice'],
 ]);
 const packr = new Packr({ useRecords: false });
@@ -90,6 +91,7 @@ const badToWorker: [string, unknown][] = [
   ['compute: time limit', ['compute', [{ ...b, timeLimitMs: 0 }], []]],
   ['compute: pin', ['compute', [{ ...b, pin: 'hard' }], []]],
   ['compute: warm', ['compute', [{ ...b, warm: { kind: 'snakemake', run: 'x', level: 'imports' } }], []]],
+  ['compute: warm', ['compute', [{ ...b, warm: { kind: 'python', python: 'p', run: 'x', level: 'imports', imports: [1] } }], []]],
   ['compute: request', ['compute', [{ ...b, request: [] }], []]],
   [
     'compute: request',

@@ -10,6 +10,6 @@ test('skips are forbidden in complete suites on CI, and in suites that the envir
   expect(forbidsSkips({ name: 'snakemake', complete: true }, {})).toBeUndefined();
 });
 
-test.each(['slurm', 'gridengine', 'nextflow'])('the suite %s says what the machine lacks', (wanted) => {
+test.each(['slurm', 'gridengine', 'aiida', 'nextflow'])('the suite %s says what the machine lacks', (wanted) => {
   expect(SUITES.find(({ name }) => name === wanted)).toHaveProperty('lacks');
 });

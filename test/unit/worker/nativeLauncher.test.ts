@@ -158,6 +158,7 @@ describe.each(NATIVE_LAUNCHERS)('the program itself: %s', (name) => {
     const parser = new AnswerParser({
       hello: () => answers.push('hello'),
       noted: (text) => answers.push(text),
+      learned: (modules) => answers.push(modules.join(' ')),
       started: (id) => answers.push(`started ${id}`),
       failed: (id, { step, next }) => answers.push(`failed ${id} ${step}${next === 0 ? '' : `, then ${next}`}`),
       returned: (id) => answers.push(`returned ${id}`),

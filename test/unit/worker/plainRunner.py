@@ -17,6 +17,9 @@ class Host:
         self.kept.append(b"x" * int(os.environ.get("GROWTH", "0")))
         return Plain("")
 
+    def lesson(self):
+        return []
+
 
 requests, answers = os.dup(0), os.dup(1)
 null = os.open("/dev/null", os.O_RDWR)

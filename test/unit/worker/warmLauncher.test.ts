@@ -61,9 +61,9 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
 
   function launch(
     sh: string,
-    o: { env?: Record<string, string>; run?: string | null; python?: string } = {},
+    o: { env?: Record<string, string>; run?: string | null; python?: string; kind?: 'snakemake' | 'python' } = {},
   ): Promise<LaunchEnd> & { handle: LaunchHandle } {
-    const { run = 'r', python = join(directory, 'python') } = o;
+    const { run = 'r', python = join(directory, 'python'), kind = 'snakemake' } = o;
     const spec: LaunchSpec = {
       command: ['/bin/sh', '-c', sh],
       env: { shared: ENVIRONMENT, common: {}, own: { MARKER: directory, ...o.env } },
@@ -72,13 +72,20 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
       stdin: null,
       stdout: { kind: 'null' },
       stderr: { kind: 'null' },
-      ...(run === null ? {} : { warm: { kind: 'snakemake', python, run, level: 'snakefile' } }),
+      ...(run === null ? {} : { warm: { kind, python, run, level: kind === 'python' ? 'imports' : 'snakefile' } }),
     };
     let handle: LaunchHandle | undefined;
     const ended = new Promise<LaunchEnd>((done) => {
       handle = launcher.launch(spec, NO_LANE, done);
     });
     return Object.assign(ended, { handle: handle as LaunchHandle });
+  }
+
+  /** @returns an answer of a runner */
+  function frameOf(text: string): Buffer {
+    const head = Buffer.alloc(4);
+    head.writeUInt32LE(Buffer.byteLength(text));
+    return Buffer.concat([head, Buffer.from(text)]);
   }
 
   /** @returns the process that a task was started by */
@@ -116,7 +123,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     for (let i = 0; i < 4; i += 1) expect(await parentOf({ python })).toBe(String(plain.pid));
     expect(log).toHaveLength(2);
     expect(log[0]).toMatch(/^a warm runner could not be started: .*ENOENT/);
-    const rests = 'jobs are started by their commands: warm runners of a workflow have failed; tried again in 10m';
+    const rests = 'tasks are started by their commands: their warm runners have failed; tried again in 10m';
     expect(told).toEqual([log[0], log[1], rests]);
   });
 
@@ -146,7 +153,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     appendFileSync(join(directory, 'go'), '');
     await vi.waitFor(async () => expect(await parentOf({})).toBe(runners()[0]?.[0]));
     expect(runners()).toHaveLength(1);
-    expect(told).toEqual(['jobs are started by their commands until their warm runner is ready: parsing the workflow takes long']);
+    expect(told).toEqual(['tasks are started by their commands until their warm runner is ready, which takes long']);
   });
 
   test('a runner that is not used is put away, but not while it starts, however long that takes', async () => {
@@ -188,10 +195,7 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
   });
 
   test('after three changes of what a workflow has read, jobs parse it themselves', async () => {
-    const text = Buffer.from('Osnakefile has changed');
-    const head = Buffer.alloc(4);
-    head.writeUInt32LE(text.length);
-    writeFileSync(join(directory, 'note'), Buffer.concat([head, text]));
+    writeFileSync(join(directory, 'note'), frameOf('Osnakefile has changed'));
     interpreter(`[ $4 = imports ] || cat ${directory}/note\nexec HQSPAWN "$5"`);
     for (let i = 0; i < 5; i += 1) await parentOf({});
     expect(runners().map(([, level]) => level)).toEqual(['snakefile', 'snakefile', 'snakefile', 'imports']);
@@ -237,6 +241,79 @@ describe.runIf(NATIVE_LAUNCHERS.length > 0)('warm launcher', () => {
     await parentOf({ run: '9' });
     expect(await parentOf({ run: 'first' })).toBe(first);
     expect(await parentOf({ run: 'second' })).not.toBe(second);
+  });
+
+  describe('for functions', () => {
+    /** They speak over descriptors of their own; `before` is done first. */
+    const functions = (before = ''): void => interpreter(`${before}\nexec HQSPAWN "$5" <&3 >&4 3<&- 4>&-`);
+    /** What runners were asked to load, in the order in which they were started. */
+    const wanted = (): unknown[] =>
+      readFileSync(join(directory, 'wanted'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    const python = { kind: 'python' } as const;
+
+    test('the first task of a kind is started by its command, all others have one runner', async () => {
+      functions();
+      expect(await parentOf(python)).toBe(String(plain.pid));
+      expect(await parentOf(python)).toBe(runners()[0]?.[0]);
+      expect(await parentOf(python)).toBe(runners()[0]?.[0]);
+      expect(runners()).toHaveLength(1);
+    });
+
+    test('tasks that each have variables of their own make no runner', async () => {
+      functions();
+      for (const N of ['1', '2', '3']) expect(await parentOf({ ...python, env: { N } })).toBe(String(plain.pid));
+      expect(runners()).toEqual([]);
+    });
+
+    test('what tasks load is loaded by a successor, which takes over once it is ready, and by whatever runner comes later', async () => {
+      use({ launchesPerRunner: 6 });
+      writeFileSync(join(directory, 'lesson'), frameOf('Myaml yaml.loader'));
+      functions(
+        `echo "$7" >> ${directory}/wanted\n[ -e ${directory}/taught ] || { touch ${directory}/taught; cat ${directory}/lesson >&4; }`,
+      );
+      await parentOf(python);
+      const first = await parentOf(python);
+      const second = await vi.waitFor(async () => {
+        const parent = await parentOf(python);
+        expect(parent).not.toBe(first);
+        return parent;
+      });
+      expect(second).toBe(runners()[1]?.[0]);
+      await vi.waitFor(async () => expect(await parentOf(python)).toBe(runners()[2]?.[0]));
+      const learned = ['yaml', 'yaml.loader'];
+      expect(wanted()).toEqual([
+        { imports: [], learned: [], learns: true },
+        { imports: [], learned, learns: true },
+        { imports: [], learned, learns: true },
+      ]);
+    });
+
+    test('a successor that cannot be made leaves the runner in its place, and is no failure', async () => {
+      writeFileSync(join(directory, 'lesson'), frameOf('Myaml'));
+      functions(`if [ -e ${directory}/taught ]; then exit 3; fi\ntouch ${directory}/taught; cat ${directory}/lesson >&4`);
+      await parentOf(python);
+      const first = await parentOf(python);
+      await vi.waitFor(() => expect(log).toEqual(['a warm runner could not be started: it ended with exit code 3']));
+      expect(await parentOf(python)).toBe(first);
+      expect(runners()).toHaveLength(2);
+    });
+
+    test('more kinds of functions than runners do not make runners by turns', async () => {
+      functions();
+      const kinds = Array.from({ length: 9 }, (_, run) => ({ ...python, run: `${run}` }));
+      const seen: (string | undefined)[][] = [];
+      for (let turn = 0; turn < 3; turn += 1) seen.push(await Promise.all(kinds.map((kind) => parentOf(kind))));
+      expect(runners()).toHaveLength(8);
+      expect(seen[2]?.filter((parent) => parent === String(plain.pid))).toHaveLength(1);
+      expect(new Set(told)).toEqual(
+        new Set([
+          'some functions are started by their command: there are more than 8 kinds of tasks that differ in directory, variables or interpreter',
+        ]),
+      );
+    });
   });
 
   test('a runner that is killed takes its tasks with it, and the next task gets a new one', async () => {

@@ -7,7 +7,10 @@ thread waits, and whoever cancels by it cancels nothing.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
+from .command import CommandFormat
 from .settings import DEFAULT_STREAM_DIR, ExecutorSettings
 
 if TYPE_CHECKING:
@@ -26,8 +30,14 @@ if TYPE_CHECKING:
 
 # Longest wait for news, so that a shutdown that wakes nobody is still noticed.
 WAIT_LIMIT_S = 0.2
-# News are taken in portions: each round costs the scheduler's thread its turn.
-ROUND_S = 0.02
+# A round of the base class costs more than looking for news, so there are many looks in a round of this length.
+ROUND_S = 2.0
+# Nothing can end before the first job was submitted.
+BEFORE_FIRST_S = 0.05
+# News are taken in portions, because a round of the scheduler costs the same for one job as for many. The more jobs run,
+# the less matters when one of them is known to have ended; a tenth of a second is what nobody notices.
+SHORTEST_PORTION_S, LONGEST_PORTION_S = 0.02, 0.08
+PORTION_S_PER_TASK = 0.0002
 
 
 class Executor(RemoteExecutor):
@@ -39,10 +49,11 @@ class Executor(RemoteExecutor):
         # The base class starts the status thread in its constructor; this is all that the thread needs.
         self._run: Run | None = None
         self._formats_group = False
+        self._commands = CommandFormat()
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
-        self.next_seconds_between_status_checks = ROUND_S
+        self.next_seconds_between_status_checks = 0
         self.settings: ExecutorSettings = self.executor_settings or ExecutorSettings()
         from .allocation import queue_params
 
@@ -69,7 +80,8 @@ class Executor(RemoteExecutor):
 
     def format_job_exec(self, job: JobExecutorInterface) -> str:
         self._formats_group = job.is_group()
-        return super().format_job_exec(job)
+        whole = super().format_job_exec
+        return self._commands.command(self._formats_group, self.get_job_args(job), lambda: whole(job))
 
     def additional_general_args(self) -> str:
         """The Snakemake of a job has one job, for which solving a schedule takes longer than running it.
@@ -97,7 +109,30 @@ class Executor(RemoteExecutor):
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Reports what has ended. Nothing is given back: the cost of a round must not grow with the jobs that run."""
         run = self._run
-        if run is not None:
+        if run is None:
+            await asyncio.sleep(BEFORE_FIRST_S)
+            return
+        until = time.monotonic() + ROUND_S
+        while not run.inbox.closed and time.monotonic() < until:
             run.monitor.handle(await run.inbox.take(WAIT_LIMIT_S))
+            merge_wake_ups(self.workflow.scheduler)
+            portion_s = len(run.tasks) * PORTION_S_PER_TASK
+            await asyncio.sleep(max(SHORTEST_PORTION_S, min(LONGEST_PORTION_S, portion_s)))
         return
         yield  # Makes this the generator that the interface asks for.
+
+
+def merge_wake_ups(scheduler: Any) -> None:
+    """One round of Snakemake's scheduler takes in all that was reported before it, but it makes a round per report, each
+    as expensive as looking at all jobs that are ready. So of the wake-ups that wait one is left.
+
+    It is put back after the others were taken: whatever was reported before any of them is seen by the round that it
+    causes. The semaphore is not in the promised interface; without it every report keeps its round.
+    """
+    wake_ups = getattr(scheduler, "_open_jobs", None)
+    if not isinstance(wake_ups, threading.Semaphore):
+        return
+    if wake_ups.acquire(blocking=False):
+        while wake_ups.acquire(blocking=False):
+            pass
+        wake_ups.release()

@@ -28,6 +28,9 @@ PRIORITY_MIN, PRIORITY_MAX = -(2**31), 2**31 - 1
 MINUTE_MS = 60_000
 # The least amount of a resource: what a worker provides as a mark of what it is, is not used up by it.
 MARK = 0.0001
+# MiB that every job gets at least: the Snakemake in it takes half of that where no warm runner shares its memory with it,
+# and a rule's `mem_mb` is meant for its tools.
+LEAST_MEMORY = 200.0
 CRASH_LIMIT_WORDS = ("never-restart", "unlimited")
 PIN_MODES = ("taskset", "omp")
 
@@ -95,7 +98,7 @@ class ResourceMapper:
             amounts["cpus"] = cpus
         memory = _memory(resources, cpus)
         if memory > 0:
-            self._add_provided(amounts, "mem", memory, "mem_mb")
+            self._add_provided(amounts, "mem", max(memory, LEAST_MEMORY), "mem_mb")
         disk = _first(resources, "disk_mb", "disk_mib")
         # Snakemake gives every job disk_mb by default, so that lacking it deserves no warning.
         if disk > 0 and self._is_provided("disk"):

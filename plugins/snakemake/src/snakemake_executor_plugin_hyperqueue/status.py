@@ -35,7 +35,7 @@ class Inbox:
         self._messages: deque[Message] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
-        self._closed = False
+        self.closed = False
 
     def put(self, message: Message) -> None:
         self._messages.append(message)
@@ -43,7 +43,7 @@ class Inbox:
 
     def close(self) -> None:
         """Nobody waits any more."""
-        self._closed = True
+        self.closed = True
         self._wake()
 
     async def take(self, limit_s: float) -> list[Message]:
@@ -51,14 +51,15 @@ class Inbox:
         if self._changed is None:
             self._changed = asyncio.Event()
             self._loop = asyncio.get_running_loop()
-        if not self._messages and not self._closed:
+        if not self._messages and not self.closed:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), limit_s)
         self._changed.clear()
         return [self._messages.popleft() for _ in range(len(self._messages))]
 
     def _wake(self) -> None:
-        if self._loop is not None and self._changed is not None:
+        # Once is enough: `take` forgets that it was woken before it looks at what there is.
+        if self._loop is not None and self._changed is not None and not self._changed.is_set():
             # The loop ends with the workflow, the reader a moment later.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._changed.set)

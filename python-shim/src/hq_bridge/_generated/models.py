@@ -169,14 +169,23 @@ StdioSpec = Union[None, "StdioSpecValue"]
 CrashLimit = Union[int, Literal["never-restart"], Literal["unlimited"]]
 
 
-class TaskSpecWarm(TypedDict):
-    # what the task is, and with it what a warm runner loads
-    kind: Literal["snakemake"]
+class _TaskSpecWarm(TypedDict):
+    # what the task is, a job of Snakemake or a function of the Python API, and with it what a warm runner loads
+    kind: Literal["snakemake", "python"]
     # interpreter of the command; the package hq_bridge must be installed for it
     python: str
     # tasks of the same run, directory and environment share a warm runner
     run: str
     level: Literal["imports", "snakefile"]
+
+
+class TaskSpecWarm(_TaskSpecWarm, total=False):
+    # python: shell commands that come before the interpreter, which is then text for the shell
+    prologue: str
+    # python: runs the prologue; default: bash
+    shell: str
+    # python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load
+    imports: List[str]
 
 
 class _TaskSpec(TypedDict):
@@ -225,14 +234,23 @@ class TaskSpec(_TaskSpec, total=False):
     label: str
 
 
-class TaskPatchWarm(TypedDict):
-    # what the task is, and with it what a warm runner loads
-    kind: Literal["snakemake"]
+class _TaskPatchWarm(TypedDict):
+    # what the task is, a job of Snakemake or a function of the Python API, and with it what a warm runner loads
+    kind: Literal["snakemake", "python"]
     # interpreter of the command; the package hq_bridge must be installed for it
     python: str
     # tasks of the same run, directory and environment share a warm runner
     run: str
     level: Literal["imports", "snakefile"]
+
+
+class TaskPatchWarm(_TaskPatchWarm, total=False):
+    # python: shell commands that come before the interpreter, which is then text for the shell
+    prologue: str
+    # python: runs the prologue; default: bash
+    shell: str
+    # python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load
+    imports: List[str]
 
 
 class TaskPatch(TypedDict, total=False):
@@ -278,14 +296,23 @@ class TaskPatch(TypedDict, total=False):
     label: str
 
 
-class GraphTaskWarm(TypedDict):
-    # what the task is, and with it what a warm runner loads
-    kind: Literal["snakemake"]
+class _GraphTaskWarm(TypedDict):
+    # what the task is, a job of Snakemake or a function of the Python API, and with it what a warm runner loads
+    kind: Literal["snakemake", "python"]
     # interpreter of the command; the package hq_bridge must be installed for it
     python: str
     # tasks of the same run, directory and environment share a warm runner
     run: str
     level: Literal["imports", "snakefile"]
+
+
+class GraphTaskWarm(_GraphTaskWarm, total=False):
+    # python: shell commands that come before the interpreter, which is then text for the shell
+    prologue: str
+    # python: runs the prologue; default: bash
+    shell: str
+    # python: modules that a warm runner loads; left out: installed ones that its first tasks are seen to load
+    imports: List[str]
 
 
 class GraphTask(TypedDict, total=False):
@@ -928,6 +955,8 @@ class WorkerConfiguration(_WorkerConfiguration, total=False):
     # proc: by samples out of /proc; cgroup-v1, cgroup-v2: by control groups of this version, without gaps; missing:
     # proc
     memoryGuard: Literal["off", "proc", "cgroup-v1", "cgroup-v2"]
+    # of --overview-interval; missing: as it is by default
+    overviewIntervalMs: float
     allocation: Union["WorkerConfigurationAllocation", None]
     listenAddress: str
 
@@ -970,7 +999,7 @@ class QueueWorkerOptions(TypedDict, total=False):
     hyperThreading: bool
     # like --detect-resources; default: all
     detectResources: str
-    # accepted for scripts of HyperQueue
+    # like --overview-interval
     overviewIntervalMs: float
     minUtilization: float
 

@@ -1,34 +1,83 @@
-"""`python -m hq_bridge.warm KIND LEVEL DIRECTORY CWD COMMAND`: started by a worker, which speaks with it over its standard
-input and output (`src/worker/executor/warmRunner.ts`).
+"""`python -m hq_bridge.warm KIND LEVEL DIRECTORY CWD EXAMPLE`: started by a worker, which speaks with it over two pipes
+(`src/worker/executor/warmRunner.ts`).
 
 KIND: what knows how such tasks are started; LEVEL: how much is done before them; DIRECTORY: node-local, for captured
-output; CWD: working directory of the tasks; COMMAND: shell command of one of them.
+output; CWD: working directory of the tasks; EXAMPLE: of `snakemake`, the shell command of a job; of `python`, what is
+to be loaded, see `Wanted`.
 
-At the level `snakefile` the workflow is parsed in a fork of this process, which then takes over the worker's pipes. What
-makes it unfit for that is only known afterwards, and this process, in which nothing was parsed, then goes on instead.
+What may turn out to make a process unfit for forks, such as parsing a workflow or loading a user's modules, is done in
+a fork of this process, which then takes over the worker's pipes. When it was unfit indeed this process, in which
+nothing of that was done, goes on instead.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
 import sys
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
-from . import linux
-from .runner import Runner
-from .snakemake_host import SnakemakeHost
+# Before anything of ours is loaded: what was registered until now belongs to the site of the interpreter.
+HANDLERS_OF_SITE = atexit._ncallbacks()
+
+from . import linux  # noqa: E402
+from .host import Host  # noqa: E402
+from .runner import Runner  # noqa: E402
 
 READY = b"+"
+LEVELS = {"snakemake": ("imports", "snakefile"), "python": ("imports",)}
+
+# Does what it does, calls `ready` when tasks can be forked from there, and returns why they cannot.
+Preparation = Callable[[Callable[[], None]], str]
 
 
 def main(arguments: List[str]) -> int:
-    kind, level, directory, cwd, command = arguments
-    if kind != "snakemake" or level not in ("imports", "snakefile"):
+    kind, level, directory, cwd, example = arguments
+    if level not in LEVELS.get(kind, ()):
         print(f"hq_bridge.warm: unknown kind or level: {kind} {level}", file=sys.stderr)
         return 2
-    requests, answers = _take_pipes()
+    if kind == "python":
+        return _serve_functions(directory, cwd, example)
+    return _serve_snakemake(level, directory, cwd, example)
+
+
+def _serve_functions(directory: str, cwd: str, example: str) -> int:
+    # What the other kind needs would be copied with each fork.
+    from .function_host import FunctionHost, Wanted
+
+    wanted = Wanted.parse(example)
+    # A prologue may read and print, so that the worker speaks over pipes of their own.
+    requests, answers = os.dup(3), os.dup(4)
+    os.close(3)
+    os.close(4)
+    said = _take_output(1), _take_output(2)
+    host = FunctionHost(cwd, wanted, said)
+    runner = Runner(requests, answers, directory)
+    reason = host.load(HANDLERS_OF_SITE)
+    if reason is not None:
+        runner.note(f"functions are started by their command: {reason}")
+        return 3
+    notes = []
+    if wanted.modules:
+        reason, code = _prepare(host.load_modules, runner, host)
+        if reason is None:
+            return code
+        if wanted.learned:
+            runner.note(f"functions load their modules themselves: {reason}")
+            return 3
+        notes.append(f"functions load their modules themselves: {reason}")
+    runner.serve(host, notes)
+    return 0
+
+
+def _serve_snakemake(level: str, directory: str, cwd: str, command: str) -> int:
+    from .snakemake_host import SnakemakeHost
+
+    requests, answers = os.dup(0), os.dup(1)
+    _silence(0)
+    _silence(1)
     host = SnakemakeHost(cwd)
     host.load()
     notes = []
@@ -37,7 +86,7 @@ def main(arguments: List[str]) -> int:
         if argv is None:
             notes.append("the command of its first job is not understood; workflows are parsed by each job")
         else:
-            reason, code = _parse(host, argv, Runner(requests, answers, directory))
+            reason, code = _prepare(lambda ready: host.parse(argv, ready), Runner(requests, answers, directory), host)
             if reason is None:
                 return code
             notes.append(f"{reason}; the workflow is parsed by each job")
@@ -45,18 +94,22 @@ def main(arguments: List[str]) -> int:
     return 0
 
 
-def _take_pipes() -> Tuple[int, int]:
-    """The worker's pipes, away from where programs read and print."""
-    requests, answers = os.dup(0), os.dup(1)
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
+def _silence(channel: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, channel)
     os.close(null)
-    return requests, answers
 
 
-def _parse(host: SnakemakeHost, argv: List[str], runner: Runner) -> Tuple[Optional[str], int]:
-    """Lets a fork parse the workflow and serve the worker.
+def _take_output(channel: int) -> bytes:
+    """What was printed to a file before this program has begun; from now on it prints nowhere."""
+    size = os.fstat(channel).st_size
+    text = os.pread(channel, size, 0) if size > 0 else b""
+    _silence(channel)
+    return text
+
+
+def _prepare(preparation: Preparation, runner: Runner, host: Host) -> Tuple[Optional[str], int]:
+    """Lets a fork prepare itself and serve the worker.
 
     :returns: why it could not, or None and the exit code when it has served to its end
     """
@@ -66,9 +119,11 @@ def _parse(host: SnakemakeHost, argv: List[str], runner: Runner) -> Tuple[Option
     if pid == 0:
         code = 1
         try:
+            # What it starts can be ended with it.
+            os.setsid()
             linux.die_with_parent(signal.SIGKILL, parent)
             os.close(verdict)
-            _parse_and_serve(host, argv, runner, tell)
+            _prepare_and_serve(preparation, runner, host, tell)
             code = 0
         finally:
             os._exit(code)
@@ -79,13 +134,13 @@ def _parse(host: SnakemakeHost, argv: List[str], runner: Runner) -> Tuple[Option
         runner.abandon()
         _, status = os.waitpid(pid, 0)
         return None, 0 if status == 0 else 1
-    os.kill(pid, signal.SIGKILL)
+    _kill_group(pid)
     os.waitpid(pid, 0)
-    return os.fsdecode(reason) or "the workflow could not be parsed", 1
+    return os.fsdecode(reason) or "its preparation was ended", 1
 
 
 def _read_verdict(verdict: int, runner: Runner, pid: int) -> bytes:
-    """Parsing may take as long as it likes, but not longer than the worker lives."""
+    """It may take as long as it likes, but not longer than the worker lives."""
     poll = select.poll()
     poll.register(verdict, select.POLLIN)
     poll.register(runner.requests, 0)
@@ -98,11 +153,19 @@ def _read_verdict(verdict: int, runner: Runner, pid: int) -> bytes:
                 if not data or text == READY:
                     return text
             elif event & (select.POLLHUP | select.POLLERR):
-                os.kill(pid, signal.SIGKILL)
+                _kill_group(pid)
                 os._exit(0)
 
 
-def _parse_and_serve(host: SnakemakeHost, argv: List[str], runner: Runner, tell: int) -> None:
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        # It has not come to its session yet.
+        os.kill(pid, signal.SIGKILL)
+
+
+def _prepare_and_serve(preparation: Preparation, runner: Runner, host: Host, tell: int) -> None:
     quiet = os.dup(2)
     os.dup2(1, 2)
 
@@ -114,7 +177,7 @@ def _parse_and_serve(host: SnakemakeHost, argv: List[str], runner: Runner, tell:
         runner.serve(host, [])
         os._exit(0)
 
-    reason = host.parse(argv, ready)
+    reason = preparation(ready)
     os.write(tell, os.fsencode(reason))
 
 

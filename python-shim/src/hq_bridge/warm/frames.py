@@ -132,6 +132,11 @@ def outdated(text: str) -> bytes:
     return _frame(b"O", tail=os.fsencode(text))
 
 
+def lesson(modules: Sequence[str]) -> bytes:
+    """Modules that another runner should have loaded, in this order."""
+    return _frame(b"M", tail=" ".join(modules).encode())
+
+
 def _variables(pairs: Sequence[bytes]) -> Variables:
     return dict(pair.split(b"=", 1) for pair in pairs)  # type: ignore[misc]
 

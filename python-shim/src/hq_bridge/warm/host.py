@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Callable, NoReturn, Protocol, Union
+from typing import Callable, List, NoReturn, Protocol, Union
 
 from . import task
-from .frames import Launch
+from .frames import Launch, Variables
 
 
 class Start(Protocol):
@@ -27,6 +27,12 @@ class Host(Protocol):
 
     def prepare(self, launch: Launch) -> Union[Start, Plain]:
         """Called for each task, before the fork: quick, and never raises."""
+
+    def variables(self, env: Variables) -> Variables:
+        """Called in the fork: the variables of the task, out of those that a new process of the worker's would have."""
+
+    def lesson(self) -> List[str]:
+        """Called after the end of a task: modules that another runner should load, as this one has learned; once."""
 
 
 def starting(main: Callable[[], None]) -> Start:

@@ -79,6 +79,10 @@ class Runner:
         os.close(self._requests)
         os.close(self._answers)
 
+    def note(self, text: str) -> None:
+        """Says something for the worker's log before it ends: there is nothing to serve."""
+        os.write(self._answers, frames.note(text))
+
     def serve(self, host: Host, notes: List[str]) -> None:
         """Greets the worker and runs tasks until it is gone and they have ended. :param notes: for the worker's log"""
         self._host = host
@@ -207,6 +211,9 @@ class Runner:
     def _become(self, launch: Launch, one: _Task, start: Union[Start, Plain], parent: int) -> NoReturn:
         try:
             env = {**self._environments[launch.environment], **launch.lane, **launch.own}
+            assert self._host is not None
+            if not isinstance(start, Plain):
+                env = self._host.variables(env)
             task.set_up(launch, env, one.captures, parent)
             for fd in self._own_fds:
                 os.close(fd)
@@ -285,6 +292,10 @@ class Runner:
     def _tell_end(self, one: _Task) -> None:
         outputs = [capture.content(fd) for fd in one.captures]
         self._out += frames.ended(one.id, one.status, one.usage, outputs)
+        assert self._host is not None
+        modules = self._host.lesson()
+        if modules:
+            self._out += frames.lesson(modules)
         if one.captures == [None, None]:
             self._release(one)
 

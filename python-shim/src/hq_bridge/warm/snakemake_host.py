@@ -6,6 +6,7 @@ A job is `python -m snakemake …` as the plugin has written it; here `snakemake
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import itertools
@@ -21,7 +22,8 @@ from typing import Any, Callable, Dict, List, Optional, Union
 
 from . import linux
 from .files_read import FilesRead
-from .frames import Launch
+from .frames import Launch, Variables
+from .fresh import reseed_numpy
 from .host import Outdated, Plain, Start, starting
 
 # What a job of any workflow loads; what another version does not have is loaded by the job.
@@ -96,6 +98,7 @@ class SnakemakeHost:
         # Building it takes as long as everything else that a trivial job does; it depends on what is installed.
         make_parser = snakemake.cli.get_argument_parser
         parser = make_parser()
+        _parse_directly(parser)
         snakemake.cli.get_argument_parser = lambda profiles=None: make_parser(profiles=profiles) if profiles else parser
 
     def arguments_of(self, command: str) -> Optional[List[str]]:
@@ -104,6 +107,12 @@ class SnakemakeHost:
         if words is None or words[1:3] != ["-m", "snakemake"] or "--mode" not in words:
             return None
         return words[3:] if words[0] in (sys.executable, "python") else None
+
+    def variables(self, env: Variables) -> Variables:
+        return env
+
+    def lesson(self) -> List[str]:
+        return []
 
     def prepare(self, launch: Launch) -> Union[Start, Plain]:
         changed = self._files.changed()
@@ -130,7 +139,7 @@ class SnakemakeHost:
         # Python gives each fork random numbers of its own.
         if self._random_state is not None:
             random.setstate(self._random_state)
-        _reseed_numpy()
+        reseed_numpy()
         try:
             snakemake.cli.main(argv)
         finally:
@@ -186,12 +195,7 @@ class SnakemakeHost:
         workflow._async_runners.clear()
         workflow._async_executor.shutdown()
         workflow._snakemake_tmp_dir.cleanup()
-        # Numerical libraries end their threads before a fork, and start them again when they need them.
-        pid = os.fork()
-        if pid == 0:
-            os._exit(0)
-        os.waitpid(pid, 0)
-        count = linux.threads()
+        count = linux.threads_after_fork()
         if count > 1:
             return f"parsing the workflow has started {count - 1} threads"
         if self._files.too_many:
@@ -251,6 +255,24 @@ class SnakemakeHost:
             self._random_state = random.getstate() if seeded else None
 
 
+def _parse_directly(parser: Any) -> None:
+    """ConfigArgParse first compares each argument with each option, which takes longer than to parse them.
+
+    That is for settings out of variables and of profiles. The command line of a job has those of its workflow's call already;
+    where one of the variables is set, it is asked as always.
+    """
+    parse = parser.parse_known_args
+    variables = {action.env_var for action in parser._actions if getattr(action, "env_var", None)}
+
+    def parse_known_args(args: Any = None, namespace: Any = None, **options: Any) -> Any:
+        if parser._default_config_files or not variables.isdisjoint(os.environ):
+            return parse(args, namespace, **options)
+        return argparse.ArgumentParser.parse_known_args(parser, args, namespace)
+
+    if hasattr(parser, "_default_config_files"):
+        parser.parse_known_args = parse_known_args
+
+
 def _tell_targets(argv: List[str]) -> None:
     """`hq compare` reads the targets of a job in the command line of its process, which is here that of the runner."""
     if "HQ_COMPARE_RECORDS" not in os.environ or "--target-jobs" not in argv:
@@ -264,14 +286,6 @@ def _cancel_timers() -> None:
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer) and str(getattr(thread.function, "__module__", "")).startswith("snakemake"):
             thread.cancel()
-
-
-def _reseed_numpy() -> None:
-    """Forks get random numbers of their own, unless the user has chosen a seed: numpy then forgets where its first one came from."""
-    with contextlib.suppress(KeyError, AttributeError):
-        numpy_random: Any = sys.modules["numpy.random"]
-        if numpy_random.mtrand._rand._bit_generator._seed_seq is not None:
-            numpy_random.seed()
 
 
 class _Stop(BaseException):

@@ -59,10 +59,11 @@ def set_up(launch: Launch, env: Variables, captures: Sequence[Optional[int]], pa
             os.dup2(fd, number)
         for fd in {stdin, stdout, stderr}:
             os.close(fd)
-    for name in [name for name in os.environb if name not in env]:
+    before = os.environb.copy()
+    for name in before.keys() - env.keys():
         del os.environb[name]
     for name, value in env.items():
-        if os.environb.get(name) != value:
+        if before.get(name) != value:
             os.environb[name] = value
 
 

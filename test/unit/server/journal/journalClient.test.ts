@@ -47,6 +47,24 @@ function listen(journal: Journal) {
   return heard;
 }
 
+test.each([
+  [undefined, 80],
+  [300, 280],
+  // Workers would wait for it.
+  [30_000, 980],
+])('a flush period of %s begins to write to the disk after %i ms', async (flushMs, delayMs) => {
+  const journal = await openFromSource({ path: join(makeDir(), 'j.db'), ...(flushMs === undefined ? {} : { flushMs }) });
+  onTestFinished(() => journal.close());
+  const heard = listen(journal);
+  journal.append(batchOf([job(), submit()], { durable: true }));
+  await eventually(() => expect(heard.tickets.at(-1)).toEqual({ committed: 1, durable: 1 }));
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  onTestFinished(() => timers.mockRestore());
+  journal.append(batchOf([assigned([0])]));
+  await eventually(() => expect(heard.tickets.at(-1)).toEqual({ committed: 2, durable: 2 }));
+  expect(timers.mock.calls.map(([, ms]) => ms)).toContain(delayMs);
+});
+
 describe.each([
   ['with its thread', threaded],
   ['on the calling thread', openFromSource],

@@ -65,6 +65,7 @@ function watch(task: HeldTask, pid: number, enforce: MemEnforce): Watch {
   const told: Watch['told'] = [];
   const monitor = new MemoryMonitor({
     enforce,
+    intervalMs: 1_000,
     running: () => [task],
     pidOf: () => pid,
     onExceeded: (_task, excess, strays) => told.push({ excess, strays }),
@@ -107,6 +108,21 @@ test.each([
   const { told, nextPeak } = watch(taskOf(memMib), await run(python(HOLD)), enforce);
   expect(await nextPeak()).toBeGreaterThan(HELD_MIB * MIB);
   expect(told).toEqual([]);
+});
+
+test('without an interval only tasks with a limit are measured', async () => {
+  const [limited, unlimited] = [taskOf(200), taskOf(0)];
+  const pid = await run(python(HOLD));
+  const monitor = new MemoryMonitor({
+    enforce: 'on',
+    intervalMs: 0,
+    running: () => [unlimited, limited],
+    pidOf: (task) => (task === limited ? pid : process.pid),
+    onExceeded: () => {},
+  });
+  monitors.push(monitor);
+  await vi.waitFor(() => expect(monitor.takePeak(limited)).not.toBeNull(), { timeout: 30_000, interval: 20 });
+  expect(monitor.takePeak(unlimited)).toBeNull();
 });
 
 test('processes that have left the group are named', async () => {

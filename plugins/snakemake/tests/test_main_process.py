@@ -1,0 +1,87 @@
+"""What the executor costs Snakemake's main process: commands that are written once, rounds that are made once."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from snakemake_executor_plugin_hyperqueue.command import CommandFormat
+from snakemake_executor_plugin_hyperqueue.executor import merge_wake_ups
+
+
+@pytest.mark.parametrize("own", ["--own 1", "--own 'a b'", "--", "", "m"])
+def test_a_command_is_the_one_that_snakemake_would_have_written(own):
+    commands = CommandFormat()
+    written = []
+
+    def whole(kind, own):
+        written.append(own)
+        return f"python -m snakemake {own} --kind {kind}"
+
+    for number in range(3):
+        for kind in ("single", "group"):
+            args = own if number == 0 else f"{own}{number}"
+            expected = f"python -m snakemake {args} --kind {kind}"
+            assert commands.command(kind, args, lambda kind=kind, args=args: whole(kind, args)) == expected
+    # What stands in the command in other places, too, does not tell where the job's own arguments begin.
+    assert len(written) == (2 if own.startswith("--own") else 4)
+
+
+def test_one_wake_up_is_left_of_many_and_none_is_made():
+    scheduler = SimpleNamespace(_open_jobs=threading.Semaphore(0))
+    merge_wake_ups(scheduler)
+    assert not scheduler._open_jobs.acquire(blocking=False)
+    scheduler._open_jobs.release(5)
+    merge_wake_ups(scheduler)
+    assert scheduler._open_jobs.acquire(blocking=False)
+    assert not scheduler._open_jobs.acquire(blocking=False)
+
+
+def test_a_scheduler_without_wake_ups_is_left_alone():
+    for scheduler in (None, SimpleNamespace(), SimpleNamespace(_open_jobs=[])):
+        merge_wake_ups(scheduler)
+
+
+# Compares each command with the one that the base class writes.
+COMPARING = """
+from snakemake_executor_plugin_hyperqueue.executor import Executor
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+quick = Executor.format_job_exec
+def compared(self, job):
+    command = quick(self, job)
+    assert command == RemoteExecutor.format_job_exec(self, job)
+    return command
+Executor.format_job_exec = compared
+"""
+
+
+def test_commands_of_a_run_are_those_of_snakemake_and_no_file_is_written_for_a_job(workflow):
+    workflow.write(
+        """
+        rule all:
+            input: expand("c/{s}.txt", s=["x/a b", "it's", *range(20)]), "grouped.txt"
+        rule a:
+            output: temp("a/{s}.txt")
+            shell: "touch {output:q}"
+        rule c:
+            input: "a/{s}.txt"
+            output: "c/{s}.txt"
+            shell: "touch {output:q}"
+        rule member:
+            output: "members/{n}.txt"
+            group: "g"
+            shell: "touch {output}"
+        rule grouped:
+            input: expand("members/{n}.txt", n=range(3))
+            output: "grouped.txt"
+            group: "g"
+            shell: "touch {output}"
+        """
+    )
+    options = ("--config", "given='a b'", "--hyperqueue-keep-logs", "always", "--retries", "1")
+    workflow.succeed(*options, jobs=50, main=COMPARING)
+    assert len(workflow.tasks()) == 45
+    # The consolidated log, and what says whose it is.
+    assert len(workflow.logs()) <= 2

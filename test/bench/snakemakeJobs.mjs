@@ -1,0 +1,125 @@
+/**
+ * What the executor plugin costs Snakemake's main process: 500, 2,000 and 8,000 jobs that do nothing, beside an executor that starts
+ * nothing; and how soon Snakemake knows that a job has ended. Slow, so only when asked for. Called by run.mjs.
+ */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mustRun } from '../../scripts/lib/command.mjs';
+import { inRoot, venvBin } from '../../scripts/lib/paths.mjs';
+import { ready } from '../../scripts/lib/steps.mjs';
+import { Cluster } from './lib/cluster.mjs';
+import { figure } from './lib/figures.mjs';
+import { median, Samples } from './lib/statistics.mjs';
+
+const CPUS = 2;
+const SIZES = { full: [500, 2_000, 8_000], quick: [10, 40] };
+const CHAIN = { full: 40, quick: 5 };
+/** The list of tasks has pages of at most this many. */
+const PAGE = 100_000;
+const PYTHON = inRoot('test/bench/lib/snakemake');
+/** What the profile that `hq snakemake profile` writes says, too. */
+const PROFILE = ['--jobs', '10000', '--max-jobs-per-timespan', '10000/1s', '--scheduler', 'greedy'];
+/** Main process beside the executor that starts nothing; milliseconds per job; wall time beside the CPU time of all; files; seconds. */
+const GOALS = { cpu: 1.2, addedMs: 0.3, wall: 1.2, files: 10, noticedS: 0.1 };
+
+const wide = (jobs) => `rule all:
+    input: expand("{n}.txt", n=range(${jobs}))
+rule a:
+    output: "{n}.txt"
+    shell: "touch {output}"
+`;
+/** One job at a time, each long enough that Snakemake has nothing else to do when it ends. */
+const chain = (jobs) => `rule all:
+    input: "${jobs}.txt"
+rule first:
+    output: "0.txt"
+    shell: "touch {output}"
+rule next:
+    input: lambda wildcards: f"{int(wildcards.n) - 1}.txt"
+    output: "{n}.txt"
+    wildcard_constraints: n="[1-9][0-9]*"
+    shell: "sleep 0.3; touch {output}"
+`;
+
+/** @param {{ rounds: number, quick: boolean }} options */
+export async function run({ rounds, quick }) {
+  await ready('compiled', 'environment');
+  const sizes = quick ? SIZES.quick : SIZES.full;
+  const samples = new Samples();
+  const cluster = await Cluster.start();
+  try {
+    await cluster.startWorker(CPUS);
+    for (let round = 0; round < rounds; round += 1) {
+      for (const jobs of sizes) await measureJobs(cluster, samples, jobs);
+      await measureNotice(cluster, samples, quick ? CHAIN.quick : CHAIN.full);
+    }
+  } finally {
+    await cluster.stop();
+  }
+  const line = (name, of, unit, o = {}) => figure(samples, { name, of, unit, ...o });
+  const max = (goal, of = 'value') => ({ goal: { max: goal, of } });
+  return {
+    title: `Snakemake's main process: ${sizes.join(', ')} jobs that do nothing, ${CPUS} CPUs`,
+    figures: [
+      ...sizes.flatMap((jobs) => {
+        const nothing = { limit: { name: 'nothing', of: `nothing ${jobs}` } };
+        const work = { limit: { name: 'CPU time / CPUs', of: `work ${jobs}` } };
+        return [
+          line(`limit: ${jobs} jobs, nothing started`, `nothing ${jobs}`, 's of CPU'),
+          line('  --executor hyperqueue', `cpu ${jobs}`, 's of CPU', { ...nothing, ...max(GOALS.cpu, 'ratio') }),
+          line('  more per job', `added ${jobs}`, 'ms of CPU', max(GOALS.addedMs)),
+          line('  until the end', `wall ${jobs}`, 's', { ...work, ...max(GOALS.wall, 'ratio') }),
+          line('  more files in .snakemake', `files ${jobs}`, 'files', max(GOALS.files)),
+        ];
+      }),
+      line('end of a job until noticed', 'noticed', 's', max(GOALS.noticedS)),
+      line('  the slowest', 'slowest', 's'),
+    ],
+    notes: [
+      'CPU of the main process alone, with its start; the wall time beside that and the CPU time of all jobs, on both CPUs',
+      'files are counted in a run that keeps the output of all jobs',
+    ],
+  };
+}
+
+/** With and without starting jobs, one after the other: the machine is the same for both. */
+async function measureJobs(cluster, samples, jobs) {
+  const nothing = await snakemake(cluster, { executor: 'nothing', workflow: wide(jobs) });
+  const hyperqueue = await snakemake(cluster, {
+    executor: 'hyperqueue',
+    workflow: wide(jobs),
+    options: ['--hyperqueue-keep-logs', 'always'],
+  });
+  const jobsS = hyperqueue.tasks.reduce((sum, { usage }) => sum + usage.userMs + usage.systemMs, 0) / 1_000;
+  samples.add(`nothing ${jobs}`, nothing.cpuS);
+  samples.add(`cpu ${jobs}`, hyperqueue.cpuS);
+  samples.add(`added ${jobs}`, ((hyperqueue.cpuS - nothing.cpuS) / jobs) * 1_000);
+  samples.add(`wall ${jobs}`, hyperqueue.wallS);
+  samples.add(`work ${jobs}`, (hyperqueue.cpuS + jobsS) / CPUS);
+  samples.add(`files ${jobs}`, hyperqueue.files - nothing.files);
+}
+
+async function measureNotice(cluster, samples, jobs) {
+  const { tasks, finished } = await snakemake(cluster, { executor: 'hyperqueue', workflow: chain(jobs) });
+  // The last one that is noticed is the rule `all`, which no task is for.
+  const ends = tasks.map(({ finishedAtMs }) => finishedAtMs / 1_000).sort((a, b) => a - b);
+  const delays = ends.map((end, at) => finished[at] - end);
+  samples.add('noticed', median(delays));
+  samples.add('slowest', Math.max(...delays));
+}
+
+/** @returns `cpuS` of the main process, `wallS`, `finished`: when it noticed ends (Unix time, seconds), `files` below .snakemake, `tasks` of the run */
+async function snakemake(cluster, { executor, workflow, options = [] }) {
+  const workdir = join(cluster.root, `run-${readdirSync(cluster.root).length}`);
+  mkdirSync(workdir);
+  writeFileSync(join(workdir, 'Snakefile'), workflow);
+  const figures = join(workdir, 'figures.json');
+  const args = [join(PYTHON, 'main_process.py'), figures, '--executor', executor, ...PROFILE, ...options];
+  const begun = performance.now();
+  await mustRun('snakemake', venvBin('python'), args, { cwd: workdir, env: { ...cluster.env, PYTHONPATH: PYTHON } });
+  const wallS = (performance.now() - begun) / 1_000;
+  const files = readdirSync(join(workdir, '.snakemake'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
+  const [job] = (await cluster.client.listJobs({})).slice(-1);
+  const tasks = executor === 'hyperqueue' ? await cluster.client.listTasks(job.id, { limit: PAGE }) : [];
+  return { ...JSON.parse(readFileSync(figures, 'utf8')), wallS, files, tasks };
+}

@@ -1,8 +1,10 @@
-/** The pipeline that all pipelines of nf-core begin as, unchanged, on Nextflow's own executor: its configuration, its retry rules, its subworkflows. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** The pipeline that all pipelines of nf-core begin as, unchanged, on both executors: its configuration, its retry rules, its subworkflows, its own plugin. */
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeTemplate, TEMPLATE } from '../../fixtures/nextflow/nf-core/template.mjs';
+import { nextflowPlugin } from '../../scripts/lib/nextflowPlugin.mjs';
+import { clientOf } from '../helpers/api.ts';
 import { Cluster } from '../helpers/cluster.ts';
 import { runPipeline } from './support/nextflow.ts';
 
@@ -17,8 +19,22 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop());
 
-test('a stub run of the template of nf-core finishes, with one job for each task', async () => {
-  const directory = join(cluster.root, 'nf-core');
+/** A folder with the plugin of the template and ours, and the variable that adds ours: `-plugins` would put it in the place of the template's. */
+function bothPlugins(): NodeJS.ProcessEnv {
+  const { id, version, folder } = nextflowPlugin();
+  const plugins = join(cluster.root, 'plugins');
+  cpSync(TEMPLATE.plugins, plugins, { recursive: true });
+  cpSync(folder, join(plugins, basename(folder)), { recursive: true });
+  return { NXF_PLUGINS_DIR: plugins, NXF_PLUGINS_DEFAULT: `${id}@${version}` };
+}
+
+test.each([
+  ['built-in executor', () => ({ NXF_PLUGINS_DIR: TEMPLATE.plugins }), [1, 1, 1, 1, 1]],
+  ['plugin', bothPlugins, [5]],
+])('a stub run of the template of nf-core finishes on the %s', async (_name, env, jobs) => {
+  const client = await clientOf(cluster);
+  const earlier = (await client.listJobs({})).length;
+  const directory = join(cluster.root, `nf-core-${jobs.length}`);
   mkdirSync(directory);
   const samples = ['one', 'two', 'three', 'four'];
   for (const name of samples) writeFileSync(join(directory, `${name}.fastq.gz`), '');
@@ -29,7 +45,7 @@ test('a stub run of the template of nf-core finishes, with one job for each task
     pipeline: TEMPLATE.pipeline,
     config: `process.resourceLimits = [cpus: 4, memory: '4.GB', time: '1.h']`,
     args: ['-stub-run', '--input', 'samples.csv', '--outdir', 'results', '--igenomes_ignore'],
-    env: { NXF_PLUGINS_DIR: TEMPLATE.plugins },
+    env: env(),
     trace: true,
   });
   expect(output).toMatch('Pipeline completed successfully');
@@ -37,5 +53,6 @@ test('a stub run of the template of nf-core finishes, with one job for each task
   expect(trace.map(({ name, status, exit }) => `${name?.replace(/^.*:/, '')} ${status} ${exit}`).sort()).toEqual(
     [...samples.map((name) => `FASTQC (${name}) COMPLETED 0`), 'MULTIQC COMPLETED 0'].sort(),
   );
-  expect((await cluster.ok(['--output-mode=quiet', 'job', 'list', '--all'])).split('\n').filter((line) => line !== '')).toHaveLength(5);
+  expect((await client.listJobs({})).slice(earlier).map(({ taskCount }) => taskCount)).toEqual(jobs);
+  client.close();
 });

@@ -103,6 +103,7 @@ test('exit codes say what retry rules want to know: time 140, memory 137, signal
     'TIME 2 COMPLETED 0',
   ]);
   expect(output).toMatch(/TIME \(task \d+@\d+\): Time limit reached \(directive time\)/);
+  expect(output).toMatch(/KILLED \(task \d+@\d+\): .*signal 9/);
   expect(output).toMatch(/MEMORY \(task \d+@\d+\): Memory limit exceeded: .* \(directive memory\)/);
   expect(code).toBe(0);
   const timed = filesOf(trace.find(({ exit }) => exit === '140'));

@@ -54,6 +54,20 @@ test('a worker lost and a server restarted in mid-task: Nextflow sees one task',
   expect(startsOf(run)).toEqual(['1', '1']);
 });
 
+test('what becomes ready while the server is away is submitted when it is back', async () => {
+  const server = await cluster.startServer();
+  await cluster.startWorker(['--cpus', '1']);
+  const run = startWithPlugin(cluster, { pipeline: 'later' });
+  await withClient((client) => waitFor('the plugin to follow events', async () => (await client.serverInfo()).leases === 1, START_MS));
+  await server.kill('SIGKILL');
+  letGo(run);
+  await waitFor('a submit that finds no server', () => /; trying again|Error executing/.test(run.output), START_MS);
+  await cluster.startServer();
+  const { code, output } = await run.result();
+  expect(output).toMatch(/^after first$/m);
+  expect(code).toBe(0);
+});
+
 test('SIGTERM to Nextflow cancels all tasks, and the job is closed', async () => {
   await cluster.startServer();
   await cluster.startWorker(['--cpus', '2']);
@@ -65,6 +79,18 @@ test('SIGTERM to Nextflow cancels all tasks, and the job is closed', async () =>
     const [job] = await client.listJobs({});
     expect(job).toMatchObject({ isOpen: false, stats: { finished: 0, failed: 0, running: 0, waiting: 0 } });
     expect(job?.stats.canceled).toBeGreaterThanOrEqual(2);
+  });
+});
+
+test('a task that has not begun within maxSubmitAwait is canceled, and tried again as often as its process says', async () => {
+  await cluster.startServer();
+  const { code, output, log } = await startWithPlugin(cluster, { pipeline: 'stuck' }).result();
+  expect(output).toMatch("could not be submitted within specified 'maxAwait' time");
+  // That HyperQueue tells of the cancellation, too, is no other end of the first try: the rules of the process would take it for that of a user.
+  expect(log.match(/Task (timed-out|completed) >/g)).toEqual(['Task timed-out >', 'Task timed-out >']);
+  expect(code).toBe(1);
+  await withClient(async (client) => {
+    expect(await client.listJobs({})).toMatchObject([{ isOpen: false, taskCount: 2, stats: { canceled: 2 } }]);
   });
 });
 

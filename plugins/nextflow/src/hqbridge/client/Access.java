@@ -24,6 +24,7 @@ record Access(
         Path file, String serverUid, List<String> hosts, int port, String token, String certificate, String socketPath, String socketHostname) {
     private static final String CURRENT_LINK = "hq-current";
     private static final String FILE = "access.json";
+    private static final String UID = "serverUid";
 
     /**
      * Reads the access file of a server directory.
@@ -35,7 +36,12 @@ record Access(
         Path current = serverDir.resolve(CURRENT_LINK);
         Path file = (Files.isDirectory(current) ? current : serverDir).resolve(FILE);
         try {
-            return parse(file, JsonParser.parseString(Files.readString(file)).getAsJsonObject());
+            JsonObject content = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+            if (!content.has(UID)) {
+                throw new HqException("HQ_E_ACCESS_FILE", "the access file " + file + " is that of another HyperQueue",
+                        "Set HQ_SERVER_DIR, or hq.serverDir in nextflow.config, to a directory of this one");
+            }
+            return parse(file, content);
         } catch (NoSuchFileException error) {
             throw new HqException.Unavailable(
                     "HQ_E_NO_SERVER", "no running server was found at " + serverDir, "Start one with: hq server start", false);
@@ -52,7 +58,7 @@ record Access(
         JsonObject socket = content.get("socket").isJsonNull() ? new JsonObject() : content.getAsJsonObject("socket");
         return new Access(
                 file,
-                content.get("serverUid").getAsString(),
+                content.get(UID).getAsString(),
                 hosts,
                 client.get("port").getAsInt(),
                 Json.text(client, "token"),

@@ -85,6 +85,8 @@ public final class EventStream implements AutoCloseable {
         }
         HttpConnection open = connection;
         if (open != null) open.close();
+        // Null: it has never been open.
+        if (thread == null) return;
         thread.interrupt();
         try {
             thread.join(JOIN_LIMIT_MS);

@@ -11,6 +11,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 /**
  * HTTP/1.1 over one {@link Transport}, one request at a time. The JDK's own client speaks no HTTP over Unix sockets, and starting its TLS costs a
@@ -18,6 +19,8 @@ import java.util.concurrent.TimeUnit;
  */
 final class HttpConnection implements AutoCloseable {
     private static final long WATCH_MS = 1_000;
+    private static final Pattern STATUS_LINE = Pattern.compile("HTTP/1\\.\\d \\d{3}\\b");
+    private static final String NO_HTTP = "the server answers with something that is not HTTP";
     /** Longest line of a head: far above what the server sends. */
     private static final int LINE_LIMIT_BYTES = 64 * 1024;
     /** Closes connections whose other side has fallen silent: a Unix socket has no time-outs of its own. */
@@ -78,12 +81,14 @@ final class HttpConnection implements AutoCloseable {
     }
 
     private Response readHead() throws IOException {
-        String[] status = readLine().split(" ", 3);
+        String first = readLine();
+        if (!STATUS_LINE.matcher(first).lookingAt()) throw new IOException(NO_HTTP);
         Response response = new Response();
-        response.status = Integer.parseInt(status[1]);
+        response.status = Integer.parseInt(first.substring(9, 12));
         if (response.status == 204) response.left = 0;
         for (String line = readLine(); !line.isEmpty(); line = readLine()) {
             int colon = line.indexOf(':');
+            if (colon < 0) throw new IOException(NO_HTTP);
             String value = line.substring(colon + 1).strip();
             switch (line.substring(0, colon).toLowerCase(Locale.ROOT)) {
                 case "content-length" -> response.left = Long.parseLong(value);
@@ -98,7 +103,7 @@ final class HttpConnection implements AutoCloseable {
     private String readLine() throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream(80);
         for (int next = readByte(); next != '\n'; next = readByte()) {
-            if (line.size() == LINE_LIMIT_BYTES) throw new IOException("the server answers with something that is not HTTP");
+            if (line.size() == LINE_LIMIT_BYTES) throw new IOException(NO_HTTP);
             if (next != '\r') line.write(next);
         }
         return line.toString(StandardCharsets.UTF_8);

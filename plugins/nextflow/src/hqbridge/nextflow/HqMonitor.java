@@ -74,16 +74,15 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
         while (pending.hasNext() && getSession().canSubmitTasks() && (count == 0 || System.nanoTime() < deadline)) {
             TaskHandler handler = pending.next();
             if (rateLimit != null) rateLimit.acquire();
-            if (!canSubmit(handler)) continue;
-            count += 1;
-            for (HqTaskHandler single : singlesOf(handler)) {
-                single.incProcessForks();
-                try {
-                    prepare(single, handler != single, batch);
-                } catch (Exception error) {
-                    refuse(single, error);
-                }
+            try {
+                if (!canSubmit(handler)) continue;
+                for (HqTaskHandler single : singlesOf(handler)) add(single, handler != single, batch);
+            } catch (Exception error) {
+                // Later versions of Nextflow refuse an array that is larger than the queue here.
+                handleException(handler, error);
+                notifyTaskComplete(handler);
             }
+            count += 1;
             pending.remove();
         }
         send(batch);
@@ -136,6 +135,16 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
         }
     }
 
+    private void add(HqTaskHandler handler, boolean hasLauncher, Map<HqTaskHandler, JsonObject> batch) {
+        handler.incProcessForks();
+        try {
+            prepare(handler, hasLauncher, batch);
+        } catch (Throwable error) {
+            // Also what is missing in another version of Nextflow: the thread that submits has to go on.
+            refuse(handler, error);
+        }
+    }
+
     private void prepare(HqTaskHandler handler, boolean hasLauncher, Map<HqTaskHandler, JsonObject> batch) throws Exception {
         executor.run().awaitOpen();
         Ticket taken = executor.run().claim(handler);
@@ -178,10 +187,10 @@ final class HqMonitor extends TaskPollingMonitor implements Tickets.Changed {
         changed.add(handler);
     }
 
-    private void refuse(HqTaskHandler handler, Exception error) {
+    private void refuse(HqTaskHandler handler, Throwable error) {
         if (handler.ticket() != null) executor.run().forget(handler.ticket());
         String message = "a task of '" + handler.getTask().lazyName() + "' was not submitted";
-        Exception shown = error instanceof HqException
+        Throwable shown = error instanceof HqException
                 ? new ProcessFailedException(message, new ProcessUnrecoverableException("HyperQueue: " + error.getMessage()))
                 : error;
         handler.decProcessForks();

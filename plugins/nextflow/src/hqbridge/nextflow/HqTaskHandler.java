@@ -46,7 +46,7 @@ final class HqTaskHandler extends TaskHandler {
         place.belongsTo(this);
     }
 
-    /** @return whether the server has it and Nextflow knows that */
+    /** @return whether the server has it, and Nextflow knows that and wants to hear of it */
     boolean isAccepted() {
         return isAccepted;
     }
@@ -111,9 +111,13 @@ final class HqTaskHandler extends TaskHandler {
         return true;
     }
 
+    /** Nextflow has its end then; it must not learn of another one. */
     @Override
     protected void killTask() {
-        if (ticket != null) executor.run().cancel(ticket, "Nextflow does not need it any more");
+        if (ticket == null) return;
+        isAccepted = false;
+        executor.run().forget(ticket);
+        executor.run().cancel(ticket, "Nextflow does not need it any more");
     }
 
     @Override

@@ -25,7 +25,8 @@ record Outcome(Integer exitCode, String reason, boolean isFinal, Usage usage) {
             Map.entry("SIGHUP", 1), Map.entry("SIGINT", 2), Map.entry("SIGQUIT", 3), Map.entry("SIGILL", 4), Map.entry("SIGTRAP", 5),
             Map.entry("SIGABRT", 6), Map.entry("SIGBUS", 7), Map.entry("SIGFPE", 8), Map.entry("SIGKILL", 9), Map.entry("SIGUSR1", 10),
             Map.entry("SIGSEGV", 11), Map.entry("SIGUSR2", 12), Map.entry("SIGPIPE", 13), Map.entry("SIGALRM", 14),
-            Map.entry("SIGTERM", 15), Map.entry("SIGXCPU", 24), Map.entry("SIGXFSZ", 25));
+            Map.entry("SIGTERM", 15), Map.entry("SIGSTKFLT", 16), Map.entry("SIGXCPU", 24), Map.entry("SIGXFSZ", 25),
+            Map.entry("SIGVTALRM", 26), Map.entry("SIGPROF", 27), Map.entry("SIGIO", 29), Map.entry("SIGPWR", 30), Map.entry("SIGSYS", 31));
 
     /** @param end event task-finished (model hqEvent) or a finished task (model taskInfo) */
     static Outcome finished(JsonObject end) {

@@ -21,12 +21,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import nextflow.Session;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One run of Nextflow on one server: its open job, its tasks, its event stream. Nextflow's threads call it; what the events say goes to the
  * {@link Tickets}.
  */
 final class Run {
+    private static final Logger LOG = LoggerFactory.getLogger(Run.class);
     private static final String EVENT_TYPES = "task-started,task-finished,task-failed,task-restarted,tasks-canceled,tasks-aborted";
     /** A server that is restarted by hand or moves to another node is back well within this time. */
     static final long OFFLINE_LIMIT_S = 600;
@@ -34,8 +37,8 @@ final class Run {
     /** Of what a failed task has printed: more does not go into a report. */
     private static final int OUTPUT_LIMIT_BYTES = 1 << 20;
     private static final long RETRY_MS = 1_000;
-    /** Workers come and go; asking once per batch of tasks is enough, once per task in a trickle of them is not needed. */
-    private static final long SITE_MAX_AGE_NANOS = TimeUnit.SECONDS.toNanos(10);
+    /** Workers come and go; a question now and then is enough, one per task in a trickle of them is not needed. */
+    private static final long SITE_MAX_AGE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private final Settings settings;
     private final Session session;
@@ -88,9 +91,16 @@ final class Run {
         }
     }
 
-    /** @return names of the resources that the present workers have; null: there is none yet */
+    /** To be called once the job is open. @return names of the resources that the present workers have; null: there is none yet */
     Set<String> provided() throws HqException {
-        if (site == null || System.nanoTime() - siteReadAt > SITE_MAX_AGE_NANOS) readSite(client.serverInfo());
+        if (System.nanoTime() - siteReadAt > SITE_MAX_AGE_NANOS) {
+            try {
+                readSite(client.serverInfo());
+            } catch (HqException.Unavailable error) {
+                // What was known serves as well: it is the submit that waits for a server that is away.
+                LOG.debug("workers are those that there were: {}", error.getMessage());
+            }
+        }
         if (site.get("workers").getAsInt() == 0) return null;
         Set<String> names = new HashSet<>();
         for (JsonElement name : site.getAsJsonArray("resourceNames")) names.add(name.getAsString());
@@ -186,13 +196,8 @@ final class Run {
         isClosed = true;
         tickets.close();
         if (isOpen()) {
-            try {
-                if (leftovers != null) leftovers.finish();
-                client.call("POST", "/v1/jobs/" + jobId + "/close", null);
-            } catch (HqException error) {
-                warnings.each("the job of this run could not be closed: " + error.getMessage());
-            }
-            stream.close();
+            if (leftovers != null) leftovers.finish();
+            end();
         }
         client.close();
     }
@@ -214,6 +219,15 @@ final class Run {
         readSite(embedded.ensure());
         tickets.onServer(EmbeddedServer.isEmbedded(site));
         jobId = createJob();
+        try {
+            follow();
+        } catch (HqException | RuntimeException error) {
+            end();
+            throw error;
+        }
+    }
+
+    private void follow() throws HqException {
         List<Long> jobs = new ArrayList<>(List.of(jobId));
         if (session.isResumeMode()) {
             leftovers = new Leftovers(client, session.getUniqueId().toString(), jobId, tickets);
@@ -222,6 +236,16 @@ final class Run {
         stream = new EventStream(settings.serverDir(), TaskIds.text(jobs), EVENT_TYPES, "nextflow " + session.getUniqueId() + " " + jobId, tickets);
         stream.open();
         if (leftovers != null) leftovers.read();
+    }
+
+    /** Closes the job and ends the lease. */
+    private void end() {
+        try {
+            client.call("POST", "/v1/jobs/" + jobId + "/close", null);
+        } catch (HqException error) {
+            warnings.each("the job of this run could not be closed: " + error.getMessage());
+        }
+        if (stream != null) stream.close();
     }
 
     private long createJob() throws HqException {

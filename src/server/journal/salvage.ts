@@ -36,7 +36,8 @@ export function salvageTable(o: SalvageOptions): Salvaged {
   const result: Salvaged = { copied: 0, gaps: 0 };
   const rowsAfter = (after: number, limit: number): Row[] | null => {
     try {
-      return read.all(after, limit) as Row[];
+      const rows = read.all(after, limit) as Row[];
+      return isAscending(rows, after) ? rows : null;
     } catch {
       return null;
     }
@@ -61,6 +62,11 @@ export function salvageTable(o: SalvageOptions): Salvaged {
     }
     after = rows.at(-1)?.['~key'] as number;
   }
+}
+
+/** Pages of a damaged file may lead back to where one came from, which would go on for ever. */
+function isAscending(rows: readonly Row[], after: number): boolean {
+  return rows.every((row, at) => (row['~key'] as number) > (at === 0 ? after : (rows[at - 1]?.['~key'] as number)));
 }
 
 /** @returns the least key behind `after` from which on reading works; null when there is none */

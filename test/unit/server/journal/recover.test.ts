@@ -71,6 +71,26 @@ test('whatever pages are destroyed, what is left starts a server', () => {
   expect(kept / (12 * 12)).toBeGreaterThan(0.25);
 }, 60_000);
 
+test('a page that holds what an earlier one holds is not read for ever', () => {
+  const original = someJournal();
+  const bytes = readFileSync(original);
+  const TABLE_LEAF = 13;
+  const leaves = Array.from({ length: bytes.length / PAGE_BYTES - 1 }, (_, at) => (at + 1) * PAGE_BYTES).filter(
+    (at) => bytes[at] === TABLE_LEAF,
+  );
+  let recovered = 0;
+  for (const source of leaves.slice(0, 3))
+    for (const target of leaves.filter((place) => place !== source)) {
+      const path = `${original}.run`;
+      const damaged = Buffer.from(bytes);
+      bytes.copy(damaged, target, source, source + PAGE_BYTES);
+      writeFileSync(path, damaged, { mode: 0o600 });
+      recovered += recoverJournal(path, NOW_MS).damagedPath === null ? 0 : 1;
+      expect(recoverJournal(path, NOW_MS).damagedPath).toBeNull();
+    }
+  expect(recovered).toBeGreaterThan(5);
+}, 60_000);
+
 test('what is no database any more becomes an empty journal, and stays aside', () => {
   const path = someJournal();
   copyFileSync(path, `${path}.before`);

@@ -23,7 +23,7 @@ test('small runs with simulated and with real workers give figures and no failur
 test.each([
   [
     ['--only', 'server,nothing'],
-    'no benchmark is called nothing: choose from throughput, server, scheduler, scale, graph, startup, logs, snakemake, nextflow',
+    'no benchmark is called nothing: choose from throughput, server, scheduler, scale, graph, startup, logs, python, snakemake, snakemakeJobs, nextflow',
   ],
   [['--rounds', '0.5'], '--rounds needs a whole number from 1, not 0.5'],
   [['--nothing'], "Unknown option '--nothing'"],

@@ -137,8 +137,10 @@ def ends_in_order():
     sys.kept = Thing()
     weakref.finalize(sys.kept, print, "finalizer")
     atexit.register(print, "handler")
-    threading.Timer(0.01, print, ["thread"]).start()
+    said = threading.Event()
+    threading.Thread(target=lambda: (said.wait(), print("thread"))).start()
     print("body")
+    said.set()
 
 
 def leaves_a_file_open():

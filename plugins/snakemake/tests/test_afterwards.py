@@ -60,7 +60,7 @@ def test_failed_jobs_are_explained(mixed):
     assert "  peak memory: " in failed
     assert "  last lines on standard output:\n    the disk is warm\n  last lines:\n    the disk is on fire\n" in failed
     shortest = workflow.hq("logs", "snakemake", str(workflow.jobs()[0]["id"]), "--failed", "--lines", "1").stdout
-    assert "the disk is on fire" not in shortest
+    assert "\n    the disk is on fire\n" not in shortest
     assert "returned non-zero exit status 3" in shortest
 
 

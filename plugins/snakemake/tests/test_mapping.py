@@ -294,4 +294,4 @@ print(*sorted(set(sys.modules) - before))
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = [name for name in result.stdout.split() if name != "__future__"]
     top = "snakemake_executor_plugin_hyperqueue"
-    assert loaded == [top, f"{top}.executor", f"{top}.settings"]
+    assert loaded == [top, f"{top}.command", f"{top}.executor", f"{top}.settings"]

@@ -6,24 +6,17 @@ import asyncio
 import os
 import sys
 
-import cloudpickle
 import pytest
 
-import warm_functions
 from hq_bridge import AsyncJobClient, Executor, Job, LocalCluster, PythonEnv, ValidationException, WorkerConfig
 from real_server import is_alive, wait_for
-from warm_functions import notices, parent, run, told, warmed
+from warm_functions import by_value, notices, parent, run, told, warmed
 
 
 @pytest.fixture(autouse=True)
 def _by_value():
-    """Workers have no tests to import."""
-    modules = [sys.modules[__name__], warm_functions]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    yield
-    for module in modules:
-        cloudpickle.unregister_pickle_by_value(module)
+    with by_value(__name__):
+        yield
 
 
 def test_it_can_be_switched_off(client):

@@ -7,23 +7,16 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import cloudpickle
 import pytest
 
-import warm_functions
 from hq_bridge import Job, PythonEnv, ResourceRequest, ResultUnavailable
-from warm_functions import parent, warmed
+from warm_functions import by_value, parent, warmed
 
 
 @pytest.fixture(autouse=True)
 def _by_value():
-    """Workers have no tests to import."""
-    modules = [sys.modules[__name__], warm_functions]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    yield
-    for module in modules:
-        cloudpickle.unregister_pickle_by_value(module)
+    with by_value(__name__):
+        yield
 
 
 # Each is run both ways. Modules are imported inside: a new interpreter has none.

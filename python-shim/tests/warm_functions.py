@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+
+import cloudpickle
 
 from hq_bridge import Batch, EventStream, Job
 from real_server import wait_for
+
+
+@contextlib.contextmanager
+def by_value(name: str):
+    """Meanwhile functions of the module of this name, and of this one, go to workers whole: these have no tests to import."""
+    modules = [sys.modules[name], sys.modules[__name__]]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def parent():

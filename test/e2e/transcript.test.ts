@@ -23,7 +23,7 @@ const ELSEWHERE: Elsewhere = {
   'hq worker start': ['test/helpers/cluster.ts', "'worker', 'start'"],
   'hq dashboard': ['test/e2e/dashboard.test.ts', 'tmux'],
   'hq alloc add slurm': ['test/slurm/autoalloc.test.ts', "'alloc', 'add', 'slurm'"],
-  'hq alloc dry-run slurm': ['test/unit/cli/alloc.test.ts', 'dry-run'],
+  'hq alloc dry-run slurm': ['test/slurm/autoalloc.test.ts', "'alloc', 'dry-run', 'slurm'"],
   'hq compare': ['test/slurm/compare.test.ts', "'compare'"],
   'hq logs snakemake': ['plugins/snakemake/tests/test_afterwards.py', '"logs", "snakemake"'],
   'hq report snakemake': ['plugins/snakemake/tests/test_afterwards.py', '"report", "snakemake"'],

@@ -108,6 +108,16 @@ test("the tutorial's queue as printed: allocations appear, workers register, 20 
   await until('the queue to be gone', async () => ((await hq.json(['alloc', 'list'])) as unknown[]).length === 0);
 });
 
+test('a dry run submits to Slurm and takes it back; what Slurm refuses is said in its words, and no queue is made', async () => {
+  const dryRun = (partition: string) => hq.hq(['alloc', 'dry-run', 'slurm', '--time-limit', '10m', '--', `--partition=${partition}`]);
+  const accepted = await dryRun('general');
+  expect([accepted.code, accepted.stderr]).toEqual([0, expect.stringContaining('It was immediately canceled')]);
+  await until('squeue to be empty', async () => (await slurm.ok('squeue', '-h')) === '');
+  const refused = await dryRun('nowhere');
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/invalid partition/i)]);
+  expect(await hq.json(['alloc', 'list'])).toEqual([]);
+});
+
 test('exercise 1: two workers at most, allocations disappear when their workers have been idle', async () => {
   await addQueue('--max-worker-count', '2', '--backlog', '1');
   await hq.ok(['submit', '--array', '1-20', '--', 'sleep', '0.2']);

@@ -65,12 +65,13 @@ export async function checkPython({ env, timeoutMs = ANSWER_TIMEOUT_MS }: Python
     case 'failed':
       return warning('python', `${python} cannot be run: ${reasonOf(result.why)}`, advice);
     case 'exit':
-      if (result.code === 0) return judge(JSON.parse(result.stdout) as Answer);
+      // What a site's own set-up prints comes before.
+      if (result.code === 0) return judge(JSON.parse(lastLine(result.stdout)) as Answer);
       return warning('python', `${python} failed with exit code ${result.code}: ${lastLine(result.stderr) || firstLine(result)}`, advice);
   }
 }
 
-/** Where a traceback says what is wrong. */
+/** Where a traceback says what is wrong, and the script its answer. */
 const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? '';
 
 function judge(answer: Answer): Finding {

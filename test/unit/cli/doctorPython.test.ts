@@ -99,3 +99,10 @@ test('no interpreter, and some that are none', async () => {
     found: expect.stringContaining('does not answer within 0.5 s'),
   });
 });
+
+test('what an interpreter prints by itself is no part of its answer', async () => {
+  const bin = makeDir();
+  writeFileSync(join(bin, 'loud'), '#!/bin/sh\necho welcome\nexec python3 -S "$@"\n', { mode: 0o755 });
+  const finding = await checkPython({ env: { PATH: process.env['PATH'], HQ_PYTHON: join(bin, 'loud') } });
+  expect(finding).toMatchObject({ check: 'python', found: expect.stringContaining('without hq-bridge') });
+});

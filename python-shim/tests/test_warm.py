@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from hq_bridge.warm import frames
 from hq_bridge.warm.files_read import LIMIT, FilesRead
-from hq_bridge.warm.snakemake_host import _tell_targets, words_of
+from hq_bridge.warm.snakemake_arguments import words_of
+from hq_bridge.warm.snakemake_host import _tell_targets
 
 SOURCES = Path(__file__).parents[1] / "src"
 # What a shell command may be made of, odd things more often than in any workflow.

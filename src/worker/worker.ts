@@ -8,9 +8,7 @@ import { HqError } from '../protocol/errors.ts';
 import {
   type TaskKey,
   type TaskUpdate,
-  UPDATE_FINISHED,
   UPDATE_NOTIFIED,
-  UPDATE_STARTED,
   type Welcome,
 } from '../protocol/messages/worker.ts';
 import type { Note } from '../protocol/schema/note.ts';
@@ -26,6 +24,7 @@ import type { HeldTask, MemoryExcess } from './heldTask.ts';
 import { Lifetime } from './lifetime.ts';
 import { MemoryGuard } from './monitor/memoryGuard.ts';
 import type { MemEnforce } from './monitor/memoryMonitor.ts';
+import { News } from './news.ts';
 import type { NoteSocket } from './noteSocket.ts';
 import type { Notices } from './notices.ts';
 import type { SignalBeforeEnd } from './options.ts';
@@ -35,19 +34,6 @@ import type { Instructions } from './stateEvents.ts';
 
 /** Output of running streamed tasks is copied this often, milliseconds. */
 const SWEEP_MS = 1_000;
-
-/**
- * While tasks are queued here, ordinary news are held back so long, milliseconds: nobody waits for them, and a frame costs both sides as much as
- * a dozen tasks do.
- */
-const REPORT_DELAY_MS = 5;
-
-/** When as many have come within the delay, tasks are so short that news may wait a few delays more: a frame then carries a hundred. */
-const MANY_UPDATES = 16;
-const REPORT_DELAYS = 4;
-
-/** More than this is sent at once. */
-const REPORT_UPDATES = 256;
 
 /** An ending worker waits this long for the server's confirmation before it writes the spool file, milliseconds. */
 const CONFIRM_TIMEOUT_MS = 5_000;
@@ -111,9 +97,7 @@ export class Worker {
   /** Without a line nothing is held back: what is neither held nor repeated after a reconnect would be a task that never came. */
   private online = false;
   /** News that the session has not been given yet. */
-  private news: TaskUpdate[] = [];
-  private newsTimer: NodeJS.Timeout | undefined;
-  private newsDelays = 0;
+  private readonly news = new News(() => this.sendNews());
   /** What was last said about the lost server: attempts every two seconds must not fill the log. */
   private lossTold = '';
 
@@ -274,27 +258,13 @@ export class Worker {
   }
 
   private report(updates: readonly TaskUpdate[]): void {
-    for (const update of updates) this.news.push(update);
-    const ordinary = this.online && this.ending === undefined && this.state.hasWaiting && this.news.length < REPORT_UPDATES;
-    if (!ordinary || updates.some(([kind]) => kind !== UPDATE_STARTED && kind !== UPDATE_FINISHED)) this.sendNews();
-    else this.newsTimer ??= setTimeout(() => this.onNewsTimer(), REPORT_DELAY_MS);
-  }
-
-  private onNewsTimer(): void {
-    this.newsDelays += 1;
-    if (this.newsDelays >= REPORT_DELAYS || this.news.length < MANY_UPDATES * this.newsDelays) this.sendNews();
-    else this.newsTimer?.refresh();
+    this.news.add(updates, this.online && this.ending === undefined && this.state.hasWaiting);
   }
 
   private sendNews(): void {
-    clearTimeout(this.newsTimer);
-    this.newsTimer = undefined;
-    this.newsDelays = 0;
-    if (this.news.length === 0 && !this.mustTellRoom) return;
-    const { news } = this;
-    this.news = [];
+    if (this.news.size === 0 && !this.mustTellRoom) return;
     // The room is that of this moment, and so are the news: all that there are.
-    this.session.report(news, this.wantsRoom ? this.state.room.take() : undefined);
+    this.session.report(this.news.take(), this.wantsRoom ? this.state.room.take() : undefined);
   }
 
   private get mustTellRoom(): boolean {

@@ -128,7 +128,7 @@ describe('Grid Engine as a batch system', () => {
     await untilStatus(site, id, 'running');
     await gridEngine('qmod', '-sj', id);
     expect(site.system.explain(await untilStatus(site, id, 'suspended'))).toMatch(
-      /has suspended it: by its user or an administrator \(s\)/,
+      /has suspended it: by its user or an administrator \(st?\)/,
     );
     await gridEngine('qmod', '-usj', id);
     await untilStatus(site, id, 'running');

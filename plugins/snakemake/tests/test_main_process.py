@@ -85,3 +85,34 @@ def test_commands_of_a_run_are_those_of_snakemake_and_no_file_is_written_for_a_j
     assert len(workflow.tasks()) == 45
     # The consolidated log, and what says whose it is.
     assert len(workflow.logs()) <= 2
+
+
+PRIORITIES = """
+rule all:
+    input: expand("{s}.txt", s=range(80))
+rule a:
+    output: "{s}.txt"
+    resources: hq_pin=lambda wildcards: "PIN" if wildcards.s == "79" else "omp"
+    shell: "touch {output}"
+rule urgent:
+    output: "{s,7|77|78}.txt"
+    priority: 5
+    shell: "touch {output}"
+ruleorder: urgent > a
+"""
+
+
+def test_what_is_urgent_is_sent_first(workflow):
+    workflow.write(PRIORITIES.replace("PIN", "omp"))
+    workflow.succeed(jobs=100)
+    labels = {task["id"]: task["label"] for task in workflow.tasks()}
+    assert len(labels) == 80
+    assert {labels[number] for number in (1, 2, 3)} == {"urgent s=7", "urgent s=77", "urgent s=78"}
+
+
+def test_nothing_is_submitted_of_a_batch_with_a_job_that_cannot_be_meant(workflow):
+    workflow.write(PRIORITIES.replace("PIN", "neither"))
+    output = workflow.fail(jobs=100)
+    assert "rule a: hq_pin=neither is neither taskset nor omp" in output
+    assert workflow.tasks() == []
+    assert not list(workflow.directory.glob("*.txt"))

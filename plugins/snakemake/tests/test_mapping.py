@@ -14,6 +14,7 @@ from snakemake_executor_plugin_hyperqueue.submit import (
     REQUEST_LIMIT_TASKS,
     command_fields,
     label_of,
+    growing,
     portions,
     shared_fields,
     warm_fields,
@@ -280,6 +281,15 @@ def test_requests_have_bounded_sizes():
     large = [{"id": number, "command": ["sh"], "stdin": "x" * 6_000_000} for number in range(5)]
     assert [[task["id"] for task in portion] for portion in portions(large)] == [[0, 1], [2, 3], [4]]
     assert list(portions([])) == []
+
+
+def test_first_tasks_of_a_batch_do_not_wait_for_all():
+    jobs = [f"job {number}" for number in range(6_000)]
+    parts = list(growing(jobs))
+    assert [len(part) for part in parts] == [32, 64, 128, 256, 512, 1_024, 2_000, 1_984]
+    assert sum(parts, []) == jobs
+    assert list(growing(jobs[:5])) == [jobs[:5]]
+    assert list(growing([])) == []
 
 
 def test_import_is_light():

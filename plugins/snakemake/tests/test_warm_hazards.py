@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import snakemake.cli
 from hq_bridge import Batch, EventStream
-from hq_bridge.warm.snakemake_host import _parse_directly
+from hq_bridge.warm.snakemake_arguments import parse_directly
 from real_server import wait_for
 
 from workflow import Workflow
@@ -73,13 +76,46 @@ def test_arguments_mean_the_same_to_a_warm_job(monkeypatch, profile):
     argv = "a.txt b.txt --snakefile S --target-jobs r:s=1 --cores all --mode remote --force --retries 2 --config n=1 list=[1,2]"
     argv = [*argv.split(), "--set-resources=r:mem_mb=5", "--default-resources", "tmpdir=system_tmpdir", "--nolock"]
     plain, warm = snakemake.cli.get_argument_parser(), snakemake.cli.get_argument_parser()
-    _parse_directly(warm)
+    parse_directly(warm)
     expected, found = vars(plain.parse_args(argv)), vars(warm.parse_args(argv))
     # Objects of classes without a comparison of their own.
     assert {name: re.sub(" at 0x.*", "", repr(value)) for name, value in found.items()} == {
         name: re.sub(" at 0x.*", "", repr(value)) for name, value in expected.items()
     }
     assert expected["profile"] == (None if profile is None else [profile])
+
+
+LOADED = """
+import json, sys
+if sys.argv[1] == "warm":
+    from hq_bridge.warm.snakemake_arguments import load_snakemake
+    load_snakemake()
+import snakemake.cli
+args = vars(snakemake.cli.get_argument_parser().parse_args(sys.argv[2:]))
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
+plugins = [sorted(kind().plugins) for kind in (ExecutorPluginRegistry, StoragePluginRegistry)]
+told = lambda value: sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)
+print(json.dumps([{name: told(value) for name, value in args.items()}, plugins, sorted(sys.modules)]))
+"""
+
+
+def test_plugins_of_the_main_process_are_not_in_a_runner():
+    argv = "a.txt --snakefile S --target-jobs r:s=1 --cores all --mode remote --force --local-storage-prefix here"
+    plain, warm = (
+        json.loads(subprocess.run([sys.executable, "-c", LOADED, how, *argv.split()], capture_output=True, check=True).stdout)
+        for how in ("plain", "warm")
+    )
+    assert "slurm" in plain[1][0]
+    assert warm[1] == [["dryrun", "local", "touch"], plain[1][1]]
+    assert "fs" in warm[1][1]
+    assert {"pandas", "docutils"} <= set(plain[2])
+    assert {"pandas", "docutils", "numpy"}.isdisjoint(warm[2])
+    # What a command line says beside the options of such plugins.
+    left_out = plain[0].keys() - warm[0].keys()
+    assert {name.partition("_")[0] for name in left_out} == {"cluster", "hyperqueue", "report", "slurm"}
+    mine = {name: re.sub(" at 0x.*", "", str(value)) for name, value in warm[0].items()}
+    assert mine == {name: re.sub(" at 0x.*", "", str(plain[0][name])) for name in mine}
 
 
 def test_a_changed_file_is_read_again(workflow):

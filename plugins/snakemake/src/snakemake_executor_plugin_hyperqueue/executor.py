@@ -41,7 +41,7 @@ PORTION_S_PER_TASK = 0.0002
 
 
 class Executor(RemoteExecutor):
-    """Sends every batch of jobs with one request and learns of their ends from the server's events."""
+    """Sends every batch of jobs with few requests and learns of their ends from the server's events."""
 
     def __init__(self, workflow: Any, logger: Any) -> None:
         if workflow.remote_execution_settings.immediate_submit:
@@ -69,9 +69,7 @@ class Executor(RemoteExecutor):
         self.run_jobs([job])
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
-        """Submits all jobs with one request (or few, when they are very many)."""
-        for job in jobs:
-            self.run_job_pre(job)
+        """Submits all jobs with few requests."""
         if self._run is None:
             from .run import Run
 

@@ -12,11 +12,11 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from .failure import Failures
 from .report import write_report
-from .resources import ResourceMapper, priority_of
+from .resources import Request, ResourceMapper, priority_of
 from .session import Session
 from .site import SiteView
 from .status import Inbox, Monitor, Registry
-from .submit import command_fields, label_of, portions, shared_fields, warm_fields
+from .submit import command_fields, growing, label_of, portions, shared_fields, warm_fields
 
 if TYPE_CHECKING:
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -71,19 +71,29 @@ class Run:
         )
 
     def submit(self, jobs: list[JobExecutorInterface]) -> None:
-        """Every job is reported once: as submitted, or as failed when the server does not take it.
+        """Announces every job and reports it once: as submitted, or as failed when the server does not take it. The first
+        tasks run while the others are still being written.
 
-        :raises WorkflowError: when there is no server; the workflow then ends
+        :raises WorkflowError: when there is no server, or one of the jobs asks for what cannot be meant; the workflow then
+            ends, and nothing of `jobs` was submitted
         """
         try:
             if self._site is None:
                 self._site = self._start()
             self._mapper.site = self._site.now()
-            fresh = self._take_over(jobs)
+            # The server knows only what it has got: what is urgent must not come after the rest.
+            ordered = sorted(jobs, key=priority_of, reverse=True)
+            wanted = [(job, self._mapper.request(job.name, job.threads, dict(job.resources.items()))) for job in ordered]
+            for some in growing(wanted):
+                self._submit(some)
         except HqError as error:
             raise WorkflowError(f"HyperQueue: {error}") from error
+
+    def _submit(self, wanted: list[tuple[JobExecutorInterface, Request]]) -> None:
+        for job, _ in wanted:
+            self._executor.run_job_pre(job)
         infos: dict[int, SubmittedJobInfo] = {}
-        tasks = [self._task_of(job, infos) for job in fresh]
+        tasks = [self._task_of(job, request, infos) for job, request in self._take_over(wanted)]
         for portion in portions(tasks):
             self._send(portion, [infos[task["id"]] for task in portion])
 
@@ -118,31 +128,30 @@ class Run:
         with_lives = self._executor.settings.time_request
         return SiteView(session.client, embedded=session.embedded, with_lives=with_lives)
 
-    def _take_over(self, jobs: list[JobExecutorInterface]) -> list[JobExecutorInterface]:
+    def _take_over(self, wanted: list[tuple[JobExecutorInterface, Request]]) -> list[tuple[JobExecutorInterface, Request]]:
         """Follows tasks that an earlier run, now dead, has left behind for these jobs; returns the other jobs."""
         leftovers = self._session.leftovers
         if not leftovers:
-            return jobs
+            return wanted
         fresh = []
-        for job in jobs:
+        for job, request in wanted:
             label = label_of(job)
             key = leftovers.claim(label)
             if key is None:
-                fresh.append(job)
+                fresh.append((job, request))
                 continue
             external_id = f"{self._session.server_uid}/{key[0]}/{key[1]}"
             self.tasks[key] = info = SubmittedJobInfo(job, external_jobid=external_id, aux={"label": label})
             self._executor.report_job_submission(info)
             self._logger.info(f"HyperQueue: {label} is still running since an earlier run (task {external_id})")
-        if len(fresh) < len(jobs):
+        if len(fresh) < len(wanted):
             # They may have ended before they were registered.
             self.inbox.put(Gap())
         return fresh
 
-    def _task_of(self, job: JobExecutorInterface, infos: dict[int, SubmittedJobInfo]) -> dict[str, Any]:
+    def _task_of(self, job: JobExecutorInterface, request: Request, infos: dict[int, SubmittedJobInfo]) -> dict[str, Any]:
         """The task of a job, which is registered before it is sent: its end may be told before the answer comes."""
         job_id, task_id = self._session.job_id, self._session.new_task_id()
-        request = self._mapper.request(job.name, job.threads, dict(job.resources.items()))
         label = label_of(job)
         memory = request.specs[0].get("resources", {}).get("mem")
         aux = {"label": label, "time_limit_ms": request.time_limit_ms, "memory": memory}

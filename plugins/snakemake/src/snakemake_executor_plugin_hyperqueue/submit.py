@@ -6,13 +6,17 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 # The kernel refuses a single argument of 128 KiB or more.
 ARGUMENT_LIMIT_BYTES = 120_000
 # The server takes 256 MiB; smaller pieces let it start the first tasks while the next are still being sent.
 REQUEST_LIMIT_BYTES = 16 * 1024 * 1024
 REQUEST_LIMIT_TASKS = 2_000
+# As many tasks keep a node busy for a moment, and the largest requests come when workers have enough to do.
+FIRST_PORTION_TASKS = 32
 LABEL_LIMIT = 1_000
 
 # What a software environment consists of. Everything else stays as the worker has it, which may be on another node;
@@ -72,6 +76,14 @@ def clean(text: str) -> str:
     """One line of bounded length."""
     line = " ".join(text.split())
     return line if len(line) <= LABEL_LIMIT else f"{line[: LABEL_LIMIT - 1]}…"
+
+
+def growing(items: list[T]) -> Iterator[list[T]]:
+    """Cuts a batch into portions, each twice as long as the one before: writing thousands of tasks takes seconds."""
+    at, size = 0, FIRST_PORTION_TASKS
+    while at < len(items):
+        yield items[at : at + size]
+        at, size = at + size, min(2 * size, REQUEST_LIMIT_TASKS)
 
 
 def portions(tasks: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

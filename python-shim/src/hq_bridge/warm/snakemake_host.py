@@ -6,14 +6,11 @@ A job is `python -m snakemake …` as the plugin has written it; here `snakemake
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import importlib
 import itertools
 import os
 import platform
 import random
-import re
 import sys
 import tempfile
 import threading
@@ -25,45 +22,10 @@ from .files_read import FilesRead
 from .frames import Launch, Variables
 from .fresh import reseed_numpy
 from .host import Outdated, Plain, Start, starting
+from .snakemake_arguments import load_snakemake, words_of
 
-# What a job of any workflow loads; what another version does not have is loaded by the job.
-MODULES = (
-    "snakemake.cli",
-    "snakemake.api",
-    "snakemake.workflow",
-    "snakemake.dag",
-    "snakemake.executors.local",
-    "snakemake.scheduling.job_scheduler",
-    "snakemake.scheduling.greedy",
-    "snakemake.scheduling.milp",
-    "snakemake.benchmark",
-    "snakemake.storage",
-    "smart_open",
-    "encodings.idna",
-    "getpass",
-    "graphlib",
-)
-# A word of a shell command without anything that the shell would act on.
-_WORD = re.compile(r"""(?:[\w@%+=:,./-]|'[^']*'|"[^"$`\\]*"|\\[^\n])+""")
-_PART = re.compile(r"""'([^']*)'|"([^"]*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
 # How the plugin runs a command that is too long for an argument.
 _FROM_STDIN = b'eval "$(cat)" </dev/null'
-
-
-def words_of(command: str) -> Optional[List[str]]:
-    """Splits a shell command as the shell does; None when the shell would do more than that."""
-    words = []
-    at = 0
-    while at < len(command):
-        if command[at] == " ":
-            at += 1
-            continue
-        match = _WORD.match(command, at)
-        if match is None or (match.end() < len(command) and command[match.end()] != " "):
-            return None
-        words.append("".join("".join(part) for part in _PART.findall(match.group())))
-        at = match.end()
-    return words
 
 
 class SnakemakeHost:
@@ -87,20 +49,11 @@ class SnakemakeHost:
         # `python -m` looks for modules in the directory where it is started, unless told otherwise.
         if not getattr(sys.flags, "safe_path", False):
             sys.path[0] = self._cwd
-        import snakemake.cli
-
-        for name in MODULES:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
+        load_snakemake()
         for module in ("snakemake", "snakemake.workflow", __name__):
             self._files.note(str(sys.modules[module].__file__))
         # Each job prints it; Python asks the machine once.
         platform.platform()
-        # Building it takes as long as everything else that a trivial job does; it depends on what is installed.
-        make_parser = snakemake.cli.get_argument_parser
-        parser = make_parser()
-        _parse_directly(parser)
-        snakemake.cli.get_argument_parser = lambda profiles=None: make_parser(profiles=profiles) if profiles else parser
 
     def arguments_of(self, command: str) -> Optional[List[str]]:
         """Those of Snakemake in the command of a job; None when it is anything but a plain call of this Python's."""
@@ -254,24 +207,6 @@ class SnakemakeHost:
         finally:
             random.seed = seed
             self._random_state = random.getstate() if seeded else None
-
-
-def _parse_directly(parser: Any) -> None:
-    """ConfigArgParse first compares each argument with each option, which takes longer than to parse them.
-
-    That is for settings out of variables and of profiles. The command line of a job has those of its workflow's call already;
-    where one of the variables is set, it is asked as always.
-    """
-    parse = parser.parse_known_args
-    variables = {action.env_var for action in parser._actions if getattr(action, "env_var", None)}
-
-    def parse_known_args(args: Any = None, namespace: Any = None, **options: Any) -> Any:
-        if parser._default_config_files or not variables.isdisjoint(os.environ):
-            return parse(args, namespace, **options)
-        return argparse.ArgumentParser.parse_known_args(parser, args, namespace)
-
-    if hasattr(parser, "_default_config_files"):
-        parser.parse_known_args = parse_known_args
 
 
 def _tell_targets(argv: List[str]) -> None:

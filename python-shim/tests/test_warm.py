@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hq_bridge.warm import frames
+from hq_bridge.warm import capture, frames, linux
 from hq_bridge.warm.files_read import LIMIT, FilesRead
 from hq_bridge.warm.snakemake_arguments import words_of
 from hq_bridge.warm.snakemake_host import _tell_targets
@@ -235,3 +235,33 @@ def test_a_comparison_is_told_the_targets_of_a_job_and_nobody_else_is(monkeypatc
     monkeypatch.setattr(os, "environ", dict(variables))
     _tell_targets(argv)
     assert os.environ.get("HQ_COMPARE_TARGETS") == told
+
+
+def test_files_for_output_are_used_again_when_they_are_small(tmp_path):
+    spares = capture.Spares(str(tmp_path))
+    fds = [spares.take(), None, spares.take()]
+    inode = os.fstat(fds[0]).st_ino
+    os.write(fds[0], b"x" * capture.INLINE_BYTES)
+    os.write(fds[2], b"x" * (capture.INLINE_BYTES + 1))
+    large = fds[2]
+    spares.put(fds)
+    assert fds == [None, None, None]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(large)
+    again = spares.take()
+    assert os.fstat(again).st_ino == inode
+    assert os.fstat(again).st_size == 0
+    os.write(again, b"ab")
+    assert capture.content(again) == b"ab"
+    spares.put([again])
+    spares.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(again)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_children_are_those_that_were_started_and_adopted():
+    before = linux.children()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert linux.children() - before == {child.pid}
+    assert linux.children() == before

@@ -314,3 +314,23 @@ def content(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError:
         return b""
+
+
+def test_what_a_job_leaves_running_writes_into_no_other_output(workflow):
+    workflow.write(
+        """
+        rule all:
+            input: "second.txt"
+        rule first:
+            output: "first.txt"
+            shell: "setsid sh -c 'until [ -e go ]; do sleep 0.01; done; echo intruder >&2; touch wrote' & touch {output}"
+        rule second:
+            input: "first.txt"
+            output: "second.txt"
+            shell: "echo mine >&2; touch go {output}; until [ -e wrote ]; do sleep 0.01; done"
+        """
+    )
+    workflow.succeed("--hyperqueue-keep-logs", "always")
+    text = workflow.hq("logs", "snakemake", "last", "--rule", "second").stdout
+    assert "mine" in text
+    assert "intruder" not in text

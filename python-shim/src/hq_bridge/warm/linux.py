@@ -1,9 +1,10 @@
-"""The two calls of Linux that Python has no name for. Used by the runner and its tasks."""
+"""What Python has no name for on Linux. Used by the runner and its tasks."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from typing import Optional, Set
 
 # As in <linux/prctl.h>.
 PR_SET_PDEATHSIG = 1
@@ -29,6 +30,15 @@ def die_with_parent(signal_number: int, parent: int) -> None:
 def adopt_orphans() -> None:
     """Processes whose parents have ended become children of this one, so that the end of a whole group can be seen."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children() -> Optional[Set[int]]:
+    """Process ids of what the first thread of this process has started or adopted; None where the kernel does not tell."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return set(map(int, file.read().split()))
+    except OSError:
+        return None
 
 
 def threads() -> int:

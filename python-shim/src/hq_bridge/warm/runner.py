@@ -52,7 +52,7 @@ class Runner:
     def __init__(self, requests: int, answers: int, directory: str) -> None:
         self._requests = requests
         self._answers = answers
-        self._directory = directory
+        self._spares = capture.Spares(directory)
         self._host: Optional[Host] = None
         self._in = bytearray()
         self._out = bytearray()
@@ -183,7 +183,7 @@ class Runner:
         try:
             for channel, output in enumerate(launch.outputs):
                 if output == frames.OUT_CAPTURE:
-                    captures[channel] = capture.make(self._directory)
+                    captures[channel] = self._spares.take()
         except OSError as error:
             capture.close(captures)
             self._out += frames.failed(launch.id, frames.CAPTURE, error.errno or 0)
@@ -219,6 +219,7 @@ class Runner:
                 os.close(fd)
             for other in [one, *self._tasks.values()]:
                 capture.close(other.captures)
+            self._spares.close()
             task.unblock_signals()
             if isinstance(start, Plain):
                 task.execute(launch.args)
@@ -301,7 +302,11 @@ class Runner:
 
     def _release(self, one: Optional[_Task]) -> None:
         if one is not None and one.pid not in self._running:
-            capture.close(one.captures)
+            # Where a process of an ended task goes on it may still write.
+            if linux.children() == self._running.keys():
+                self._spares.put(one.captures)
+            else:
+                capture.close(one.captures)
             self._tasks.pop(one.id, None)
 
 

@@ -5,12 +5,7 @@
  * is told and has confirmed every result, or the results go to the spool file; then logs are closed and `done` is called.
  */
 import { HqError } from '../protocol/errors.ts';
-import {
-  type TaskKey,
-  type TaskUpdate,
-  UPDATE_NOTIFIED,
-  type Welcome,
-} from '../protocol/messages/worker.ts';
+import { type TaskKey, type TaskUpdate, UPDATE_NOTIFIED, type Welcome } from '../protocol/messages/worker.ts';
 import type { Note } from '../protocol/schema/note.ts';
 import type { WorkerConfiguration, WorkerInfo } from '../protocol/schema/worker.ts';
 import type { TaskGroups } from './cgroup/taskGroups.ts';

@@ -10,6 +10,7 @@ import { inRoot, venvBin } from '../../scripts/lib/paths.mjs';
 import { ready } from '../../scripts/lib/steps.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { figure } from './lib/figures.mjs';
+import { treeCpuMs } from './lib/processes.mjs';
 import { median, Samples } from './lib/statistics.mjs';
 
 const CPUS = 2;
@@ -19,10 +20,17 @@ const CHAIN = { full: 40, quick: 5 };
 const PAGE = 100_000;
 const PYTHON = inRoot('test/bench/lib/snakemake');
 /** What the profile that `hq snakemake profile` writes says, too. */
-const PROFILE = ['--jobs', '10000', '--max-jobs-per-timespan', '10000/1s', '--scheduler', 'greedy'];
-/** Main process beside the executor that starts nothing; milliseconds per job; wall time beside the CPU time of all; files; seconds. With fewer jobs the start counts too much. */
+const PROFILE = ['--jobs', '10000', '--max-jobs-per-timespan', '10000/1s'];
+const SCHEDULER = 'hyperqueue';
+/** Snakemake's own scheduler looks at each job for each job: with more of them it takes minutes. */
+const PEER_SCHEDULER = 'greedy';
+const PEER_JOBS = 2_000;
+/**
+ * Main process beside the executor that starts nothing; milliseconds per job; wall time beside the CPU time of all; files; seconds. With fewer jobs
+ * the start counts too much.
+ */
 const GOALS_FROM = 2_000;
-const GOALS = { cpu: 1.2, addedMs: 0.3, wall: 1.2, files: 10, noticedS: 0.1 };
+const GOALS = { cpu: 1.2, addedMs: 0.3, jobS: 0.06, wall: 1.2, files: 10, noticedS: 0.1 };
 
 const wide = (jobs) => `rule all:
     input: expand("{n}.txt", n=range(${jobs}))
@@ -71,6 +79,9 @@ export async function run({ rounds, quick }) {
           line(`limit: ${jobs} jobs, nothing started`, `nothing ${jobs}`, 's of CPU'),
           line('  --executor hyperqueue', `cpu ${jobs}`, 's of CPU', { ...nothing, ...goalOf(GOALS.cpu, 'ratio') }),
           line('  more per job', `added ${jobs}`, 'ms of CPU', goalOf(GOALS.addedMs)),
+          ...(jobs > PEER_JOBS ? [] : [line(`  nothing started, --scheduler ${PEER_SCHEDULER}`, `peer ${jobs}`, 's of CPU', nothing)]),
+          line('  all of the worker per job', `worker ${jobs}`, 's of CPU', goalOf(GOALS.jobS)),
+          line('  of that the job itself', `job ${jobs}`, 's of CPU'),
           line('  until the end', `wall ${jobs}`, 's', { ...work, ...goalOf(GOALS.wall, 'ratio') }),
           line('  more files in .snakemake', `files ${jobs}`, 'files', goalOf(GOALS.files)),
         ];
@@ -79,7 +90,8 @@ export async function run({ rounds, quick }) {
       line('  the slowest', 'slowest', 's'),
     ],
     notes: [
-      'CPU of the main process alone, with its start; the wall time beside that and the CPU time of all jobs, on both CPUs',
+      'CPU of the main process alone, with its start; the wall time beside that and the CPU time of the worker, on both CPUs',
+      'CPU time of the worker: all of its processes, so that starting a job and telling of its end are in it',
       'with nothing started, loops keep the CPUs as busy as jobs do',
       'files are counted in a run that keeps the output of all jobs',
     ],
@@ -88,19 +100,24 @@ export async function run({ rounds, quick }) {
 
 /** With and without starting jobs, one after the other: the machine is the same for both. */
 async function measureJobs(cluster, samples, jobs) {
-  const nothing = await whileBusy(() => snakemake(cluster, { executor: 'nothing', workflow: wide(jobs) }));
-  const hyperqueue = await snakemake(cluster, {
-    executor: 'hyperqueue',
-    workflow: wide(jobs),
-    options: ['--hyperqueue-keep-logs', 'always'],
-  });
+  const workflow = wide(jobs);
+  const nothing = await whileBusy(() => snakemake(cluster, { executor: 'nothing', workflow }));
+  const worker = cluster.workers[0].pid;
+  const beforeMs = treeCpuMs(worker);
+  const hyperqueue = await snakemake(cluster, { executor: 'hyperqueue', workflow, options: ['--hyperqueue-keep-logs', 'always'] });
+  const workerS = (treeCpuMs(worker) - beforeMs) / 1_000;
   const jobsS = hyperqueue.tasks.reduce((sum, { usage }) => sum + usage.userMs + usage.systemMs, 0) / 1_000;
   samples.add(`nothing ${jobs}`, nothing.cpuS);
   samples.add(`cpu ${jobs}`, hyperqueue.cpuS);
   samples.add(`added ${jobs}`, ((hyperqueue.cpuS - nothing.cpuS) / jobs) * 1_000);
+  samples.add(`worker ${jobs}`, workerS / jobs);
+  samples.add(`job ${jobs}`, jobsS / jobs);
   samples.add(`wall ${jobs}`, hyperqueue.wallS);
-  samples.add(`work ${jobs}`, (hyperqueue.cpuS + jobsS) / CPUS);
+  samples.add(`work ${jobs}`, (hyperqueue.cpuS + workerS) / CPUS);
   samples.add(`files ${jobs}`, hyperqueue.files - nothing.files);
+  if (jobs > PEER_JOBS) return;
+  const peer = await whileBusy(() => snakemake(cluster, { executor: 'nothing', workflow, scheduler: PEER_SCHEDULER }));
+  samples.add(`peer ${jobs}`, peer.cpuS);
 }
 
 /** With jobs the CPUs have more to do than the main process, and two of them may be one core, on which each is slower then: so they have here, too. */
@@ -123,12 +140,12 @@ async function measureNotice(cluster, samples, jobs) {
 }
 
 /** @returns `cpuS` of the main process, `wallS`, `finished`: when it noticed ends (Unix time, seconds), `files` below .snakemake, `tasks` of the run */
-async function snakemake(cluster, { executor, workflow, options = [] }) {
+async function snakemake(cluster, { executor, workflow, scheduler = SCHEDULER, options = [] }) {
   const workdir = join(cluster.root, `run-${readdirSync(cluster.root).length}`);
   mkdirSync(workdir);
   writeFileSync(join(workdir, 'Snakefile'), workflow);
   const figures = join(workdir, 'figures.json');
-  const args = [join(PYTHON, 'main_process.py'), figures, '--executor', executor, ...PROFILE, ...options];
+  const args = [join(PYTHON, 'main_process.py'), figures, '--executor', executor, '--scheduler', scheduler, ...PROFILE, ...options];
   const begun = performance.now();
   await mustRun('snakemake', venvBin('python'), args, { cwd: workdir, env: { ...cluster.env, PYTHONPATH: PYTHON } });
   const wallS = (performance.now() - begun) / 1_000;

@@ -3,7 +3,7 @@
  * everything that starts something.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Trouble } from '../../../scripts/lib/text.mjs';
@@ -11,7 +11,7 @@ import { Trouble } from '../../../scripts/lib/text.mjs';
 /** The kernel counts CPU time of a process in these, whatever its own tick is; milliseconds. */
 const TICK_MS = 10;
 /** Places in /proc/PID/stat, counted from the state. */
-const STAT_FIELDS = { user: 11, system: 12 };
+const STAT_FIELDS = { parent: 1, user: 11, system: 12, childrenUser: 13, childrenSystem: 14 };
 /** A process that does not follow its signal within this time is killed, milliseconds. */
 const END_LIMIT_MS = 30_000;
 
@@ -84,14 +84,35 @@ export function residentBytes(pid) {
   return Number(kib[1]) * 1024;
 }
 
-function cpuMsOf(statFile) {
+function fieldsOf(statFile) {
   const text = readFileSync(statFile, 'utf8');
   // The name in parentheses may hold blanks; the fields after it do not.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[STAT_FIELDS.user]) + Number(fields[STAT_FIELDS.system])) * TICK_MS;
+  return text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
 }
+
+const cpuMsOf = (statFile) => cpuMs(fieldsOf(statFile));
+const cpuMs = (fields) => (fields[STAT_FIELDS.user] + fields[STAT_FIELDS.system]) * TICK_MS;
 
 /** @returns {{ allMs: number, mainMs: number }} CPU time of all threads since the start, and of the main one */
 export function cpuTimes(pid) {
   return { allMs: cpuMsOf(`/proc/${pid}/stat`), mainMs: cpuMsOf(`/proc/${pid}/task/${pid}/stat`) };
+}
+
+/** @returns {number} CPU time of the process and of all that it and they have started and waited for, or that still run, milliseconds */
+export function treeCpuMs(pid) {
+  const known = new Map();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      known.set(Number(name), fieldsOf(`/proc/${name}/stat`));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const belongs = (at) => at === pid || (known.has(at) && belongs(known.get(at)[STAT_FIELDS.parent]));
+  const ended = (fields) => (fields[STAT_FIELDS.childrenUser] + fields[STAT_FIELDS.childrenSystem]) * TICK_MS;
+  return [...known].filter(([at]) => belongs(at)).reduce((sum, [, fields]) => sum + cpuMs(fields) + ended(fields), 0);
 }

@@ -87,3 +87,32 @@ def test_ranks_on_two_workers_alternatives_and_marked_workers(lone_workflow, own
         (worker,) = tasks["marked"]["workers"]
         assert client.worker(worker)["configuration"]["hostname"] == "two"
     assert (tasks["either"]["spec"]["priority"], tasks["either"]["spec"]["crashLimit"]) == (7, "never-restart")
+
+
+def test_two_jobs_share_a_gpu_and_each_gpu_has_two(lone_workflow):
+    workflow = lone_workflow
+    workflow.server.start()
+    workflow.server.worker("--cpus", "8", "--detect-resources", "none", "--resource", "gpus/nvidia=[0,1]")
+    workflow.write(
+        """
+        rule all:
+            input: expand("{s}.txt", s=range(4)), "whole.txt"
+        rule half:
+            output: "{s}.txt"
+            wildcard_constraints: s="[0-9]"
+            resources: nvidia_gpu="0.5"
+            # Until all four run at the same time, which they can do on two GPUs only in pairs.
+            shell: "touch {wildcards.s}.runs; until [ -e 0.runs -a -e 1.runs -a -e 2.runs -a -e 3.runs ]; do sleep 0.01; done;"
+                " echo $CUDA_VISIBLE_DEVICES $HQ_RESOURCE_REQUEST_gpus_nvidia > {output}"
+        rule whole:
+            input: expand("{s}.txt", s=range(4))
+            output: "whole.txt"
+            resources: nvidia_gpu=2
+            shell: "echo $CUDA_VISIBLE_DEVICES > {output}"
+        """
+    )
+    workflow.succeed(jobs=100)
+    read = [(workflow.directory / f"{number}.txt").read_text().split() for number in range(4)]
+    assert sorted(device for device, _ in read) == ["0", "0", "1", "1"]
+    assert {float(asked) for _, asked in read} == {0.5}
+    assert (workflow.directory / "whole.txt").read_text() in ("0,1\n", "1,0\n")

@@ -334,3 +334,33 @@ def test_what_a_job_leaves_running_writes_into_no_other_output(workflow):
     text = workflow.hq("logs", "snakemake", "last", "--rule", "second").stdout
     assert "mine" in text
     assert "intruder" not in text
+
+
+def test_each_warm_job_logs_what_is_its_own_once(workflow):
+    workflow.write(
+        """
+        import os
+        from snakemake.logging import logger
+        logger.info(f"parsed by {os.getpid()}")
+        rule all:
+            input: expand("{s}.txt", s=range(6))
+        rule a:
+            output: "{s}.txt"
+            log: "{s}.log"
+            run:
+                import logging
+                logger.info(f"I am {wildcards.s}")
+                logging.getLogger("mine").warning(f"warned {wildcards.s}")
+                open(log[0], "w").write(wildcards.s)
+                open(output[0], "w").write(str(os.getppid()))
+        """
+    )
+    workflow.succeed("--hyperqueue-keep-logs", "always", "--verbose")
+    # All are forks of one process, but for those that came before it was ready.
+    assert len({(workflow.directory / f"{s}.txt").read_text() for s in range(6)}) == 1
+    for s in range(6):
+        text = workflow.hq("logs", "snakemake", "last", "--rule", "a", "--wildcard", f"s={s}").stdout
+        assert (text.count(f"I am {s}\n"), text.count(f"warned {s}\n")) == (1, 1), text
+        assert text.count("rule a:") == 1, text
+        assert len(re.findall(r"I am \d|warned \d", text)) == 2, text
+        assert (workflow.directory / f"{s}.log").read_text() == str(s)

@@ -116,3 +116,29 @@ def test_nothing_is_submitted_of_a_batch_with_a_job_that_cannot_be_meant(workflo
     assert "rule a: hq_pin=neither is neither taskset nor omp" in output
     assert workflow.tasks() == []
     assert not list(workflow.directory.glob("*.txt"))
+
+
+# Before the plugin is used.
+FEW_ARE_MANY = """
+import snakemake_executor_plugin_hyperqueue.run
+snakemake_executor_plugin_hyperqueue.run.MANY_JOBS = 3
+"""
+
+
+@pytest.mark.parametrize(("scheduler", "told"), [("greedy", 1), ("ilp", 1), ("hyperqueue", 0)])
+def test_with_many_jobs_the_scheduler_that_is_quick_is_named_once(workflow, scheduler, told):
+    workflow.write(
+        """
+        rule all:
+            input: expand("{s}.txt", s=range(3)), expand("{s}.text", s=range(4))
+        rule a:
+            output: "{s}.txt"
+            shell: "touch {output}"
+        rule b:
+            input: expand("{s}.txt", s=range(3))
+            output: "{s}.text"
+            shell: "touch {output}"
+        """
+    )
+    out = workflow.succeed("--scheduler", scheduler, main=FEW_ARE_MANY)
+    assert out.count("--scheduler hyperqueue chooses as greedy does") == told

@@ -35,8 +35,9 @@ ROUND_S = 2.0
 # Nothing can end before the first job was submitted.
 BEFORE_FIRST_S = 0.05
 # News are taken in portions, because a round of the scheduler costs the same for one job as for many. The more jobs run,
-# the less matters when one of them is known to have ended; a tenth of a second is what nobody notices.
-SHORTEST_PORTION_S, LONGEST_PORTION_S = 0.02, 0.08
+# the less matters when one of them is known to have ended; a tenth of a second is what nobody notices, of which a busy
+# worker takes up to 0.04.
+SHORTEST_PORTION_S, LONGEST_PORTION_S = 0.02, 0.06
 PORTION_S_PER_TASK = 0.0002
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from .executor import Executor
 
+# With as many jobs to choose from, what Snakemake's own schedulers take can be felt.
+MANY_JOBS = 1_000
+
 
 class Run:
     """What the scheduler's thread and the status thread share; the latter uses `inbox` and `monitor`."""
@@ -81,6 +84,8 @@ class Run:
             if self._site is None:
                 self._site = self._start()
             self._mapper.site = self._site.now()
+            if len(jobs) >= MANY_JOBS:
+                self._advise_scheduler(len(jobs))
             # The server knows only what it has got: what is urgent must not come after the rest.
             ordered = sorted(jobs, key=priority_of, reverse=True)
             wanted = [(job, self._mapper.request(job.name, job.threads, dict(job.resources.items()))) for job in ordered]
@@ -88,6 +93,13 @@ class Run:
                 self._submit(some)
         except HqError as error:
             raise WorkflowError(f"HyperQueue: {error}") from error
+
+    def _advise_scheduler(self, count: int) -> None:
+        settings = getattr(self._executor.workflow, "scheduling_settings", None)
+        used = getattr(settings, "scheduler", None)
+        if used in ("greedy", "ilp"):
+            text = f"to choose among {count} jobs takes the scheduler {used} seconds to minutes"
+            self._warn_once("scheduler", f"{text}; --scheduler hyperqueue chooses as greedy does, at once")
 
     def _submit(self, wanted: list[tuple[JobExecutorInterface, Request]]) -> None:
         for job, _ in wanted:

@@ -2,7 +2,6 @@
  * What the executor plugin costs Snakemake's main process: 500, 2,000 and 8,000 jobs that do nothing, beside an executor that starts
  * nothing; and how soon Snakemake knows that a job has ended. Slow, so only when asked for. Called by run.mjs.
  */
-import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from '../../scripts/lib/command.mjs';
@@ -18,6 +17,8 @@ const SIZES = { full: [500, 2_000, 8_000], quick: [10, 40] };
 const CHAIN = { full: 40, quick: 5 };
 /** The list of tasks has pages of at most this many. */
 const PAGE = 100_000;
+/** Of tasks that are there to keep CPUs busy: more than can end meanwhile. */
+const MOST_TASKS = 100_000;
 const PYTHON = inRoot('test/bench/lib/snakemake');
 /** What the profile that `hq snakemake profile` writes says, too. */
 const PROFILE = ['--jobs', '10000', '--max-jobs-per-timespan', '10000/1s'];
@@ -92,7 +93,7 @@ export async function run({ rounds, quick }) {
     notes: [
       'CPU of the main process alone, with its start; the wall time beside that and the CPU time of the worker, on both CPUs',
       'CPU time of the worker: all of its processes, so that starting a job and telling of its end are in it',
-      'with nothing started, loops keep the CPUs as busy as jobs do',
+      'with nothing started, other tasks keep the CPUs as busy as jobs do',
       'files are counted in a run that keeps the output of all jobs',
     ],
   };
@@ -101,7 +102,7 @@ export async function run({ rounds, quick }) {
 /** With and without starting jobs, one after the other: the machine is the same for both. */
 async function measureJobs(cluster, samples, jobs) {
   const workflow = wide(jobs);
-  const nothing = await whileBusy(() => snakemake(cluster, { executor: 'nothing', workflow }));
+  const nothing = await whileBusy(cluster, () => snakemake(cluster, { executor: 'nothing', workflow }));
   const worker = cluster.workers[0].pid;
   const beforeMs = treeCpuMs(worker);
   const hyperqueue = await snakemake(cluster, { executor: 'hyperqueue', workflow, options: ['--hyperqueue-keep-logs', 'always'] });
@@ -116,17 +117,21 @@ async function measureJobs(cluster, samples, jobs) {
   samples.add(`work ${jobs}`, (hyperqueue.cpuS + workerS) / CPUS);
   samples.add(`files ${jobs}`, hyperqueue.files - nothing.files);
   if (jobs > PEER_JOBS) return;
-  const peer = await whileBusy(() => snakemake(cluster, { executor: 'nothing', workflow, scheduler: PEER_SCHEDULER }));
+  const peer = await whileBusy(cluster, () => snakemake(cluster, { executor: 'nothing', workflow, scheduler: PEER_SCHEDULER }));
   samples.add(`peer ${jobs}`, peer.cpuS);
 }
 
-/** With jobs the CPUs have more to do than the main process, and two of them may be one core, on which each is slower then: so they have here, too. */
-async function whileBusy(work) {
-  const loops = Array.from({ length: CPUS }, () => spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }));
+/**
+ * With jobs the main process shares CPUs, their caches and perhaps their cores with them, and is slower for it: so it does here, with other tasks
+ * of the same worker, which start as many processes of Python and do as little in them.
+ */
+async function whileBusy(cluster, work) {
+  const spec = { command: [venvBin('python'), '-c', 'import json, argparse, logging'], stdout: null, stderr: null };
+  const { jobId } = await cluster.submit({ kind: 'array', ids: `1-${MOST_TASKS}`, spec });
   try {
     return await work();
   } finally {
-    for (const loop of loops) loop.kill('SIGKILL');
+    await cluster.client.cancel(jobId);
   }
 }
 

@@ -142,3 +142,31 @@ def test_with_many_jobs_the_scheduler_that_is_quick_is_named_once(workflow, sche
     )
     out = workflow.succeed("--scheduler", scheduler, main=FEW_ARE_MANY)
     assert out.count("--scheduler hyperqueue chooses as greedy does") == told
+
+
+def test_inputs_of_a_job_stand_in_its_command_as_long_as_a_program_takes_them(workflow):
+    workflow.write(
+        """
+        from pathlib import Path
+        rule all:
+            input: "few.txt", "many.txt", "too_many.txt"
+        for name, count in (("few", 3), ("many", 900), ("too_many", 4_000)):
+            Path(name).mkdir(exist_ok=True)
+            files = [f"{name}/{'a it' * 40} {number}" for number in range(count)]
+            for file in files:
+                Path(file).touch()
+            rule:
+                name: name
+                input: files, [] if name != "too_many" else ["few.txt", "many.txt"]
+                output: f"{name}.txt"
+                shell: "find .snakemake -name '*waitforfiles*' | wc -l > {output}"
+        """
+    )
+    workflow.succeed()
+    specs = {task["label"]: task["spec"] for task in workflow.tasks()}
+    texts = {name: "".join(spec["command"]) + (spec.get("stdin") or "") for name, spec in specs.items()}
+    assert len(texts["few"]) < 10_000
+    assert len(texts["many"]) > 150_000
+    # Only where it would be too long there is a file.
+    assert [(workflow.directory / f"{name}.txt").read_text() for name in ("few", "many")] == ["0\n", "0\n"]
+    assert (workflow.directory / "too_many.txt").read_text() == "1\n"

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
+from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from .command import CommandFormat
 from .settings import DEFAULT_STREAM_DIR, ExecutorSettings
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
     from .run import Run
 
+# More than these the base class writes to a file.
+BASE_WAIT_FILES = 20
+# Of the two MiB that Linux takes for the arguments and variables of a program.
+WAIT_FILES_LIMIT_BYTES = 512 * 1024
 # Longest wait for news, so that a shutdown that wakes nobody is still noticed.
 WAIT_LIMIT_S = 0.2
 # A round of the base class costs more than looking for news, so there are many looks in a round of this length.
@@ -81,6 +88,17 @@ class Executor(RemoteExecutor):
         self._formats_group = job.is_group()
         whole = super().format_job_exec
         return self._commands.command(self._formats_group, self.get_job_args(job), lambda: whole(job))
+
+    def get_job_args(self, job: JobExecutorInterface) -> str:
+        """What a job waits for stands in its command, which may be long here. The base class writes a file for each job
+        with more than 20 inputs; so does this one where a program could not be called with so many.
+        """
+        if SharedFSUsage.INPUT_OUTPUT not in self.workflow.storage_settings.shared_fs_usage:
+            return super().get_job_args(job)
+        files = [self.tmpdir, *job.get_wait_for_files()]
+        if len(files) <= BASE_WAIT_FILES or sum(len(os.fsencode(file)) for file in files) > WAIT_FILES_LIMIT_BYTES:
+            return super().get_job_args(job)
+        return f"{RealExecutor.get_job_args(self, job)} {format_cli_arg('--wait-for-files', files)}"
 
     def additional_general_args(self) -> str:
         """The Snakemake of a job has one job, for which solving a schedule takes longer than running it.

@@ -12,8 +12,8 @@ const MANY = 16;
 const DELAYS = 4;
 
 /**
- * So few may wait longer, milliseconds in all, when a task has started for each that has ended: where nothing has taken the place of a task, the
- * server may know of one that fits.
+ * So few may wait longer, milliseconds in all, when as many tasks have started as have ended: where nothing has taken the place of a task, the
+ * server may know of one that fits, and a task that starts beside the others is news by itself.
  */
 const FEW = 12;
 const FEW_DELAY_MS = 40;
@@ -66,7 +66,7 @@ export class News {
   }
 
   private get areFew(): boolean {
-    return this.updates.length < FEW && this.balance >= 0;
+    return this.updates.length < FEW && this.balance === 0;
   }
 
   private onTimer(): void {

@@ -33,7 +33,7 @@ describe('news of tasks', () => {
     expect(frames).toEqual([{ size: 3, atMs: 0 }]);
   });
 
-  it('is gathered for 40 ms while ends are few and each has made room for a start', () => {
+  it('is gathered for 40 ms while it is little and each end has made room for a start', () => {
     news.add([finished(1), started(2)], true);
     vi.advanceTimersByTime(20);
     news.add([finished(2), started(3)], true);
@@ -47,16 +47,26 @@ describe('news of tasks', () => {
     news.add([finished(1)], true);
     vi.advanceTimersByTime(5);
     expect(frames).toEqual([{ size: 1, atMs: 5 }]);
-    news.add([started(2)], true);
+    news.add([started(2), finished(3)], true);
     vi.advanceTimersByTime(10);
-    news.add([finished(3), finished(4)], true);
+    news.add([finished(4)], true);
+    expect(frames[1]).toEqual({ size: 3, atMs: 15 });
+  });
+
+  it('is gathered for 5 ms where a task starts beside the others', () => {
+    news.add([started(1), started(2)], true);
+    vi.advanceTimersByTime(5);
+    expect(frames).toEqual([{ size: 2, atMs: 5 }]);
+    news.add([finished(1), started(3)], true);
+    vi.advanceTimersByTime(10);
+    news.add([started(4)], true);
     expect(frames[1]).toEqual({ size: 3, atMs: 15 });
   });
 
   it('goes as soon as a dozen have come', () => {
-    news.add([started(0)], true);
+    news.add([finished(0), started(1)], true);
     vi.advanceTimersByTime(10);
-    for (let task = 1; task < 12; task += 1) news.add([started(task)], true);
+    for (let task = 1; task < 6; task += 1) news.add([finished(task), started(task + 1)], true);
     expect(frames).toEqual([{ size: 12, atMs: 10 }]);
   });
 

@@ -79,7 +79,7 @@ def _without_plugins_of_main_process() -> Iterator[None]:
     pkgutil.iter_modules = lambda *where, **how: (one for one in found(*where, **how) if not one.name.startswith(_EXECUTOR_PLUGIN))
     registry: Any = None
     with contextlib.suppress(ImportError):
-        from snakemake_interface_report_plugins.registry import ReportPluginRegistry as registry
+        registry = importlib.import_module("snakemake_interface_report_plugins.registry").ReportPluginRegistry
     collect = getattr(registry, "collect_plugins", None)
     if collect is not None:
         registry.collect_plugins = lambda this: setattr(this, "plugins", {})

@@ -46,8 +46,9 @@ export class News {
     for (const update of updates) {
       const [kind] = update;
       this.updates.push(update);
-      this.balance += kind === UPDATE_STARTED ? 1 : -1;
-      if (kind !== UPDATE_STARTED && kind !== UPDATE_FINISHED) isOrdinary = false;
+      if (kind === UPDATE_STARTED) this.balance += 1;
+      else if (kind === UPDATE_FINISHED) this.balance -= 1;
+      else isOrdinary = false;
     }
     if (!isOrdinary || this.updates.length >= MOST || (this.patient && !this.areFew)) this.send();
     else this.timer ??= setTimeout(() => this.onTimer(), DELAY_MS);

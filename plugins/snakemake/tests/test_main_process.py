@@ -50,6 +50,8 @@ from snakemake_executor_plugin_hyperqueue.executor import Executor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 quick = Executor.format_job_exec
 def compared(self, job):
+    # Few inputs stand there as the base class writes them.
+    assert self.get_job_args(job) == RemoteExecutor.get_job_args(self, job)
     command = quick(self, job)
     assert command == RemoteExecutor.format_job_exec(self, job)
     return command

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-# More than these the base class writes to a file.
-BASE_WAIT_FILES = 20
 # Of the two MiB that Linux takes for the arguments and variables of a program.
 WAIT_FILES_LIMIT_BYTES = 512 * 1024
 # Longest wait for news, so that a shutdown that wakes nobody is still noticed.
@@ -96,7 +94,7 @@ class Executor(RemoteExecutor):
         if SharedFSUsage.INPUT_OUTPUT not in self.workflow.storage_settings.shared_fs_usage:
             return super().get_job_args(job)
         files = [self.tmpdir, *job.get_wait_for_files()]
-        if len(files) <= BASE_WAIT_FILES or sum(len(os.fsencode(file)) for file in files) > WAIT_FILES_LIMIT_BYTES:
+        if sum(len(os.fsencode(file)) for file in files) > WAIT_FILES_LIMIT_BYTES:
             return super().get_job_args(job)
         return f"{RealExecutor.get_job_args(self, job)} {format_cli_arg('--wait-for-files', files)}"
 

@@ -29,7 +29,7 @@ class Spares:
         return self._files.pop() if self._files else make(self._directory)
 
     def put(self, fds: List[Optional[int]]) -> None:
-        """Takes back what no other process has open any more; `fds` is empty then."""
+        """Takes back files that no other process has open any more, which the caller has made sure of; `fds` has none then."""
         for channel, fd in enumerate(fds):
             if fd is not None and len(self._files) < _KEPT and os.fstat(fd).st_size <= INLINE_BYTES:
                 os.ftruncate(fd, 0)

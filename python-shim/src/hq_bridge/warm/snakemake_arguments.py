@@ -72,7 +72,7 @@ def load_snakemake() -> None:
 def _without_plugins_of_main_process() -> Iterator[None]:
     """Executors and reporters are chosen by the main process; a job is run by the executor that Snakemake brings with it.
 
-    Every fork pays for the memory of this process, and such plugins have loaded half of it: pandas, numpy, docutils. What
+    Every fork pays for the memory of this process, and such plugins have loaded two fifths of it: pandas, numpy, docutils. What
     they read of a command line is not in that of a job.
     """
     found = pkgutil.iter_modules

@@ -47,7 +47,7 @@ class RealServer:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
-        """Asks everything to end, workers first, and insists after a while."""
+        """Asks everything to end, workers first, and insists after a while; their logs are shown with a failure."""
         for process in reversed(self.processes):
             process.terminate()
             try:
@@ -63,6 +63,8 @@ class RealServer:
         for pid in self.embedded():
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.embedded(), "the end of the embedded processes")
+        for process in self.processes:
+            print(self.log(process))
 
     def embedded(self) -> List[int]:
         """Processes of this directory, whoever started them, from their command lines."""

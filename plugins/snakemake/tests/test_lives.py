@@ -32,10 +32,6 @@ GATED = """
 """
 
 
-def started(workflow, count=2):
-    wait_for(lambda: len(list(workflow.directory.glob("started-*"))) == count, f"{count} running jobs")
-
-
 def go(workflow):
     (workflow.directory / "go").touch()
 
@@ -58,7 +54,7 @@ def test_two_workflows_share_a_server_and_neither_ends_the_others(lone_workflow,
     lone_workflow.write(GATED)
     other.write(ONE)
     running = lone_workflow.start(jobs=2)
-    started(lone_workflow, min(2, len(os.sched_getaffinity(0))))
+    lone_workflow.wait_for_started(min(2, len(os.sched_getaffinity(0))))
     second = other.start(jobs=2)
     lone_workflow.running.append(second)
     with Client(own_server.directory) as client:
@@ -88,7 +84,7 @@ def test_what_failed_is_told_when_the_embedded_server_is_started_again(lone_work
 def test_interrupted_workflow_ends_its_embedded_server(lone_workflow, own_server):
     lone_workflow.write(GATED)
     running = lone_workflow.start(jobs=1)
-    started(lone_workflow, 1)
+    lone_workflow.wait_for_started(1)
     running.interrupt()
     wait_for(lambda: own_server.embedded() == [], "the end of server and worker")
 
@@ -98,7 +94,7 @@ def test_job_of_a_lost_worker_runs_again(lone_workflow, own_server):
     first = own_server.worker("--cpus", "4")
     lone_workflow.write(GATED)
     running = lone_workflow.start()
-    started(lone_workflow)
+    lone_workflow.wait_for_started(2)
     first.kill()
     own_server.worker("--cpus", "4")
     wait_for(lambda: len(lone_workflow.text("started-0").split()) == 2, "the second start")
@@ -109,7 +105,7 @@ def test_job_of_a_lost_worker_runs_again(lone_workflow, own_server):
 def test_lost_local_worker_is_replaced(lone_workflow, own_server):
     lone_workflow.write(GATED)
     running = lone_workflow.start(jobs=1)
-    started(lone_workflow, 1)
+    lone_workflow.wait_for_started(1)
     with Client(own_server.directory) as client:
         (worker,) = client.workers()
         os.kill(worker["configuration"]["pid"], signal.SIGKILL)
@@ -123,7 +119,7 @@ def test_workflow_outlives_a_killed_server(lone_workflow, own_server):
     own_server.worker("--cpus", "4")
     lone_workflow.write(GATED)
     running = lone_workflow.start()
-    started(lone_workflow)
+    lone_workflow.wait_for_started(2)
     first.kill()
     first.wait()
     go(lone_workflow)
@@ -135,7 +131,7 @@ def test_workflow_outlives_a_killed_server(lone_workflow, own_server):
 def test_killed_embedded_server_is_started_again(lone_workflow, own_server):
     lone_workflow.write(GATED)
     running = lone_workflow.start(jobs=1)
-    started(lone_workflow, 1)
+    lone_workflow.wait_for_started(1)
     with Client(own_server.directory) as client:
         before = client.server_info()
         os.kill(before["pid"], signal.SIGKILL)
@@ -147,7 +143,7 @@ def test_killed_embedded_server_is_started_again(lone_workflow, own_server):
 def test_jobs_of_a_killed_snakemake_are_followed_by_the_next_and_not_run_again(workflow):
     workflow.write(GATED.replace("[ -e go ]", "[ -e go-{wildcards.s} ]"))
     first = workflow.start()
-    started(workflow)
+    workflow.wait_for_started(2)
     first.kill()
     # One finishes while nobody looks.
     (workflow.directory / "go-0").touch()

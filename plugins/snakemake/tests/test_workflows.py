@@ -141,7 +141,7 @@ def test_interrupt_leaves_no_task_and_no_process(workflow):
     workflow.write(SLOW)
     running = workflow.start(jobs=6)
     # Four run, two wait for a CPU.
-    wait_for(lambda: len(list(workflow.directory.glob("started-*"))) == 4, "four running jobs")
+    workflow.wait_for_started(4)
     out = running.interrupt()
     with Client(workflow.server.directory) as client:
         (job,) = workflow.jobs()
@@ -159,7 +159,7 @@ def is_running(pid):
 def test_task_canceled_by_somebody_else_fails(workflow):
     workflow.write(SLOW)
     running = workflow.start(jobs=1)
-    wait_for(lambda: list(workflow.directory.glob("started-*")), "a running job")
+    workflow.wait_for_started(1)
     with Client(workflow.server.directory) as client:
         client.cancel(workflow.jobs()[0]["id"])
     assert "it was canceled in HyperQueue" in running.end_badly()

@@ -117,9 +117,10 @@ class Workflow:
         return self.running[-1]
 
     def stop(self) -> None:
-        """Ends what a failed test has left running."""
+        """Ends what a failed test has left running; what each has said is shown with the failure."""
         for running in self.running:
             running.kill()
+            print(running.output())
 
     def text(self, name: str) -> str:
         return (self.directory / name).read_text()
@@ -128,6 +129,16 @@ class Workflow:
         path = self.directory / name
         wait_for(path.exists, f"the file {name}")
         return path
+
+    def wait_for_started(self, count: int) -> None:
+        """Until so many jobs have said in a file `started-*` which process they are.
+
+        The file itself does not say it: a shell opens it before it writes to it, and may be killed in between.
+        """
+        wait_for(
+            lambda: sum(path.stat().st_size > 0 for path in self.directory.glob("started-*")) == count,
+            f"{count} running jobs",
+        )
 
     def jobs(self) -> list:
         """Jobs of this workflow on the server."""

@@ -56,16 +56,12 @@ def numbers(message):
     return [event["seq"] for event in message.events]
 
 
-def test_messages_of_any_shape():
-    text = (
-        b": keep-alive\n\nid: 4\n\nid: 5\nevent: batch\ndata: [1,\ndata: 2]\n\r\ndata: x\n\nevent: failure\ndata:y\n\n"
-    )
-    assert list(read_messages(text.splitlines(keepends=True))) == [
-        (4, "", b""),
-        (5, "batch", b"[1,\n2]"),
-        (None, "", b"x"),
-        (None, "failure", b"y"),
-    ]
+def test_messages_however_they_are_cut():
+    text = b": keep-alive\n\nid: 4\n\nid: 5\nevent: batch\ndata: [1, 2]\n\nevent: failure\ndata: y: z\n\nid: 6\nevent: b"
+    messages = [(4, b"", b""), (5, b"batch", b"[1, 2]"), (None, b"failure", b"y: z")]
+    for length in (1, 2, 3, 10, len(text)):
+        pieces = [text[at : at + length] for at in range(0, len(text), length)]
+        assert list(read_messages(pieces)) == messages
 
 
 def test_events_arrive_in_order_and_the_query_selects(fake, streams):
@@ -81,8 +77,9 @@ def test_events_arrive_in_order_and_the_query_selects(fake, streams):
 
 def test_message_may_come_in_pieces(fake, streams):
     inbox = queue.Queue()
-    with EventStream(fake.directory, inbox.put):
+    with EventStream(fake.directory, inbox.put, gather_ms=50):
         request = streams.next()
+        assert request.path == "/v1/events?gatherMs=50"
         for piece in batch(5, 6):
             request.handler.chunk(piece)
         assert numbers(inbox.get(timeout=30)) == [5, 6]

@@ -55,13 +55,17 @@ export class EventHub {
     while (!filter.signal.aborted && position < end) {
       const pages = await this.pages(position);
       if (pages.length === 0) await this.next(filter.signal, position);
+      // What has happened since the reader came last is one list, of however many commits it is.
+      let chosen: HqEvent[] = [];
       for (const page of pages) {
         if ((page.types & types) !== 0) {
           const after = position;
-          const chosen = this.eventsOf(page).filter((event) => event.seq > after && keep(event));
-          for (let from = 0; from < chosen.length; from += PAGE_EVENTS) yield chosen.slice(from, from + PAGE_EVENTS);
+          for (const event of this.eventsOf(page)) if (event.seq > after && keep(event)) chosen.push(event);
         }
         position = page.lastSeq;
+        if (chosen.length < PAGE_EVENTS && page !== pages.at(-1)) continue;
+        for (let from = 0; from < chosen.length; from += PAGE_EVENTS) yield chosen.slice(from, from + PAGE_EVENTS);
+        chosen = [];
         if (filter.signal.aborted) return;
       }
     }

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from snakemake_executor_plugin_hyperqueue.command import CommandFormat
-from snakemake_executor_plugin_hyperqueue.executor import merge_wake_ups
+from snakemake_executor_plugin_hyperqueue.status import merge_wake_ups
 
 
 @pytest.mark.parametrize("own", ["--own 1", "--own 'a b'", "--", "", "m"])
@@ -42,6 +42,20 @@ def test_one_wake_up_is_left_of_many_and_none_is_made():
 def test_a_scheduler_without_wake_ups_is_left_alone():
     for scheduler in (None, SimpleNamespace(), SimpleNamespace(_open_jobs=[])):
         merge_wake_ups(scheduler)
+
+
+def test_trouble_of_the_reader_of_events_ends_the_workflow(workflow):
+    workflow.write('rule a:\n    output: "a.txt"\n    shell: "touch {output}"\n')
+    out = workflow.fail(
+        main="""
+from snakemake_executor_plugin_hyperqueue.status import Monitor
+def handle(self, message):
+    raise LookupError(f"what is a {type(message).__name__}?")
+Monitor.handle = handle
+"""
+    )
+    assert "what is a Batch?" in out
+    assert [job["isOpen"] for job in workflow.jobs()] == [False]
 
 
 # Compares each command with the one that the base class writes.

@@ -46,6 +46,17 @@ def test_threads_become_cpus():
     assert mapper.said == {}
 
 
+def test_jobs_that_ask_for_the_same_share_a_request_which_follows_the_workers():
+    mapper = Mapper()
+    first = mapper.request("r", 2, {"gpu": 1, "mem_mb": 500})
+    assert mapper.request("r", 2, {"gpu": 1, "mem_mb": 500}) is first
+    assert mapper.request("r", 2, {"gpu": True, "mem_mb": 500}).specs == [{"resources": {"cpus": 2}}]
+    mapper.site = Site(frozenset({"cpus", "mem", "gpus"}))
+    assert mapper.request("r", 2, {"gpu": 1, "mem_mb": 500}).specs == [{"resources": {"cpus": 2, "gpus": 1, "mem": 500}}]
+    mapper.site = Site(frozenset({"cpus"}))
+    assert mapper.request("r", 2, {"gpu": 1, "mem_mb": 500}) is first
+
+
 def test_memory_is_asked_for_only_where_it_is_provided():
     mapper = Mapper()
     assert mapper.amounts(mem_mb=500, mem_mib=477) == {"cpus": 1}

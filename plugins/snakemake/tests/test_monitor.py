@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +10,7 @@ from hq_bridge import Batch, Gap, HqError, Lost, Resumed
 from snakemake_executor_plugin_hyperqueue import status
 from snakemake_executor_plugin_hyperqueue.failure import Failures, file_name, reason_of, telling_lines
 from snakemake_executor_plugin_hyperqueue.leftovers import is_gone, this_process
-from snakemake_executor_plugin_hyperqueue.status import Inbox, Monitor
+from snakemake_executor_plugin_hyperqueue.status import Monitor
 
 
 class Session:
@@ -91,7 +89,8 @@ def failed(number, **more):
 
 
 def test_ends_are_reported_once(bench):
-    bench.monitor.handle([Batch([finished(1), finished(1), failed(2)]), Batch([finished(2), finished(99)])])
+    bench.monitor.handle(Batch([finished(1), finished(1), failed(2)]))
+    bench.monitor.handle(Batch([finished(2), finished(99)]))
     assert bench.done == [bench.infos[1]]
     used = "it ran for 1.5 s, peak memory 20 MiB"
     assert bench.failed == {2: f"task 2 of HyperQueue job 5 failed: exit code 3; {used}\n"}
@@ -104,22 +103,23 @@ def test_canceled_and_aborted_tasks_fail_with_the_reason(bench):
         {"type": "tasks-aborted", "jobId": 5, "ids": "2", "reason": "too many failed"},
         {"type": "tasks-canceled", "jobId": 6, "ids": "0-2"},
     ]
-    bench.monitor.handle([Batch(events)])
+    bench.monitor.handle(Batch(events))
     assert "canceled" in bench.failed[0]
     assert "canceled" in bench.failed[1]
     assert "too many failed" in bench.failed[2]
 
 
 def test_restarts_are_told(bench):
-    bench.monitor.handle([Batch([{"type": "task-restarted", "jobId": 5, "taskId": 0, "cause": "worker-lost"}])])
+    bench.monitor.handle(Batch([{"type": "task-restarted", "jobId": 5, "taskId": 0, "cause": "worker-lost"}]))
     assert bench.said == ["HyperQueue: rule_a (task 0) starts again: worker lost"]
     assert len(bench.tasks) == 3
 
 
 def test_a_break_is_waited_out(bench):
-    bench.monitor.handle([Lost(HqError("X", "gone"))])
-    bench.monitor.handle([])
-    bench.monitor.handle([Resumed("uid-1"), Batch([finished(0)])])
+    bench.monitor.handle(Lost(HqError("X", "gone")))
+    bench.monitor.look_after()
+    bench.monitor.handle(Resumed("uid-1"))
+    bench.monitor.handle(Batch([finished(0)]))
     assert bench.failed == {}
     assert bench.said == ["HyperQueue: gone; waiting for it to come back", "HyperQueue: the server is back"]
     assert bench.done == [bench.infos[0]]
@@ -127,14 +127,16 @@ def test_a_break_is_waited_out(bench):
 
 def test_a_break_without_end_fails_the_jobs(bench, monkeypatch):
     monkeypatch.setattr(status, "OFFLINE_LIMIT_S", -1.0)
-    bench.monitor.handle([Lost(HqError("X", "gone"))])
-    assert sorted(bench.failed) == [0, 1, 2]
-    bench.monitor.handle([])
+    bench.monitor.handle(Lost(HqError("X", "gone")))
+    assert bench.failed == {}
+    for _ in range(2):
+        bench.monitor.look_after()
+        assert sorted(bench.failed) == [0, 1, 2]
     assert "has not answered" in bench.failed[0]
 
 
 def test_another_server_fails_the_jobs(bench):
-    bench.monitor.handle([Resumed("uid-2")])
+    bench.monitor.handle(Resumed("uid-2"))
     assert "another server" in bench.failed[1]
 
 
@@ -146,7 +148,7 @@ def test_after_a_gap_the_state_is_read(bench):
         {**task, "id": 2, "state": "running"},
         {**task, "id": 3, "state": "finished"},
     ]
-    bench.monitor.handle([Gap()])
+    bench.monitor.handle(Gap())
     assert bench.done == [bench.infos[0]]
     reason = "killed by signal SIGKILL; the node may be out of memory"
     assert bench.failed == {1: f"task 1 of HyperQueue job 5 on node4 (worker 4) failed: {reason}\n"}
@@ -155,37 +157,31 @@ def test_after_a_gap_the_state_is_read(bench):
 
 def test_trouble_while_the_state_is_read_is_no_end(bench):
     bench.session.found = HqError("HQ_E_SERVER_GONE", "gone")
-    bench.monitor.handle([Gap()])
+    bench.monitor.handle(Gap())
     assert bench.failed == {}
     bench.session.found = HqError("HQ_E_JOB_NOT_FOUND", "job 5 not found")
-    bench.monitor.handle([Gap()])
+    bench.monitor.handle(Gap())
     assert sorted(bench.failed) == [0, 1, 2]
 
 
+def test_after_the_end_nothing_is_reported(bench, monkeypatch):
+    monkeypatch.setattr(status, "OFFLINE_LIMIT_S", -1.0)
+    bench.monitor.handle(Lost(HqError("X", "gone")))
+    bench.monitor.stop()
+    bench.monitor.handle(Batch([finished(0), failed(1)]))
+    bench.monitor.look_after()
+    assert (bench.done, bench.failed) == ([], {})
+
+
 def test_server_and_queue_are_looked_after_while_jobs_run(bench, monkeypatch):
-    bench.monitor.handle([])
+    bench.monitor.look_after()
     assert bench.session.looked_after == 0
     monkeypatch.setattr(status, "LOOK_AFTER_S", -1.0)
-    bench.monitor.handle([])
+    bench.monitor.look_after()
     assert bench.session.looked_after == 1
     bench.tasks.clear()
-    bench.monitor.handle([])
+    bench.monitor.look_after()
     assert bench.session.looked_after == 1
-
-
-def test_inbox_wakes_whoever_waits():
-    inbox = Inbox()
-
-    async def take():
-        threading.Timer(0.05, inbox.put, [Gap()]).start()
-        first = await inbox.take(30)
-        second = await inbox.take(0.01)
-        inbox.close()
-        return first, second, await inbox.take(30)
-
-    assert asyncio.run(asyncio.wait_for(take(), 20)) == ([Gap()], [], [])
-    # The loop is over, the reader does not know yet.
-    inbox.put(Gap())
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ function makeHandlers(context: StreamContext, streams: EventStreams): Handlers {
         ...(query.types !== undefined && { types: query.types }),
         ...(query.lease !== undefined && { lease: query.lease }),
       };
-      streams.open({ filter, outgoing, closing });
+      streams.open({ filter, gatherMs: query.gatherMs, outgoing, closing });
       return SENT;
     },
   };

@@ -3,6 +3,7 @@
  * facade's bounded buffer and no other, and knows which streams hold which lease. Used by the handlers of /v1/events and /v1/leases.
  */
 import type { ServerResponse } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { toHqError } from '../../protocol/errors.ts';
 import type { HqEvent } from '../../protocol/schema/event.ts';
 import { errorBodyOf } from './answers.ts';
@@ -16,6 +17,8 @@ const MESSAGE_EVENTS_MAX = 1_000;
 
 export interface StreamOptions {
   readonly filter: Omit<EventFilter, 'signal'>;
+  /** Least time from one message to the next, milliseconds: what happens meanwhile comes in one. */
+  readonly gatherMs: number;
   readonly outgoing: ServerResponse;
   /** Aborted when the listener closes. */
   readonly closing: AbortSignal;
@@ -50,7 +53,7 @@ export class EventStreams {
    * Starts answering; the stream then lives on its own until one side ends it.
    * @throws HqError what the facade refuses at once; nothing has been answered then
    */
-  open({ filter, outgoing, closing }: StreamOptions): void {
+  open({ filter, gatherMs, outgoing, closing }: StreamOptions): void {
     const { facade, limits, logger } = this.context;
     const abort = new AbortController();
     const { serverUid } = facade.serverInfo();
@@ -94,7 +97,7 @@ export class EventStreams {
       if (!abort.signal.aborted) stop('the connection is lost');
     });
     if (closing.aborted) onClosing();
-    void pump({ iterator, first, outgoing, logger });
+    void pump({ iterator, first, outgoing, logger, gatherMs, signal: abort.signal });
   }
 
   private hold(lease: string, end: () => void): void {
@@ -114,15 +117,18 @@ interface Pump {
   readonly first: Promise<IteratorResult<readonly HqEvent[]>>;
   readonly outgoing: ServerResponse;
   readonly logger: ApiLogger;
+  readonly gatherMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** Copies batches until the iterator or the connection ends. Never rejects. */
-async function pump({ iterator, first, outgoing, logger }: Pump): Promise<void> {
+async function pump({ iterator, first, outgoing, logger, gatherMs, signal }: Pump): Promise<void> {
   try {
     for (let step = await first; step.done !== true && isOpen(outgoing); step = await iterator.next()) {
       for (let from = 0; from < step.value.length && isOpen(outgoing); from += MESSAGE_EVENTS_MAX) {
         if (!outgoing.write(message(step.value.slice(from, from + MESSAGE_EVENTS_MAX)))) await takenOrClosed(outgoing);
       }
+      if (gatherMs > 0) await setTimeout(gatherMs, undefined, { signal }).catch(() => undefined);
     }
   } catch (thrown) {
     if (!isOpen(outgoing)) return;

@@ -13,6 +13,8 @@ import { taskId, taskState } from '../../protocol/schema/task.ts';
 const SHOWN_MAX = 80;
 /** Most jobs that an event stream can select; more are better filtered by the reader. */
 const EVENT_JOBS_MAX = 10_000;
+/** Longest time for which an event stream may hold events back. */
+const GATHER_MAX_MS = 10_000;
 
 type Refine = { addIssue(issue: string): void };
 
@@ -126,4 +128,7 @@ export const eventsQuery = z.strictObject({
   lease: reading(single, z.string().min(1).max(200))
     .optional()
     .describe('keeps an embedded server alive while the stream is open; ended cleanly by DELETE /v1/leases/{lease}'),
+  gatherMs: reading(wholeNumber, z.int().min(0).max(GATHER_MAX_MS))
+    .default(0)
+    .describe('after a batch, the next one comes at the earliest so many milliseconds later, with all that has happened meanwhile'),
 });

@@ -58,6 +58,23 @@ test('a reader begins in the middle of a page', async () => {
   expect(await read(hub, { after: 5 })).toEqual([]);
 });
 
+test('what was committed since a reader came last comes in one list', async () => {
+  const { hub, publish } = makeHub();
+  const abort = new AbortController();
+  const lists: number[][] = [];
+  const reading = (async () => {
+    for await (const events of hub.read({ after: 0, follow: true, signal: abort.signal })) {
+      lists.push(seqs(events));
+      // While it is busy, more is committed.
+      if (lists.length === 1) for (const jobId of [2, 3, 4]) publish([closed(jobId), completed(jobId)]);
+      if (lists.length === 2) abort.abort();
+    }
+  })();
+  publish([closed(1)]);
+  await reading;
+  expect(lists).toEqual([[1], [2, 3, 4, 5, 6, 7]]);
+});
+
 test('filters by kind and job', async () => {
   const { hub, publish } = makeHub();
   publish([closed(1), completed(1), closed(2), completed(2)]);

@@ -1,16 +1,15 @@
 """The executor: Snakemake's calls -> one open job on a HyperQueue server.
 
 Two threads call it: the scheduler (`run_jobs`, `cancel`, `shutdown`) and the base class's status thread
-(`check_active_jobs`). Only `Run.tasks` knows which jobs run; the base class's own list is empty while the status
-thread waits, and whoever cancels by it cancels nothing.
+(`check_active_jobs`). The ends of jobs are reported by a third one, which reads the server's events. Only `Run.tasks` knows
+which jobs run; the base class's own list is empty while the status thread waits, and whoever cancels by it cancels nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,17 +32,8 @@ if TYPE_CHECKING:
 
 # Of the two MiB that Linux takes for the arguments and variables of a program.
 WAIT_FILES_LIMIT_BYTES = 512 * 1024
-# Longest wait for news, so that a shutdown that wakes nobody is still noticed.
-WAIT_LIMIT_S = 0.2
-# A round of the base class costs more than looking for news, so there are many looks in a round of this length.
+# How often the status thread looks whether all is well. A round of the base class costs more than that look.
 ROUND_S = 2.0
-# Nothing can end before the first job was submitted.
-BEFORE_FIRST_S = 0.05
-# News are taken in portions, because a round of the scheduler costs the same for one job as for many. The more jobs run,
-# the less matters when one of them is known to have ended; a tenth of a second is what nobody notices, of which a busy
-# worker takes up to 0.04.
-SHORTEST_PORTION_S, LONGEST_PORTION_S = 0.02, 0.06
-PORTION_S_PER_TASK = 0.0002
 
 
 class Executor(RemoteExecutor):
@@ -54,6 +44,7 @@ class Executor(RemoteExecutor):
             raise WorkflowError("The hyperqueue executor does not support --immediate-submit.")
         # The base class starts the status thread in its constructor; this is all that the thread needs.
         self._run: Run | None = None
+        self._stirred = threading.Event()
         self._formats_group = False
         self._commands = CommandFormat()
         super().__init__(workflow, logger)
@@ -79,7 +70,7 @@ class Executor(RemoteExecutor):
         if self._run is None:
             from .run import Run
 
-            self._run = Run(self)
+            self._run = Run(self, stir=self._stirred.set)
         self._run.submit(jobs)
 
     def format_job_exec(self, job: JobExecutorInterface) -> str:
@@ -93,10 +84,15 @@ class Executor(RemoteExecutor):
         """
         if SharedFSUsage.INPUT_OUTPUT not in self.workflow.storage_settings.shared_fs_usage:
             return super().get_job_args(job)
-        files = [self.tmpdir, *job.get_wait_for_files()]
+        files = [self._job_tmpdir, *job.get_wait_for_files()]
         if sum(len(os.fsencode(file)) for file in files) > WAIT_FILES_LIMIT_BYTES:
             return super().get_job_args(job)
         return f"{RealExecutor.get_job_args(self, job)} {format_cli_arg('--wait-for-files', files)}"
+
+    @cached_property
+    def _job_tmpdir(self) -> str:
+        """As the base class makes it, which looks for the current directory again each time."""
+        return self.tmpdir
 
     def additional_general_args(self) -> str:
         """The Snakemake of a job has one job, for which solving a schedule takes longer than running it.
@@ -113,7 +109,8 @@ class Executor(RemoteExecutor):
 
     def shutdown(self) -> None:
         if self._run is not None:
-            self._run.inbox.close()
+            self._run.monitor.stop()
+        self._stirred.set()
         super().shutdown()
         run, self._run = self._run, None
         if run is not None:
@@ -122,32 +119,11 @@ class Executor(RemoteExecutor):
     # The status thread
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
-        """Reports what has ended. Nothing is given back: the cost of a round must not grow with the jobs that run."""
-        run = self._run
-        if run is None:
-            await asyncio.sleep(BEFORE_FIRST_S)
-            return
-        until = time.monotonic() + ROUND_S
-        while not run.inbox.closed and time.monotonic() < until:
-            run.monitor.handle(await run.inbox.take(WAIT_LIMIT_S))
-            merge_wake_ups(self.workflow.scheduler)
-            portion_s = len(run.tasks) * PORTION_S_PER_TASK
-            await asyncio.sleep(max(SHORTEST_PORTION_S, min(LONGEST_PORTION_S, portion_s)))
+        """Waits for trouble that ends the workflow. Nothing is given back: the cost of a round must not grow with the jobs that
+        run. Blocks: nothing else runs in this event loop, and timers of asyncio cost more than all else that is done here.
+        """
+        self._stirred.wait(ROUND_S)
+        if self._run is not None:
+            self._run.look_after()
         return
         yield  # Makes this the generator that the interface asks for.
-
-
-def merge_wake_ups(scheduler: Any) -> None:
-    """One round of Snakemake's scheduler takes in all that was reported before it, but it makes a round per report, each
-    as expensive as looking at all jobs that are ready. So of the wake-ups that wait one is left.
-
-    It is put back after the others were taken: whatever was reported before any of them is seen by the round that it
-    causes. The semaphore is not in the promised interface; without it every report keeps its round.
-    """
-    wake_ups = getattr(scheduler, "_open_jobs", None)
-    if not isinstance(wake_ups, threading.Semaphore):
-        return
-    if wake_ups.acquire(blocking=False):
-        while wake_ups.acquire(blocking=False):
-            pass
-        wake_ups.release()

@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -31,6 +33,8 @@ MARK = 0.0001
 # MiB that every job gets at least: the Snakemake in it takes half of that where no warm runner shares its memory with it,
 # and a rule's `mem_mb` is meant for its tools.
 LEAST_MEMORY = 200.0
+# Requests that are remembered: more kinds of jobs than workflows have, unless each job asks for something else.
+MOST_KNOWN = 1_000
 CRASH_LIMIT_WORDS = ("never-restart", "unlimited")
 PIN_MODES = ("taskset", "omp")
 
@@ -64,12 +68,20 @@ class ResourceMapper:
         self._time_request = time_request
         self._warn = warn
         self.site = Site(None)
+        # Typed: True is equal to 1, but no amount.
+        self._known = lru_cache(MOST_KNOWN, typed=True)(self._request)
 
     def request(self, rule: str, threads: int, resources: Mapping[str, Any]) -> Request:
-        """The request of a job of this rule; amounts as Snakemake has them: MB, minutes, counts.
+        """The request of a job of this rule; amounts as Snakemake has them: MB, minutes, counts. It is the same one for jobs that ask
+        for the same, as those of a rule mostly do.
 
         :raises WorkflowError: for a value of a resource of ours that cannot be meant; one line with rule and value
         """
+        return self._known(self.site, rule, threads, *chain.from_iterable(resources.items()))
+
+    def _request(self, _site: Site, rule: str, threads: int, *named: Any) -> Request:
+        """:param named: names and values of resources in turn; `_site` is what `self.site` is"""
+        resources = dict(zip(named[::2], named[1::2], strict=True))
         self._warn_of_ignored(resources)
         runtime_ms = _positive(resources.get("runtime")) * MINUTE_MS
         common: dict[str, Any] = {}

@@ -15,10 +15,13 @@ from .report import write_report
 from .resources import Request, ResourceMapper, priority_of
 from .session import Session
 from .site import SiteView
-from .status import Inbox, Monitor, Registry
+from .status import Monitor, Registry, merge_wake_ups
 from .submit import command_fields, growing, label_of, portions, shared_fields, warm_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hq_bridge.events import Message
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
     from .executor import Executor
@@ -28,9 +31,10 @@ MANY_JOBS = 1_000
 
 
 class Run:
-    """What the scheduler's thread and the status thread share; the latter uses `inbox` and `monitor`."""
+    """What the scheduler's thread shares with the reader of events (`_take`) and the status thread (`look_after`)."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, stir: Callable[[], None]) -> None:
+        """:param stir: calls for `look_after` at once"""
         settings = executor.settings
         workdir = str(executor.workflow.workdir_init)
         self._executor = executor
@@ -60,7 +64,8 @@ class Run:
             **warm_fields(settings.warm_runner, executor.get_python_executable(), self._session.run_id),
         }
         self.tasks: Registry = {}
-        self.inbox = Inbox()
+        self._stir = stir
+        self._trouble: Exception | None = None
         self._failures = Failures(
             self._session, None if settings.keep_logs == "never" else executor.stream_dir, self._logger
         )
@@ -109,6 +114,15 @@ class Run:
         for portion in portions(tasks):
             self._send(portion, [infos[task["id"]] for task in portion])
 
+    def look_after(self) -> None:
+        """To be called every few seconds by the status thread, which ends the workflow with what is raised here.
+
+        :raises Exception: what the reader of events has met
+        """
+        if self._trouble is not None:
+            raise self._trouble
+        self.monitor.look_after()
+
     def cancel(self, reason: str) -> None:
         """Cancels whatever of this run is unfinished; reports nothing."""
         self.tasks.clear()
@@ -135,10 +149,19 @@ class Run:
 
     def _start(self) -> SiteView:
         session = self._session
-        session.open(self.inbox.put)
+        session.open(self._take)
         self._logger.info(f"HyperQueue: job {session.job_id} of the server in {session.client.server_dir}")
         with_lives = self._executor.settings.time_request
         return SiteView(session.client, embedded=session.embedded, with_lives=with_lives)
+
+    def _take(self, message: Message) -> None:
+        """Takes what the server tells. Called by a thread with which nobody could see an exception: the jobs would never end."""
+        try:
+            self.monitor.handle(message)
+            merge_wake_ups(self._executor.workflow.scheduler)
+        except Exception as error:
+            self._trouble = error
+            self._stir()
 
     def _take_over(self, wanted: list[tuple[JobExecutorInterface, Request]]) -> list[tuple[JobExecutorInterface, Request]]:
         """Follows tasks that an earlier run, now dead, has left behind for these jobs; returns the other jobs."""
@@ -158,7 +181,7 @@ class Run:
             self._logger.info(f"HyperQueue: {label} is still running since an earlier run (task {external_id})")
         if len(fresh) < len(wanted):
             # They may have ended before they were registered.
-            self.inbox.put(Gap())
+            self.monitor.handle(Gap())
         return fresh
 
     def _task_of(self, job: JobExecutorInterface, request: Request, infos: dict[int, SubmittedJobInfo]) -> dict[str, Any]:

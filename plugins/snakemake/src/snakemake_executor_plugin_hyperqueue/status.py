@@ -1,11 +1,9 @@
-"""What became of tasks: messages of the event stream -> reports to Snakemake. Runs in the executor's status thread."""
+"""What became of tasks: messages of the event stream -> reports to Snakemake. Runs in the thread that reads the stream."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,45 +26,12 @@ LOOK_AFTER_S = 10.0
 Registry = dict[tuple[int, int], "SubmittedJobInfo"]
 
 
-class Inbox:
-    """Hands messages from the reader's thread to the status thread's event loop."""
-
-    def __init__(self) -> None:
-        self._messages: deque[Message] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed: asyncio.Event | None = None
-        self.closed = False
-
-    def put(self, message: Message) -> None:
-        self._messages.append(message)
-        self._wake()
-
-    def close(self) -> None:
-        """Nobody waits any more."""
-        self.closed = True
-        self._wake()
-
-    async def take(self, limit_s: float) -> list[Message]:
-        """What has arrived, after at most `limit_s` seconds."""
-        if self._changed is None:
-            self._changed = asyncio.Event()
-            self._loop = asyncio.get_running_loop()
-        if not self._messages and not self.closed:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), limit_s)
-        self._changed.clear()
-        return [self._messages.popleft() for _ in range(len(self._messages))]
-
-    def _wake(self) -> None:
-        # Once is enough: `take` forgets that it was woken before it looks at what there is.
-        if self._loop is not None and self._changed is not None and not self._changed.is_set():
-            # The loop ends with the workflow, the reader a moment later.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._changed.set)
-
-
 class Monitor:
-    """Reports the end of every task once. Never raises HqError: trouble with the server is waited out."""
+    """Reports the end of every task once. Never raises HqError: trouble with the server is waited out.
+
+    Two threads call it: `handle` the reader of events, `look_after` the status thread. Whoever takes a task out of the table
+    reports its end, so neither meets what the other has reported.
+    """
 
     def __init__(
         self,
@@ -84,22 +49,39 @@ class Monitor:
         self._succeed = succeed
         self._fail = fail
         self._logger = logger
+        self._stopped = False
         self._lost_at: float | None = None
         self._looked_at = time.monotonic()
 
-    def handle(self, messages: list[Message]) -> None:
-        """Takes what has arrived, which may be nothing."""
-        for message in messages:
-            if isinstance(message, Batch):
-                self._events(message.events)
-            elif isinstance(message, Lost):
-                self._lost_at = time.monotonic()
-                self._logger.warning(f"HyperQueue: {message.error.message}; waiting for it to come back")
-            elif isinstance(message, Resumed):
-                self._resumed(message)
-            elif isinstance(message, Gap):
-                self._read_again()
-        self._look_after()
+    def handle(self, message: Message) -> None:
+        """Takes what has arrived."""
+        if self._stopped:
+            return
+        if isinstance(message, Batch):
+            self._events(message.events)
+        elif isinstance(message, Lost):
+            self._lost_at = time.monotonic()
+            self._logger.warning(f"HyperQueue: {message.error.message}; waiting for it to come back")
+        elif isinstance(message, Resumed):
+            self._resumed(message)
+        elif isinstance(message, Gap):
+            self._read_again()
+
+    def stop(self) -> None:
+        """Nothing that arrives is reported any more: the workflow has ended."""
+        self._stopped = True
+
+    def look_after(self) -> None:
+        """To be called every few seconds: sees to the server while jobs run, and gives up one that stays away."""
+        if self._stopped:
+            return
+        now = time.monotonic()
+        if self._lost_at is not None and now - self._lost_at > OFFLINE_LIMIT_S:
+            self._lost_at = None
+            self._give_up_all(f"the server has not answered for {OFFLINE_LIMIT_S / 60:.0f} minutes")
+        if self._tasks and now - self._looked_at > LOOK_AFTER_S:
+            self._session.look_after()
+            self._looked_at = time.monotonic()
 
     def _events(self, events: list[models.HqEvent]) -> None:
         failed: list[models.HqEventTaskFailed] = []
@@ -170,11 +152,18 @@ class Monitor:
         elif task["state"] in ("canceled", "aborted"):
             self._give_up(task["jobId"], str(task["id"]), task["error"] or f"it was {task['state']} in HyperQueue")
 
-    def _look_after(self) -> None:
-        now = time.monotonic()
-        if self._lost_at is not None and now - self._lost_at > OFFLINE_LIMIT_S:
-            self._lost_at = None
-            self._give_up_all(f"the server has not answered for {OFFLINE_LIMIT_S / 60:.0f} minutes")
-        if self._tasks and now - self._looked_at > LOOK_AFTER_S:
-            self._session.look_after()
-            self._looked_at = time.monotonic()
+
+def merge_wake_ups(scheduler: Any) -> None:
+    """One round of Snakemake's scheduler takes in all that was reported before it, but it makes a round per report, each
+    as expensive as looking at all jobs that are ready. So of the wake-ups that wait one is left.
+
+    It is put back after the others were taken: whatever was reported before any of them is seen by the round that it
+    causes. The semaphore is not in the promised interface; without it every report keeps its round.
+    """
+    wake_ups = getattr(scheduler, "_open_jobs", None)
+    if not isinstance(wake_ups, threading.Semaphore):
+        return
+    if wake_ups.acquire(blocking=False):
+        while wake_ups.acquire(blocking=False):
+            pass
+        wake_ups.release()

@@ -68,6 +68,33 @@ describe('what is sent', () => {
     expect(server.facade.streamEnds).toEqual(['done']);
   });
 
+  test('a reader that is not to be called too often gets the first batch at once and what has happened since in one', async () => {
+    await server.start();
+    const [reader, other] = [await follow('?gatherMs=1000'), await follow()];
+    for (const seq of [1, 2, 3, 4]) {
+      publish(1);
+      await vi.waitFor(() => expect(other.seqs.at(-1)).toBe(seq), { interval: 1 });
+      if (seq === 1) await vi.waitFor(() => expect(reader.seqs).toEqual([1]), { interval: 1 });
+    }
+    await vi.waitFor(() => expect(reader.seqs).toEqual([1, 2, 3, 4]), { timeout: 10_000 });
+    const ids = ({ text }: Reader) => text.match(/(?<=^id: )\d+/gm);
+    expect([ids(reader), ids(other)]).toEqual([
+      ['0', '1', '4'],
+      ['0', '1', '2', '3', '4'],
+    ]);
+  });
+
+  test('a stream that gathers ends at once', async () => {
+    await server.start();
+    const reader = await follow('?gatherMs=10000&lease=mine');
+    publish(1);
+    await vi.waitFor(() => expect(reader.seqs).toEqual([1]));
+    publish(1);
+    await endLease('mine');
+    expect(await reader.ended).toBe('end');
+    expect(server.facade.streamEnds).toEqual(['lease ended']);
+  });
+
   test('a live reader gets the number to resume from before anything has happened, then each batch once', async () => {
     await server.start();
     publish(3);

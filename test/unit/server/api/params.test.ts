@@ -43,16 +43,22 @@ describe('round trips', () => {
 
   test('events', () => {
     const record = fc.record(
-      { after: fc.maxSafeNat().map((n) => n % 1e15), follow: fc.boolean(), lease: fc.string({ minLength: 1, maxLength: 200 }) },
+      {
+        after: fc.maxSafeNat().map((n) => n % 1e15),
+        follow: fc.boolean(),
+        lease: fc.string({ minLength: 1, maxLength: 200 }),
+        gatherMs: fc.nat(10_000),
+      },
       { requiredKeys: [] },
     );
     fc.assert(
       fc.property(record, (query) => {
-        expect(eventsQuery.parse(received(queryText(query)))).toEqual({ follow: true, ...query });
+        expect(eventsQuery.parse(received(queryText(query)))).toEqual({ follow: true, gatherMs: 0, ...query });
       }),
     );
     expect(eventsQuery.parse({ jobs: ['2-4,9'], types: ['job-idle', 'task-failed,job-closed'] })).toEqual({
       follow: true,
+      gatherMs: 0,
       jobs: [2, 3, 4, 9],
       types: ['job-idle', 'task-failed', 'job-closed'],
     });
@@ -61,7 +67,7 @@ describe('round trips', () => {
 
 test('no text makes a check throw', () => {
   const texts = fc.dictionary(
-    fc.constantFrom('after', 'limit', 'ids', 'states', 'live', 'label', 'all', 'jobs', 'types', 'lease', 'follow'),
+    fc.constantFrom('after', 'limit', 'ids', 'states', 'live', 'label', 'all', 'jobs', 'types', 'lease', 'follow', 'gatherMs'),
     fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
   );
   fc.assert(

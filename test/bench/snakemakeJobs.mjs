@@ -101,24 +101,27 @@ export async function run({ rounds, quick }) {
   };
 }
 
-/** With and without starting jobs, one after the other: the machine is the same for both. */
+/** With jobs started, and without before and after: Snakemake makes files for each job, which takes one to four times as long from one minute to the next. */
 async function measureJobs(cluster, samples, jobs) {
   const workflow = wide(jobs);
-  const nothing = await whileBusy(cluster, () => snakemake(cluster, { executor: 'nothing', workflow }));
+  const nothing = () => whileBusy(cluster, () => snakemake(cluster, { executor: 'nothing', workflow }));
+  const before = await nothing();
   const worker = cluster.workers[0].pid;
   const beforeMs = treeCpuMs(worker);
   const hyperqueue = await snakemake(cluster, { executor: 'hyperqueue', workflow, options: ['--hyperqueue-keep-logs', 'always'] });
   const workerS = (treeCpuMs(worker) - beforeMs) / 1_000;
   const jobsS = hyperqueue.tasks.reduce((sum, { usage }) => sum + usage.userMs + usage.systemMs, 0) / 1_000;
-  samples.add(`nothing ${jobs}`, nothing.cpuS);
+  const after = await nothing();
+  const nothingS = (before.cpuS + after.cpuS) / 2;
+  samples.add(`nothing ${jobs}`, nothingS);
   samples.add(`cpu ${jobs}`, hyperqueue.cpuS);
-  samples.add(`added ${jobs}`, ((hyperqueue.cpuS - nothing.cpuS) / jobs) * 1_000);
+  samples.add(`added ${jobs}`, ((hyperqueue.cpuS - nothingS) / jobs) * 1_000);
   samples.add(`own ${jobs}`, (hyperqueue.ownS / jobs) * 1_000);
   samples.add(`worker ${jobs}`, workerS / jobs);
   samples.add(`job ${jobs}`, jobsS / jobs);
   samples.add(`wall ${jobs}`, hyperqueue.wallS);
   samples.add(`work ${jobs}`, (hyperqueue.cpuS + workerS) / CPUS);
-  samples.add(`files ${jobs}`, hyperqueue.files - nothing.files);
+  samples.add(`files ${jobs}`, hyperqueue.files - before.files);
   if (jobs > PEER_JOBS) return;
   const peer = await whileBusy(cluster, () => snakemake(cluster, { executor: 'nothing', workflow, scheduler: PEER_SCHEDULER }));
   samples.add(`peer ${jobs}`, peer.cpuS);

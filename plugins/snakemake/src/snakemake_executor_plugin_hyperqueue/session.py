@@ -24,10 +24,6 @@ EVENT_TYPES = ("task-finished", "task-failed", "task-restarted", "tasks-canceled
 # A server that is restarted by hand or moves to another node is back well within this time.
 OFFLINE_LIMIT_S = 600.0
 RETRY_S = 1.0
-# Ends of jobs are told in portions, because a round of Snakemake's scheduler costs the same for one as for many. The first end
-# after a pause is told at once. With the up to 40 ms for which a busy worker gathers ends, most are known well within a tenth of a
-# second.
-GATHER_MS = 80
 
 Say = Callable[[str], None]
 
@@ -39,6 +35,7 @@ class Session:
     :param max_jobs: Snakemake's `--jobs`, the most CPUs that a local worker needs
     :param changed_at: last change of the workflow's files (Unix time); None: tasks of earlier runs are of no use
     :param queue: the allocation queue that brings workers; None: there are workers, or one is started on this host
+    :param gather_ms: least time from one portion of ends to the next; what comes after a pause is told at once
     """
 
     def __init__(
@@ -51,6 +48,7 @@ class Session:
         stream_dir: Path,
         changed_at: float | None,
         queue: models.QueueParams | None,
+        gather_ms: int,
         say: Say,
     ) -> None:
         self.client = Client(server_dir)
@@ -64,6 +62,7 @@ class Session:
         self._workdir = workdir
         self._stream_dir = stream_dir
         self._changed_at = changed_at
+        self._gather_ms = gather_ms
         self._say = say
         self._next_task = 1
         self._job_asked = False
@@ -89,7 +88,7 @@ class Session:
             jobs=ids_text(self.job_ids),
             types=EVENT_TYPES,
             lease=f"snakemake {self.run_id}",
-            gather_ms=GATHER_MS,
+            gather_ms=self._gather_ms,
         )
         self._stream = stream.open()
         if self._queue is not None:

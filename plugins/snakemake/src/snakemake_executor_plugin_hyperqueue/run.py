@@ -32,6 +32,7 @@ MANY_JOBS = 1_000
 # here for a job. The first end after a pause comes at once. Where there are many jobs, others wait for the CPUs that become free, and
 # most ends are still known within a tenth of a second.
 GATHER_MS, GATHER_MANY_MS = 40, 150
+GATHER_MANY_JOBS = 250
 
 
 class Run:
@@ -61,7 +62,7 @@ class Run:
             stream_dir=executor.stream_dir,
             changed_at=changed_at(executor.workflow),
             queue=executor.queue,
-            gather_ms=GATHER_MANY_MS if jobs_of(executor.workflow) >= MANY_JOBS else GATHER_MS,
+            gather_ms=GATHER_MANY_MS if jobs_of(executor.workflow) >= GATHER_MANY_JOBS else GATHER_MS,
             say=lambda line: self._warn_once(line, line),
         )
         self._shared = {

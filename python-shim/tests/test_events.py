@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import queue
 import threading
 
 import pytest
 
 from hq_bridge import Batch, EventStream, Gap, HqError, Lost, Resumed
-from hq_bridge.events import read_messages
+from hq_bridge.events import lines_of, read_messages
 
 
 class Streams:
@@ -56,12 +57,16 @@ def numbers(message):
     return [event["seq"] for event in message.events]
 
 
-def test_messages_however_they_are_cut():
-    text = b": keep-alive\n\nid: 4\n\nid: 5\nevent: batch\ndata: [1, 2]\n\nevent: failure\ndata: y: z\n\nid: 6\nevent: b"
-    messages = [(4, b"", b""), (5, b"batch", b"[1, 2]"), (None, b"failure", b"y: z")]
+def test_messages_of_any_shape():
+    text = (
+        b": keep-alive\n\nid: 4\n\nid: 5\nevent: batch\ndata: [1,\ndata: 2]\n\r\ndata: x\n\nevent: failure\ndata:y\n\n"
+    )
+    messages = [(4, "", b""), (5, "batch", b"[1,\n2]"), (None, "", b"x"), (None, "failure", b"y")]
+    assert list(read_messages(text.splitlines(keepends=True))) == messages
     for length in (1, 2, 3, 10, len(text)):
-        pieces = [text[at : at + length] for at in range(0, len(text), length)]
-        assert list(read_messages(pieces)) == messages
+        answer = io.BytesIO(text)
+        answer.read1 = lambda _most, of=answer, length=length: of.read(length)
+        assert list(read_messages(lines_of(answer))) == messages
 
 
 def test_events_arrive_in_order_and_the_query_selects(fake, streams):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from snakemake_executor_plugin_hyperqueue.command import CommandFormat
+from snakemake_executor_plugin_hyperqueue.run import jobs_of
 from snakemake_executor_plugin_hyperqueue.status import merge_wake_ups
 
 
@@ -42,6 +43,11 @@ def test_one_wake_up_is_left_of_many_and_none_is_made():
 def test_a_scheduler_without_wake_ups_is_left_alone():
     for scheduler in (None, SimpleNamespace(), SimpleNamespace(_open_jobs=[])):
         merge_wake_ups(scheduler)
+
+
+def test_jobs_of_a_workflow_are_counted_where_snakemake_tells():
+    assert jobs_of(SimpleNamespace(dag=range(300))) == 300
+    assert jobs_of(SimpleNamespace(dag=object())) == 0
 
 
 def test_trouble_of_the_reader_of_events_ends_the_workflow(workflow):

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from .access import Access, AnyPath, read_access, server_directory
 from .errors import HqError, ServerUnavailable
-from .transport import connect, headers, is_stale
+from .transport import connect, headers, is_stale, pieces_of
 
 if TYPE_CHECKING:
     from ._generated import models
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 KEEP_CONNECTION_S = 30.0
 # A submit of a hundred thousand tasks is parsed, checked and synced to disk in seconds; ten times that is a hang.
 ANSWER_TIMEOUT_S = 120.0
-# The server sends pieces of about this size.
-PIECE_BYTES = 64 * 1024
 
 _Query = Iterable[Tuple[str, Union[str, int]]]
 
@@ -292,11 +290,7 @@ def _pieces(
     connection: http.client.HTTPConnection, response: http.client.HTTPResponse
 ) -> "Generator[bytes, None, None]":
     try:
-        while True:
-            piece = response.read1(PIECE_BYTES)
-            if not piece:
-                return
-            yield piece
+        yield from pieces_of(response)
     except (http.client.HTTPException, OSError) as error:
         raise _gone(error) from error
     finally:

@@ -20,14 +20,13 @@ from urllib.parse import urlencode
 from .access import Access, AnyPath, server_directory
 from .client import Client, open_connection, parse_answer
 from .errors import HqError, ServerUnavailable
-from .transport import headers
+from .transport import headers, pieces_of
 
 if TYPE_CHECKING:
     from ._generated import models
 
 # Three of the server's keep-alive comments.
 SILENCE_LIMIT_S = 45.0
-PIECE_BYTES = 64 * 1024
 # A restarted server is back within a second; a machine that reboots should not be asked all the time.
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -134,12 +133,12 @@ class EventStream:
             current = self._reconnect()
 
     def _follow(self, response: http.client.HTTPResponse) -> None:
-        for number, name, data in read_messages(pieces_of(response)):
+        for number, name, data in read_messages(lines_of(response)):
             if self._closed.is_set():
                 return
-            if name == b"failure":
+            if name == "failure":
                 parse_answer(500, data)
-            if name == b"batch":
+            if name == "batch":
                 self._deliver(Batch(json.loads(data)))
             if number is not None:
                 self.seq = number
@@ -177,8 +176,13 @@ class EventStream:
         connection, access = open_connection(self.server_dir, SILENCE_LIMIT_S, self._notice_server)
         # http.client hands the socket over to an answer without end, so it has to be remembered here.
         self._socket = connection.sock
-        query = {"after": self.seq, "jobs": self._jobs, "types": self._types, "lease": self.lease}
-        query["gatherMs"] = self._gather_ms
+        query = {
+            "after": self.seq,
+            "jobs": self._jobs,
+            "types": self._types,
+            "lease": self.lease,
+            "gatherMs": self._gather_ms,
+        }
         target = "/v1/events?" + urlencode({key: value for key, value in query.items() if value is not None})
         try:
             connection.request("GET", target, headers=headers(access))
@@ -207,21 +211,31 @@ class EventStream:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
-def pieces_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """An endless answer as it arrives. Its own reading of lines takes several calls for each where an answer comes in chunks."""
-    return iter(lambda: response.read1(PIECE_BYTES), b"")
-
-
-def read_messages(pieces: Iterable[bytes]) -> Iterator[Tuple[Optional[int], bytes, bytes]]:
-    """Splits a server-sent event stream as the server writes it, one line per field, into (id, event, data).
-
-    Comments are no messages; an id without data is a message with an empty name.
+def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Lines of an endless answer without their line feeds. Its own reading of lines takes several calls for each in an answer that
+    comes in chunks.
     """
     rest = b""
-    for piece in pieces:
-        *messages, rest = (rest + piece).split(b"\n\n")
-        for message in messages:
-            fields = dict(line.split(b": ", 1) for line in message.split(b"\n") if not line.startswith(b":"))
-            if fields:
-                number = fields.get(b"id")
-                yield None if number is None else int(number), fields.get(b"event", b""), fields.get(b"data", b"")
+    for piece in pieces_of(response):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+
+
+def read_messages(lines: Iterable[bytes]) -> Iterator[Tuple[Optional[int], str, bytes]]:
+    """Splits a server-sent event stream into (id, event, data). An id without data is a message with an empty name."""
+    number: Optional[int] = None
+    name = ""
+    data: List[bytes] = []
+    for raw in lines:
+        line = raw.rstrip(b"\r\n")
+        field, _, value = line.partition(b":")
+        value = value[1:] if value.startswith(b" ") else value
+        if field == b"id":
+            number = int(value)
+        elif field == b"event":
+            name = value.decode()
+        elif field == b"data":
+            data.append(value)
+        elif line == b"" and (number is not None or name or data):
+            yield number, name if data else "", b"\n".join(data)
+            number, name, data = None, "", []

@@ -15,6 +15,8 @@ from .access import Access
 from .errors import HqError, ServerUnavailable
 
 CONNECT_TIMEOUT_S = 10.0
+# The server sends pieces of about this size.
+PIECE_BYTES = 64 * 1024
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -85,6 +87,11 @@ def connect(access: Access, timeout_s: float) -> http.client.HTTPConnection:
 def headers(access: Access) -> Dict[str, str]:
     """Headers that every request needs."""
     return {} if access.token is None else {"Authorization": f"Bearer {access.token}"}
+
+
+def pieces_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """An answer as it arrives, in pieces of at most `PIECE_BYTES`; ends with it."""
+    return iter(lambda: response.read1(PIECE_BYTES), b"")
 
 
 def is_stale(connection: http.client.HTTPConnection) -> bool:

@@ -14,6 +14,8 @@ import { isOpen, takenOrClosed } from './pump.ts';
 
 /** Most events in one message: bounds the text that is made and buffered at once to a few hundred kilobytes. */
 const MESSAGE_EVENTS_MAX = 1_000;
+/** After as many events at once the next are not held back: their reader is behind, and is called for many at a time anyway. */
+const ENOUGH_EVENTS = 500;
 
 export interface StreamOptions {
   readonly filter: Omit<EventFilter, 'signal'>;
@@ -128,7 +130,7 @@ async function pump({ iterator, first, outgoing, logger, gatherMs, signal }: Pum
       for (let from = 0; from < step.value.length && isOpen(outgoing); from += MESSAGE_EVENTS_MAX) {
         if (!outgoing.write(message(step.value.slice(from, from + MESSAGE_EVENTS_MAX)))) await takenOrClosed(outgoing);
       }
-      if (gatherMs > 0) await setTimeout(gatherMs, undefined, { signal }).catch(() => undefined);
+      if (gatherMs > 0 && step.value.length < ENOUGH_EVENTS) await setTimeout(gatherMs, undefined, { signal }).catch(() => undefined);
     }
   } catch (thrown) {
     if (!isOpen(outgoing)) return;

@@ -29,8 +29,8 @@ Registry = dict[tuple[int, int], "SubmittedJobInfo"]
 class Monitor:
     """Reports the end of every task once. Never raises HqError: trouble with the server is waited out.
 
-    Two threads call it: `handle` the reader of events, `look_after` the status thread. Whoever takes a task out of the table
-    reports its end, so neither meets what the other has reported.
+    Three threads call it: `handle` the reader of events and, for what earlier runs have left behind, the scheduler's; `look_after`
+    the status thread. Whoever takes a task out of the table reports its end, so none meets what another has reported.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ describe('what is sent', () => {
 
   test('a reader that is not to be called too often gets the first batch at once and what has happened since in one', async () => {
     await server.start();
-    const [reader, other] = [await follow('?gatherMs=1000'), await follow()];
+    const [reader, other] = [await follow('?gatherMs=2000'), await follow()];
     for (const seq of [1, 2, 3, 4]) {
       publish(1);
       await vi.waitFor(() => expect(other.seqs.at(-1)).toBe(seq), { interval: 1 });
@@ -82,6 +82,13 @@ describe('what is sent', () => {
       ['0', '1', '4'],
       ['0', '1', '2', '3', '4'],
     ]);
+  });
+
+  test('a reader that is far behind is not held up', async () => {
+    await server.start();
+    publish(3_000);
+    const reader = await follow('?after=0&gatherMs=10000');
+    await vi.waitFor(() => expect(reader.seqs.length).toBe(3_000));
   });
 
   test('a stream that gathers ends at once', async () => {

@@ -65,6 +65,10 @@ describe('round trips', () => {
   });
 });
 
+test.each(['10001', '-1', 'soon', ''])('%j is no time to gather events', (text) => {
+  expect(eventsQuery.safeParse({ gatherMs: [text] }).success).toBe(false);
+});
+
 test('no text makes a check throw', () => {
   const texts = fc.dictionary(
     fc.constantFrom('after', 'limit', 'ids', 'states', 'live', 'label', 'all', 'jobs', 'types', 'lease', 'follow', 'gatherMs'),
